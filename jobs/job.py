@@ -1,0 +1,58 @@
+"""Runs one job of a night: measures it, keeps its outcome in the manifest, and turns errors into exit codes."""
+
+import argparse
+import json
+import logging
+import resource
+import sys
+import time
+from collections.abc import Callable
+
+from jobs import settings
+from jobs.errors import DONE, FAULT, RefusedError
+from jobs.night import Attempt, Night, open_night
+from jobs.storage.runs import DONE as TASK_DONE
+from jobs.storage.runs import FAILED, REFUSED, Entry
+
+Compute = Callable[[Night, Attempt, argparse.Namespace], None]
+log = logging.getLogger(__name__)
+
+
+def run(task: str, compute: Compute, args: argparse.Namespace) -> int:
+    """Reads, computes, writes; records the attempt as the one that counts; prints one line of JSON for XCom.
+
+    An error is recorded before it is raised, so that the run's manifest says why it ended.
+    """
+    night = open_night(settings.load(), args)
+    attempt = Attempt(task, night.run.new_attempt(task))
+    started = time.perf_counter()
+
+    def record(state: str, error: BaseException | None = None, exit_code: int = DONE) -> Entry:
+        files, rows = attempt.written() if error is None or state == REFUSED else ({}, {})
+        name = attempt.address.rsplit("/", 1)[1]
+        seconds = round(time.perf_counter() - started, 3)
+        text = str(error) if error else None
+        entry = Entry(task, state, name, files, rows, attempt.facts, seconds, peak_mib(), text, exit_code)
+        night.run.record(entry)
+        return entry
+
+    try:
+        compute(night, attempt, args)
+        entry = record(TASK_DONE)
+    except RefusedError as refusal:
+        record(REFUSED, refusal, refusal.exit_code)
+        raise
+    except Exception as error:
+        try:
+            record(FAILED, error, getattr(error, "exit_code", FAULT))
+        except OSError as second:
+            log.error("the failure could not be recorded in %s: %s", night.run.address, second)
+        raise
+    print(json.dumps({"task": task, "rows": entry.rows, "seconds": entry.seconds}), file=sys.stdout, flush=True)
+    return DONE
+
+
+def peak_mib() -> float:
+    """Peak resident memory of this process and of its largest child, in MiB (Linux gives KiB)."""
+    usage = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return round(sum(usage) / 1024, 1)

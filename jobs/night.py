@@ -1,0 +1,144 @@
+"""One domain's night, as every job sees it: what it reads, how it is configured, where an attempt writes."""
+
+import argparse
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+from jobs.errors import InputError
+from jobs.settings import Settings, override
+from jobs.storage import files
+from jobs.storage.catalog import Tables
+from jobs.storage.runs import Run, run_name
+from schemas.domains import DOMAINS, Domain
+
+
+@dataclass
+class Attempt:
+    """The folder of one attempt of a task, and what the task wants remembered."""
+
+    task: str
+    address: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def folder(self, table: str) -> str:
+        """Where the Parquet files of a table go; one folder a table."""
+        return f"{self.address}/{table}"
+
+    def written(self) -> tuple[dict[str, list[str]], dict[str, int]]:
+        """The Parquet files with rows, and the number of rows, by table."""
+        found: dict[str, list[str]] = {}
+        rows: dict[str, int] = {}
+        for table in files.folders(self.address):
+            parts = list(files.nonempty(files.listing(self.folder(table), ".parquet")))
+            found[table] = [path for path, _ in parts]
+            rows[table] = sum(count for _, count in parts)
+        return found, rows
+
+
+@dataclass(frozen=True)
+class Night:
+    """A domain, a day and a run. Reads only what its manifest pinned, and only nights up to its own."""
+
+    settings: Settings
+    run: Run
+
+    @property
+    def ds(self) -> str:
+        """The completed day that the night is about."""
+        return self.run.ds
+
+    @cached_property
+    def tables(self) -> Tables:
+        """The published tables."""
+        return Tables(self.settings)
+
+    @cached_property
+    def pin(self) -> Mapping[str, Any]:
+        """What the first task pinned: snapshots, inputs, configuration, seed."""
+        return self.run.entry("pin").facts
+
+    @cached_property
+    def domain(self) -> Domain:
+        """The domain with the settings of this run."""
+        default = DOMAINS[self.run.domain]
+        return override(default, self.pin["configuration"]["domain"], f"domains.{default.name}")
+
+    @property
+    def models(self) -> list[str]:
+        """The models that this run trains."""
+        return list(self.pin["configuration"]["models"])
+
+    def model_settings(self, model: str) -> dict[str, Any]:
+        """Overrides of a model's settings."""
+        return dict(self.pin["configuration"]["model_settings"].get(model, {}))
+
+    @property
+    def seed(self) -> int:
+        """The seed of everything random."""
+        return int(self.pin["configuration"]["seed"])
+
+    def tonight(self, table: str) -> list[str]:
+        """Files of a table that this run wrote."""
+        return self.run.files(table)
+
+    def history(self, table: str) -> list[str]:
+        """Files of a published table from nights before this one."""
+        return [path for _, path in self._pinned(table, before=self.ds)]
+
+    def every_night(self, table: str) -> list[str]:
+        """Files of a published table whatever their night: for the vocabulary, whose rows are given once for all."""
+        return [path for _, path in self._pinned(table)]
+
+    def last_night(self, table: str) -> list[str]:
+        """Files of the newest earlier night that published the table; for tables that hold a whole state each night."""
+        nights = self._pinned(table, before=self.ds)
+        return [path for ds, path in nights if ds == nights[-1][0]]
+
+    def _pinned(self, table: str, before: str | None = None) -> list[tuple[str, str]]:
+        return self.tables.data_files(table, self.pin["snapshots"][table], domain=self.run.domain, before=before)
+
+
+def fingerprint(configuration: Mapping[str, Any]) -> str:
+    """SHA-256 of a configuration, whatever the order of its settings."""
+    return hashlib.sha256(json.dumps(configuration, sort_keys=True).encode()).hexdigest()
+
+
+def resolved(domain: Domain, models: list[str], model_settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of a run as JSON values: everything that may be overridden, with the value that holds."""
+    fixed = {"name", "verb", "kinds"}
+    settings = {name: value for name, value in asdict(domain).items() if name not in fixed}
+    return {"domain": settings, "models": models, "model_settings": dict(model_settings), "seed": 0}
+
+
+def night_parser(job: str, description: str | None) -> argparse.ArgumentParser:
+    """The arguments that every job of a night takes."""
+    parser = argparse.ArgumentParser(
+        prog=f"encore {job}", description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--domain", required=True, choices=list(DOMAINS), help="whose night")
+    parser.add_argument("--ds", required=True, type=iso_day, metavar="YYYY-MM-DD", help="the completed day")
+    parser.add_argument("--run", required=True, type=run_name, help="the run's id, the same for all jobs of a night")
+    return parser
+
+
+def iso_day(text: str) -> str:
+    """A day as YYYY-MM-DD; argparse's error otherwise."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != text:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day YYYY-MM-DD (a manual trigger must fill in the date)")
+    return text
+
+
+def open_night(settings: Settings, args: argparse.Namespace) -> Night:
+    """The night that a job's arguments name."""
+    if not args.run:
+        raise InputError("--run must not be empty; give the run a name")
+    return Night(settings, Run(settings.warehouse, args.domain, args.ds, args.run))

@@ -1,0 +1,84 @@
+"""Pins what a run reads: table snapshots, landed files not seen before, and the resolved configuration.
+
+The first task of a night. A second call in the same run keeps the first pin, so that every task may be run again and
+reads the same.
+"""
+
+import argparse
+import logging
+from typing import Any
+
+from jobs import job
+from jobs.errors import InputError
+from jobs.landing import Landed, landed
+from jobs.night import Attempt, Night, fingerprint, night_parser, resolved
+from jobs.settings import override
+from jobs.storage.frames import read
+from schemas.names import MODELS
+from schemas.tables import TABLES
+
+log = logging.getLogger(__name__)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Arguments of the job."""
+    parser = night_parser("pin", __doc__)
+    parser.add_argument("--top-k", type=int, help="items per user (default: the domain's)")
+    parser.add_argument("--models", default=",".join(MODELS), help="models to train, separated by commas")
+    parser.add_argument("--trigger", default="manual", help="what started the run")
+    return parser
+
+
+def main(args: argparse.Namespace) -> int:
+    """Runs the job."""
+    return job.run("pin", compute, args)
+
+
+def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
+    """Keeps an earlier pin of the run, or makes one."""
+    earlier = night.run.find("pin")
+    if earlier and earlier.state == "done":
+        log.info("run %s is pinned already; its inputs stay", night.run.run_id)
+        attempt.facts |= earlier.facts
+        return
+    configuration = configure(night, args)
+    night.tables.create()
+    snapshots = night.tables.snapshots()
+    inputs = unseen(landed(night.settings.landing, night.run.domain, night.ds), seen(night, snapshots["files"]), night.ds)
+    log.info("pinned %d files for %s %s", len(inputs), night.run.domain, night.ds)
+    attempt.facts |= {
+        "trigger": args.trigger,
+        "configuration": configuration,
+        "configuration_hash": fingerprint(configuration),
+        "snapshots": snapshots,
+        "inputs": [vars(file) for file in inputs],
+    }
+
+
+def configure(night: Night, args: argparse.Namespace) -> dict[str, Any]:
+    """Defaults, then the TOML file, then the trigger's form; validated once, here."""
+    models = [name for name in args.models.split(",") if name]
+    if not models:
+        raise InputError(f"--models must name at least one of: {', '.join(MODELS)}")
+    for name in models:
+        if name not in MODELS:
+            raise InputError(f"--models: there is no model {name!r}; there are: {', '.join(MODELS)}")
+    form = {} if args.top_k is None else {"top_k": args.top_k}
+    domain = override(night.settings.domains[night.run.domain], form, f"domains.{night.run.domain}")
+    return resolved(domain, models, night.settings.models)
+
+
+def seen(night: Night, snapshot: int | None) -> dict[str, str]:
+    """Checksum → the night that cleaned it, from the published `files`."""
+    paths = [path for _, path in night.tables.data_files("files", snapshot, domain=night.run.domain)]
+    rows = read(paths, TABLES["files"].schema, columns=["checksum", "ds"])
+    return dict(zip(rows["checksum"].to_pylist(), rows["ds"].to_pylist(), strict=True))
+
+
+def unseen(files: list[Landed], seen: dict[str, str], ds: str) -> list[Landed]:
+    """Files that no other night than `ds` has cleaned, each checksum once; the night's own are cleaned again."""
+    chosen: dict[str, Landed] = {}
+    for file in files:
+        if seen.get(file.checksum, ds) == ds:
+            chosen.setdefault(file.checksum, file)
+    return list(chosen.values())

@@ -1,0 +1,99 @@
+"""Where things are and how a night is configured: environment, one TOML file, the trigger's form. Nothing else reads
+the environment."""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from jobs.errors import InputError
+from schemas.domains import DOMAINS, Domain
+from schemas.names import MODELS
+
+ROOT = Path(__file__).resolve().parents[1]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The deployment: addresses are a path or a file://, s3://, gs:// or hdfs:// URI."""
+
+    warehouse: str
+    landing: str
+    airflow: str
+    catalog: Mapping[str, str] = field(default_factory=dict)
+    spark: Mapping[str, str] = field(default_factory=dict)
+    spark_remote: str | None = None
+    domains: Mapping[str, Domain] = field(default_factory=lambda: DOMAINS)
+    models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings from the environment and the TOML file that ENCORE_CONFIG names.
+
+    Raises InputError for an unknown section, setting or type in that file.
+    """
+    env = os.environ if environment is None else environment
+    file = env.get("ENCORE_CONFIG")
+    config = _read_toml(file) if file else {}
+    _known("section", config, ("catalog", "spark", "domains", "models"), file)
+    domains = config.get("domains", {})
+    _known("domain", domains, DOMAINS, file)
+    models = config.get("models", {})
+    _known("model", models, MODELS, file)
+    return Settings(
+        warehouse=address(env.get("ENCORE_WAREHOUSE") or ROOT / "warehouse"),
+        landing=address(env.get("ENCORE_LANDING") or ROOT / "landing"),
+        airflow=env.get("ENCORE_AIRFLOW") or str(ROOT / ".venv-airflow" / "bin" / "airflow"),
+        catalog=_strings("catalog", config.get("catalog", {})),
+        spark=_strings("spark", config.get("spark", {})),
+        spark_remote=env.get("SPARK_REMOTE"),
+        domains={name: override(d, domains.get(name, {}), f"domains.{name}") for name, d in DOMAINS.items()},
+        models=models,
+    )
+
+
+def address(place: str | Path) -> str:
+    """A path made absolute as a file:// URI; other URIs as they are, without a trailing slash."""
+    text = str(place).rstrip("/")
+    return text if re.match(r"^[a-z0-9]+://", text) else Path(text).resolve().as_uri()
+
+
+def override(default: T, changes: Mapping[str, Any], where: str) -> T:
+    """`default` (a frozen dataclass) with `changes`; InputError for a name or type that it does not know."""
+    known = {f.name: getattr(default, f.name) for f in fields(default)}  # type: ignore[arg-type]
+    for name, value in changes.items():
+        if name not in known:
+            raise InputError(f"{where}.{name} is not a setting; there are: {', '.join(known)}")
+        wanted = type(known[name])
+        if isinstance(value, bool) != (wanted is bool) or not isinstance(value, (wanted, int)):
+            raise InputError(f"{where}.{name} must be {wanted.__name__}, got {value!r}")
+    try:
+        return replace(default, **changes)  # type: ignore[type-var]
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
+def _read_toml(file: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(Path(file).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"ENCORE_CONFIG={file}: cannot be read ({error.strerror}); name an existing file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"ENCORE_CONFIG={file}: not valid TOML: {error}") from error
+
+
+def _known(what: str, given: Mapping[str, Any], known: Any, file: str | None) -> None:
+    for name in given:
+        if name not in known:
+            raise InputError(f"ENCORE_CONFIG={file}: unknown {what} {name!r}; there are: {', '.join(known)}")
+
+
+def _strings(section: str, values: Mapping[str, Any]) -> dict[str, str]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            raise InputError(f"{section}.{name} must be a single value, got a table")
+    return {name: str(value) for name, value in values.items()}

@@ -1,0 +1,108 @@
+"""Files at addresses (`file://`, `s3://`, `gs://`, `hdfs://`), whole or not at all."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from pyarrow import ArrowInvalid
+from pyarrow import fs as arrow_fs
+from pyarrow import parquet as pq
+
+from jobs.errors import InputError
+
+
+def filesystem(address: str) -> tuple[arrow_fs.FileSystem, str]:
+    """The file system of an address and the path in it."""
+    fs, path = arrow_fs.FileSystem.from_uri(address)
+    return fs, path
+
+
+def read_bytes(address: str) -> bytes | None:
+    """The content of a file; None where there is none."""
+    fs, path = filesystem(address)
+    if fs.get_file_info(path).type != arrow_fs.FileType.File:
+        return None
+    with fs.open_input_stream(path) as stream:
+        return bytes(stream.read())
+
+
+def write_bytes(address: str, content: bytes) -> None:
+    """Replaces a file atomically: a reader sees the old content or the new one."""
+    fs, path = filesystem(address)
+    if not isinstance(fs, arrow_fs.LocalFileSystem):
+        with fs.open_output_stream(path) as stream:  # an object store shows an object only when it is whole
+            stream.write(content)
+        return
+    fs.create_dir(str(PurePosixPath(path).parent), recursive=True)
+    aside = f"{path}.{uuid.uuid4().hex[:8]}.tmp"
+    try:
+        with fs.open_output_stream(aside) as stream:
+            stream.write(content)
+        fs.move(aside, path)
+    except BaseException:
+        if fs.get_file_info(aside).type == arrow_fs.FileType.File:
+            fs.delete_file(aside)
+        raise
+
+
+def listing(address: str, suffix: str = "", recursive: bool = False) -> list[str]:
+    """Addresses of the files below a folder, sorted; none where the folder is missing."""
+    fs, path = filesystem(address)
+    found = fs.get_file_info(arrow_fs.FileSelector(path, allow_not_found=True, recursive=recursive))
+    inside = (info.path[len(path) :] for info in found if info.type == arrow_fs.FileType.File)
+    return sorted(address + name for name in inside if name.endswith(suffix))
+
+
+def folders(address: str) -> list[str]:
+    """Names of the folders directly below a folder, sorted."""
+    fs, path = filesystem(address)
+    found = fs.get_file_info(arrow_fs.FileSelector(path, allow_not_found=True))
+    return sorted(info.base_name for info in found if info.type == arrow_fs.FileType.Directory)
+
+
+def create_folder(address: str) -> None:
+    """Makes a folder with its parents (object stores need none)."""
+    fs, path = filesystem(address)
+    fs.create_dir(path, recursive=True)
+
+
+def delete_folder(address: str) -> None:
+    """Removes a folder and everything in it; nothing happens where it is missing."""
+    fs, path = filesystem(address)
+    if fs.get_file_info(path).type == arrow_fs.FileType.Directory:
+        fs.delete_dir(path)
+
+
+def rename_folder(source: str, target: str) -> None:
+    """Moves a folder to its final name (atomic on a local disk)."""
+    fs, path = filesystem(source)
+    _, target_path = filesystem(target)
+    fs.create_dir(str(PurePosixPath(target_path).parent), recursive=True)
+    fs.move(path, target_path)
+
+
+def upload(local: str, address: str) -> None:
+    """Copies a local folder to an address."""
+    arrow_fs.copy_files(local, filesystem(address)[1], destination_filesystem=filesystem(address)[0])
+
+
+def download(address: str, local: str) -> None:
+    """Copies a folder at an address to a local folder."""
+    arrow_fs.copy_files(filesystem(address)[1], local, source_filesystem=filesystem(address)[0])
+
+
+def parquet_rows(address: str) -> int:
+    """Number of rows of a Parquet file, from its footer; InputError where it is not a whole Parquet file."""
+    fs, path = filesystem(address)
+    try:
+        with fs.open_input_file(path) as file:
+            return int(pq.ParquetFile(file).metadata.num_rows)
+    except (ArrowInvalid, FileNotFoundError) as error:
+        raise InputError(f"{address}: not a whole Parquet file ({error}); import its source again") from error
+
+
+def nonempty(addresses: list[str]) -> Iterator[tuple[str, int]]:
+    """The Parquet files that hold rows, each with their number (Spark leaves empty ones behind)."""
+    for address in addresses:
+        if rows := parquet_rows(address):
+            yield address, rows

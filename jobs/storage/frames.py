@@ -1,0 +1,39 @@
+"""Parquet files of a table as Arrow, and back."""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+from pyarrow import parquet as pq
+
+from jobs.storage.files import create_folder, filesystem
+
+
+def read(addresses: Sequence[str], schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
+    """The rows of some Parquet files in the order of the files, with exactly the columns asked for.
+
+    A column that a file does not have yet is null.
+    """
+    wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
+    parts = [_read_one(address, wanted) for address in addresses]
+    return pa.concat_tables(parts) if parts else wanted.empty_table()
+
+
+def _read_one(address: str, schema: pa.Schema) -> pa.Table:
+    fs, path = filesystem(address)
+    with fs.open_input_file(path) as source:
+        file = pq.ParquetFile(source)
+        table = file.read(columns=[name for name in schema.names if name in file.schema_arrow.names])
+    for index, field in enumerate(schema):
+        if field.name not in table.column_names:
+            table = table.add_column(index, field, pa.nulls(table.num_rows, field.type))
+    return table.select(schema.names).cast(schema)
+
+
+def write(table: pa.Table, folder: str, name: str = "part-0") -> str:
+    """Writes one Parquet file into a folder; returns its address."""
+    create_folder(folder)
+    address = f"{folder}/{name}.parquet"
+    fs, path = filesystem(address)
+    with fs.open_output_stream(path) as sink:
+        pq.write_table(table, sink, compression="zstd")
+    return address

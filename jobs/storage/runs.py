@@ -1,0 +1,91 @@
+"""A run of one domain's night: a folder of its own, with the manifest that says which attempt of each task counts.
+
+    <warehouse>/runs/<domain>/<ds>/<run>/manifest/<task>.json      replaced atomically, one writer each
+                                        /<task>/<attempt>/<table>/*.parquet
+
+The manifest is one small file a task, so that tasks that run side by side never write the same one.
+"""
+
+import json
+import re
+import uuid
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from jobs.errors import InputError
+from jobs.storage import files
+
+DONE, REFUSED, FAILED = "done", "refused", "failed"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a task left behind. `files` and `rows` by table; `facts` is what later tasks need to know (JSON values)."""
+
+    task: str
+    state: str
+    attempt: str
+    files: dict[str, list[str]] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    peak_mib: float = 0.0
+    error: str | None = None
+    exit_code: int = 0
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folder of a run and its manifest."""
+
+    warehouse: str
+    domain: str
+    ds: str
+    run_id: str
+
+    @property
+    def address(self) -> str:
+        """Where everything of the run lies."""
+        return f"{self.warehouse}/runs/{self.domain}/{self.ds}/{self.run_id}"
+
+    @property
+    def tag(self) -> str:
+        """The name of its publication in every table."""
+        return f"{self.domain}.{self.ds}.{self.run_id}"
+
+    def new_attempt(self, task: str) -> str:
+        """A folder that no other attempt of any task has."""
+        return f"{self.address}/{task}/{uuid.uuid4().hex[:12]}"
+
+    def record(self, entry: Entry) -> None:
+        """Makes `entry` the one that counts for its task."""
+        files.write_bytes(f"{self.address}/manifest/{entry.task}.json", json.dumps(asdict(entry), indent=1).encode())
+
+    def entry(self, task: str) -> Entry:
+        """The entry of a task that is done; InputError where it is not."""
+        found = self.find(task)
+        if found is None or found.state == FAILED:
+            state = "has failed" if found else "has not run"
+            raise InputError(f"run {self.run_id} of {self.domain} {self.ds}: task {task} {state}; run it first")
+        return found
+
+    def find(self, task: str) -> Entry | None:
+        """The entry of a task, whatever its state; None where it has not run."""
+        content = files.read_bytes(f"{self.address}/manifest/{task}.json")
+        return Entry(**json.loads(content)) if content else None
+
+    def entries(self) -> dict[str, Entry]:
+        """All entries by task."""
+        found = files.listing(f"{self.address}/manifest", ".json")
+        tasks = [address.rsplit("/", 1)[1].removesuffix(".json") for address in found]
+        return {task: entry for task in tasks if (entry := self.find(task))}
+
+    def files(self, table: str) -> list[str]:
+        """The files of a table that this run wrote, from the tasks that are done."""
+        done = (entry for entry in self.entries().values() if entry.state != FAILED)
+        return sorted(path for entry in done for path in entry.files.get(table, []))
+
+
+def run_name(text: str) -> str:
+    """A run id reduced to [A-Za-z0-9_-]: Airflow's hold `:` and `+`, which paths do not bear."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", text)

@@ -1,0 +1,132 @@
+"""Tables of what came in: files, their rejected rows, and the cleaned interactions, items and users."""
+
+import pyarrow as pa
+
+from schemas.table import Check, Column, Table
+
+ID_BYTES = 512
+TIMESTAMP = pa.timestamp("us", tz="UTC")
+
+DOMAIN = Column("domain", pa.string(), "movies, music or games", required=True)
+DS = Column("ds", pa.string(), "the night that wrote the row: the completed day, YYYY-MM-DD", required=True)
+
+
+def id_checks(column: str) -> tuple[Check, ...]:
+    """An external id is there, not empty, and not longer than ID_BYTES bytes of UTF-8."""
+    return (
+        Check(f"{column}_missing", f"{column} IS NULL OR {column} = ''", f"`{column}` is absent or empty"),
+        Check(f"{column}_too_long", f"octet_length({column}) > {ID_BYTES}", f"`{column}` is over {ID_BYTES} bytes"),
+    )
+
+
+UNPARSABLE = Check("unparsable", "size(unparsable) > 0", "a field could not be read as its type, or fields are missing")
+UNKNOWN_ITEM = Check("unknown_item", "NOT item_known", "no catalogue of this domain, tonight or before, has the item")
+DUPLICATE = Check("duplicate", "repetition > 1 OR in_history", "the same row came before, tonight or on an earlier night")
+
+FILES = Table(
+    name="files",
+    meaning="Every imported file, once: the night that cleaned it, how many rows it had and how many were rejected.",
+    columns=(
+        DOMAIN,
+        DS,
+        Column("path", pa.string(), "the file's path below the imported folder", required=True),
+        Column("checksum", pa.string(), "SHA-256 of its bytes, hexadecimal", required=True),
+        Column("rows", pa.int64(), "rows read", required=True),
+        Column("rejected", pa.int64(), "rows rejected", required=True),
+    ),
+    key=("domain", "path", "checksum"),
+)
+
+REJECTED = Table(
+    name="rejected",
+    meaning="Every row that was not accepted, with all reasons and its text, so that nothing is lost.",
+    columns=(
+        DOMAIN,
+        DS,
+        Column("file", pa.string(), "the file's path below the imported folder", required=True),
+        Column("line", pa.int64(), "line number in the file, from 1", required=True),
+        Column("reasons", pa.list_(pa.string()), "names of all checks that the row failed", required=True),
+        Column("raw", pa.string(), "the row's text as it stood in the file", required=True),
+    ),
+    key=("domain", "ds", "file", "line"),
+)
+
+INTERACTIONS = Table(
+    name="interactions",
+    meaning="Cleaned events, by the night of their arrival.",
+    columns=(
+        DOMAIN,
+        DS,
+        Column("user_id", pa.string(), "the user's external id", required=True),
+        Column("item_id", pa.string(), "the item's external id", required=True),
+        Column("kind", pa.string(), "what happened: one of the domain's kinds", required=True),
+        Column("value", pa.float64(), "how much of it, in the kind's unit; null for a kind without a value"),
+        Column("ts", TIMESTAMP, "when, UTC; null where the source has no times"),
+        Column("ordinal", pa.int64(), "position in the user's own order, where the source has an order but no times"),
+        Column("source", pa.string(), "the file that it came from", required=True),
+    ),
+    key=("domain", "user_id", "item_id", "kind", "ts"),
+    checks=(
+        UNPARSABLE,
+        *id_checks("user_id"),
+        *id_checks("item_id"),
+        Check("unknown_kind", "kind IS NULL OR kind NOT IN ({kinds})", "`kind` is none of the domain's kinds"),
+        Check("value_missing", "{value_missing}", "`value` is absent and the kind needs one"),
+        Check("value_not_finite", "isnan(value) OR abs(value) = double('infinity')", "`value` is NaN or infinite"),
+        Check("value_out_of_range", "{value_out_of_range}", "`value` lies outside the kind's range"),
+        Check("ts_before_1970", "ts < TIMESTAMP '1970-01-01 00:00:00 UTC'", "`ts` is before 1970"),
+        Check("ts_in_future", "ts >= {end_of_ds}", "`ts` is after the end of the night's day"),
+        UNKNOWN_ITEM,
+        DUPLICATE,
+    ),
+)
+
+ITEMS = Table(
+    name="items",
+    meaning="The catalogue as of each night: all that is known of an item, newest facts first.",
+    columns=(
+        DOMAIN,
+        DS,
+        Column("item_id", pa.string(), "the item's external id", required=True),
+        Column("title", pa.string(), "its title"),
+        Column("description", pa.string(), "what it is about"),
+        Column("genres", pa.list_(pa.string()), "its genres, sorted"),
+        Column("tags", pa.list_(pa.string()), "all tags that users gave it, sorted"),
+        Column("links", pa.list_(pa.string()), "its ids elsewhere, as `imdb:0114709`, sorted"),
+        Column("poster", pa.string(), "path of its picture"),
+        Column("released", pa.date32(), "day of release; the first of January where only the year is known"),
+        Column("available", pa.bool_(), "whether it may be recommended", required=True),
+        Column("age_rating", pa.string(), "who may see it"),
+        Column("regions", pa.list_(pa.string()), "where it is available; null means everywhere"),
+    ),
+    key=("domain", "ds", "item_id"),
+    checks=(UNPARSABLE, *id_checks("item_id"), DUPLICATE),
+)
+
+USERS = Table(
+    name="users",
+    meaning="What is known of users beside their events, as of each night; most sources say nothing.",
+    columns=(
+        DOMAIN,
+        DS,
+        Column("user_id", pa.string(), "the user's external id", required=True),
+        Column("segment", pa.string(), "the segment that the source puts the user in"),
+        Column("country", pa.string(), "ISO 3166 code"),
+        Column("age", pa.int32(), "age in years"),
+    ),
+    key=("domain", "ds", "user_id"),
+    checks=(UNPARSABLE, *id_checks("user_id"), DUPLICATE),
+)
+
+VOCABULARY = Table(
+    name="vocabulary",
+    meaning="Dense row numbers of users and items, append-only: a row never changes its id, an id never its row.",
+    columns=(
+        DOMAIN,
+        Column("ds", pa.string(), "the night that first saw the id", required=True),
+        Column("kind", pa.string(), "user or item", required=True),
+        Column("id", pa.string(), "the external id", required=True),
+        Column("row", pa.int64(), "its number, from 0, dense within (domain, kind)", required=True),
+    ),
+    key=("domain", "kind", "id"),
+)

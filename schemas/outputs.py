@@ -1,0 +1,180 @@
+"""Tables of what a night computes: similarity, recommendations, metrics, models and the run itself."""
+
+import pyarrow as pa
+
+from schemas.inputs import DOMAIN, DS
+from schemas.table import Column, Contract, Table
+
+RANK = Column("rank", pa.int32(), "place in the list, from 1", required=True)
+
+
+def ranks_without_gap(table: str, owner: str) -> Contract:
+    """Ranks of every owner are 1, 2, … n."""
+    return Contract(
+        "ranks_without_gap",
+        f"""SELECT {owner}, min(rank) AS first, max(rank) AS last, count(*) AS n FROM {table}
+            GROUP BY ALL HAVING first <> 1 OR last <> n""",
+        "the ranks of every list are 1, 2, … without a gap",
+    )
+
+
+def descending(table: str, owner: str, value: str) -> Contract:
+    """Values are finite and never rise with the rank."""
+    return Contract(
+        f"{value}_descending",
+        f"""SELECT * FROM (SELECT *, lag({value}) OVER (PARTITION BY {owner} ORDER BY rank) AS before FROM {table})
+            WHERE NOT isfinite({value}) OR {value} > before""",
+        f"`{value}` is finite and does not rise with the rank",
+    )
+
+
+def _similarity(entity: str) -> Table:
+    name, owner = f"{entity}_similarity", f"method, {entity}_id"
+    return Table(
+        name=name,
+        meaning=f"The nearest {entity}s of every {entity}, exact, best first; equal ones in the order of their ids.",
+        columns=(
+            DOMAIN,
+            DS,
+            Column("method", pa.string(), "how similarity is measured", required=True),
+            Column(f"{entity}_id", pa.string(), f"the {entity}", required=True),
+            RANK,
+            Column(f"similar_{entity}_id", pa.string(), f"its neighbour, never the {entity} itself", required=True),
+            Column("similarity", pa.float32(), "similarity, at most 1", required=True),
+        ),
+        key=("domain", "ds", "method", f"{entity}_id", "rank"),
+        contracts=(
+            ranks_without_gap(name, owner),
+            descending(name, owner, "similarity"),
+            Contract(
+                "not_itself",
+                f"SELECT * FROM {name} WHERE {entity}_id = similar_{entity}_id",
+                f"no {entity} is its own neighbour",
+            ),
+        ),
+    )
+
+
+ITEM_SIMILARITY = _similarity("item")
+USER_SIMILARITY = _similarity("user")
+
+RECOMMENDATIONS = Table(
+    name="recommendations",
+    meaning="What to recommend to each user, best first.",
+    columns=(
+        DOMAIN,
+        DS,
+        Column("user_id", pa.string(), "the user", required=True),
+        RANK,
+        Column("item_id", pa.string(), "the recommended item: available, and new to the user", required=True),
+        Column("score", pa.float32(), "the model's score; comparable within one user and model only", required=True),
+        Column("model", pa.string(), "the model that chose the item", required=True),
+        Column("because_item_id", pa.string(), "the item of the user's history that spoke most for it"),
+        Column("because", pa.string(), "the reason in words", required=True),
+    ),
+    key=("domain", "ds", "user_id", "rank"),
+    contracts=(
+        ranks_without_gap("recommendations", "user_id"),
+        descending("recommendations", "user_id", "score"),
+        Contract(
+            "item_once",
+            "SELECT user_id, item_id FROM recommendations GROUP BY ALL HAVING count(*) > 1",
+            "no item stands twice in a user's list",
+        ),
+        Contract(
+            "unseen",
+            "SELECT r.* FROM recommendations r SEMI JOIN interactions USING (user_id, item_id)",
+            "no item that the user already has",
+        ),
+        Contract(
+            "available",
+            "SELECT r.* FROM recommendations r ANTI JOIN (FROM items WHERE available) USING (item_id)",
+            "only items that are available",
+        ),
+        Contract(
+            "every_user_covered",
+            """SELECT id FROM vocabulary v WHERE kind = 'user'
+               AND NOT EXISTS (SELECT 1 FROM recommendations WHERE user_id = v.id)
+               AND (SELECT count(*) FROM items WHERE available)
+                 > (SELECT count(DISTINCT item_id) FROM interactions WHERE user_id = v.id)""",
+            "every known user who has not yet seen everything has a list",
+        ),
+        Contract(
+            "reason_in_history",
+            """SELECT r.* FROM recommendations r
+               ANTI JOIN interactions h ON h.user_id = r.user_id AND h.item_id = r.because_item_id
+               WHERE r.because_item_id IS NOT NULL""",
+            "the reason is an item of the user's own history",
+        ),
+    ),
+)
+
+METRICS = Table(
+    name="metrics",
+    meaning="How good each model of the night was on the held-out events, all on the same users.",
+    columns=(
+        DOMAIN,
+        DS,
+        Column("model", pa.string(), "the model", required=True),
+        Column("split", pa.string(), "how events were held out: time", required=True),
+        Column("segment", pa.string(), "which users: all, warm (with a history) or cold", required=True),
+        Column("metric", pa.string(), "ndcg, hr or recall", required=True),
+        Column("k", pa.int32(), "length of the list that is judged", required=True),
+        Column("value", pa.float64(), "mean over the users", required=True),
+        Column("users", pa.int64(), "how many users", required=True),
+        Column("low", pa.float64(), "lower end of the 95 % bootstrap interval", required=True),
+        Column("high", pa.float64(), "upper end of the 95 % bootstrap interval", required=True),
+    ),
+    key=("domain", "ds", "model", "split", "segment", "metric", "k"),
+    contracts=(
+        Contract(
+            "between_0_and_1",
+            "SELECT * FROM metrics WHERE NOT (value BETWEEN 0 AND 1 AND low <= value AND value <= high)",
+            "metrics lie between 0 and 1, inside their interval",
+        ),
+    ),
+)
+
+MODELS = Table(
+    name="models",
+    meaning="Every model of the night: where its artifact is and whether it was chosen.",
+    columns=(
+        DOMAIN,
+        DS,
+        Column("model", pa.string(), "the model", required=True),
+        Column("artifact", pa.string(), "address of its saved folder"),
+        Column("checksum", pa.string(), "SHA-256 over the artifact's files, hexadecimal"),
+        Column("status", pa.string(), "champion, challenger, refused or failed", required=True),
+        Column("reason", pa.string(), "why it has that status", required=True),
+        Column("train_seconds", pa.float64(), "seconds of training"),
+    ),
+    key=("domain", "ds", "model"),
+    contracts=(
+        Contract(
+            "one_champion",
+            "SELECT domain FROM models GROUP BY ALL HAVING count(*) FILTER (status = 'champion') > 1",
+            "at most one champion a night",
+        ),
+    ),
+)
+
+RUNS = Table(
+    name="runs",
+    meaning="One row for each publication; a night is complete when its row says so. Written last.",
+    columns=(
+        DOMAIN,
+        DS,
+        Column("run_id", pa.string(), "the run", required=True),
+        Column("trigger", pa.string(), "scheduled, manual, … or rollback", required=True),
+        Column("state", pa.string(), "complete or refused", required=True),
+        Column("sequence", pa.int64(), "counts the domain's publications, from 1", required=True),
+        Column("configuration", pa.string(), "the resolved configuration, JSON"),
+        Column("configuration_hash", pa.string(), "its SHA-256, hexadecimal"),
+        Column("code_version", pa.string(), "version of Encore"),
+        Column("input_snapshots", pa.string(), "table → snapshot that the run read, JSON"),
+        Column("rows", pa.string(), "table → rows published, JSON"),
+        Column("tasks", pa.string(), "task → seconds and peak memory (MiB), JSON"),
+    ),
+    key=("domain", "ds", "run_id"),
+    partition=("domain", "ds", "run_id"),
+)

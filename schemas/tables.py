@@ -1,0 +1,23 @@
+"""All published tables by name."""
+
+from collections.abc import Mapping
+
+from schemas import inputs, outputs
+from schemas.names import TABLES as NAMES
+from schemas.table import Table, by_name
+
+TABLES: Mapping[str, Table] = by_name(
+    inputs.FILES,
+    inputs.REJECTED,
+    inputs.INTERACTIONS,
+    inputs.ITEMS,
+    inputs.USERS,
+    inputs.VOCABULARY,
+    outputs.ITEM_SIMILARITY,
+    outputs.USER_SIMILARITY,
+    outputs.RECOMMENDATIONS,
+    outputs.METRICS,
+    outputs.MODELS,
+    outputs.RUNS,
+)
+assert tuple(TABLES) == NAMES, "schemas/names.py must list the tables in the order of publication"
