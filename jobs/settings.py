@@ -19,14 +19,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Settings:
-    """The deployment: addresses are a path or a file://, s3://, gs:// or hdfs:// URI."""
+    """The deployment. `warehouse` and `landing` are addresses (a path or a file://, s3://, gs:// or hdfs:// URI),
+    `airflow` is the program, `airflow_home` its folder, `state` a local folder for what lives no longer than a
+    process."""
 
     warehouse: str
     landing: str
     airflow: str
+    airflow_home: str
+    state: str
     catalog: Mapping[str, str] = field(default_factory=dict)
     spark: Mapping[str, str] = field(default_factory=dict)
     spark_remote: str | None = None
+    spark_submitted: bool = False
     domains: Mapping[str, Domain] = field(default_factory=lambda: DOMAINS)
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -48,9 +53,12 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         warehouse=address(env.get("ENCORE_WAREHOUSE") or ROOT / "warehouse"),
         landing=address(env.get("ENCORE_LANDING") or ROOT / "landing"),
         airflow=env.get("ENCORE_AIRFLOW") or str(ROOT / ".venv-airflow" / "bin" / "airflow"),
+        airflow_home=env.get("AIRFLOW_HOME") or str(ROOT / ".airflow"),
+        state=env.get("ENCORE_STATE") or str(ROOT / ".state"),
         catalog=_strings("catalog", config.get("catalog", {})),
         spark=_strings("spark", config.get("spark", {})),
         spark_remote=env.get("SPARK_REMOTE"),
+        spark_submitted="PYSPARK_GATEWAY_PORT" in env,  # spark-submit has started this very process
         domains={name: override(d, domains.get(name, {}), f"domains.{name}") for name, d in DOMAINS.items()},
         models=models,
     )

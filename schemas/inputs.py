@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from schemas.table import Check, Column, Table
+from schemas.table import Check, Column, Contract, Table
 
 ID_BYTES = 512
 TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -20,8 +20,14 @@ def id_checks(column: str) -> tuple[Check, ...]:
 
 
 UNPARSABLE = Check("unparsable", "size(unparsable) > 0", "a field could not be read as its type, or fields are missing")
+TS_CHECKS = (
+    Check("ts_before_1970", "ts < TIMESTAMP '1970-01-01 00:00:00 UTC'", "`ts` is before 1970"),
+    Check("ts_in_future", "ts >= {end_of_ds}", "`ts` is after the end of the night's day"),
+)
 UNKNOWN_ITEM = Check("unknown_item", "NOT item_known", "no catalogue of this domain, tonight or before, has the item")
-DUPLICATE = Check("duplicate", "repetition > 1 OR in_history", "the same row came before, tonight or on an earlier night")
+DUPLICATE = Check(
+    "duplicate", "repetition > 1 OR in_history", "the same row came before, tonight or on an earlier night"
+)
 
 FILES = Table(
     name="files",
@@ -74,8 +80,7 @@ INTERACTIONS = Table(
         Check("value_missing", "{value_missing}", "`value` is absent and the kind needs one"),
         Check("value_not_finite", "isnan(value) OR abs(value) = double('infinity')", "`value` is NaN or infinite"),
         Check("value_out_of_range", "{value_out_of_range}", "`value` lies outside the kind's range"),
-        Check("ts_before_1970", "ts < TIMESTAMP '1970-01-01 00:00:00 UTC'", "`ts` is before 1970"),
-        Check("ts_in_future", "ts >= {end_of_ds}", "`ts` is after the end of the night's day"),
+        *TS_CHECKS,
         UNKNOWN_ITEM,
         DUPLICATE,
     ),
@@ -118,6 +123,36 @@ USERS = Table(
     checks=(UNPARSABLE, *id_checks("user_id"), DUPLICATE),
 )
 
+REVIEWS = Table(
+    name="reviews",
+    meaning="Texts about items, by the night of their arrival; those that match no item still teach what words mean.",
+    columns=(
+        DOMAIN,
+        DS,
+        Column("review_id", pa.string(), "the review's external id", required=True),
+        Column("user_id", pa.string(), "who wrote it; null where the source does not say"),
+        Column("item_id", pa.string(), "the item's external id; null where it matches none"),
+        Column("text", pa.string(), "what was written", required=True),
+        Column("rating", pa.float64(), "stars that came with it, on the source's scale"),
+        Column("ts", TIMESTAMP, "when, UTC; null where the source has no times"),
+        Column("sentiment", pa.float64(), "how positive it is, from 0 to 1: what the source says, else a model"),
+    ),
+    key=("domain", "review_id"),
+    checks=(
+        UNPARSABLE,
+        *id_checks("review_id"),
+        id_checks("user_id")[1],
+        id_checks("item_id")[1],
+        Check("text_missing", "text IS NULL OR trim(text) = ''", "`text` is absent or empty"),
+        Check("rating_not_finite", "isnan(rating) OR abs(rating) = double('infinity')", "`rating` is NaN or infinite"),
+        Check(
+            "sentiment_out_of_range", "isnan(sentiment) OR sentiment NOT BETWEEN 0 AND 1", "`sentiment` is not 0 … 1"
+        ),
+        *TS_CHECKS,
+        DUPLICATE,
+    ),
+)
+
 VOCABULARY = Table(
     name="vocabulary",
     meaning="Dense row numbers of users and items, append-only: a row never changes its id, an id never its row.",
@@ -129,4 +164,16 @@ VOCABULARY = Table(
         Column("row", pa.int64(), "its number, from 0, dense within (domain, kind)", required=True),
     ),
     key=("domain", "kind", "id"),
+    contracts=(
+        Contract(
+            "row_unique",
+            "SELECT kind, row FROM vocabulary GROUP BY ALL HAVING count(*) > 1",
+            "no two ids share a row",
+        ),
+        Contract(
+            "rows_dense",
+            "SELECT kind, max(row), count(*) FROM vocabulary GROUP BY kind HAVING max(row) + 1 <> count(*)",
+            "rows are 0, 1, … without a gap",
+        ),
+    ),
 )

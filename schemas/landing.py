@@ -1,13 +1,15 @@
 """The landing format: what `encore import` writes and `clean` reads. Canonical columns, then where the row stood.
 
 A field that could not be read as its type is null and named in `unparsable`; the text stays in `raw`.
+A table's key says which rows are the same row: events with the key of their table, and facts of a catalogue that agree
+in everything (the same item with other facts is news, not a repetition).
 """
 
 from collections.abc import Mapping
 
 import pyarrow as pa
 
-from schemas.inputs import INTERACTIONS, ITEMS, UNKNOWN_ITEM, UNPARSABLE, USERS, id_checks
+from schemas.inputs import INTERACTIONS, ITEMS, REVIEWS, UNKNOWN_ITEM, UNPARSABLE, USERS, id_checks
 from schemas.table import Column, Table, by_name
 
 ORIGIN = (
@@ -20,7 +22,8 @@ ORIGIN = (
 
 def _landing(table: Table, *names: str) -> Table:
     columns = tuple(column for column in table.columns if column.name in names)
-    return Table(table.name, table.meaning, columns + ORIGIN, key=("file", "line"), checks=table.checks, partition=())
+    key = tuple(name for name in names if name in table.key) if "ts" in table.key else names
+    return Table(table.name, table.meaning, columns + ORIGIN, key=key, checks=table.checks, partition=())
 
 
 _ITEM = [c.name for c in ITEMS.columns if c.name not in ("domain", "ds")]
@@ -37,4 +40,16 @@ LANDING: Mapping[str, Table] = by_name(
         partition=(),
     ),
     _landing(USERS, "user_id", "segment", "country", "age"),
+    Table(
+        name="reviews",
+        meaning=REVIEWS.meaning,
+        columns=(
+            *(c for c in REVIEWS.columns if c.name not in ("domain", "ds")),
+            Column("item_link", pa.string(), "the item's id elsewhere, as `imdb:0114709`, where `item_id` is unknown"),
+            *ORIGIN,
+        ),
+        key=("review_id",),
+        checks=REVIEWS.checks,
+        partition=(),
+    ),
 )

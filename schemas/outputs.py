@@ -93,7 +93,7 @@ RECOMMENDATIONS = Table(
         ),
         Contract(
             "every_user_covered",
-            """SELECT id FROM vocabulary v WHERE kind = 'user'
+            """SELECT id FROM vocabulary v WHERE kind = 'user' AND ds <= (SELECT ds FROM night)
                AND NOT EXISTS (SELECT 1 FROM recommendations WHERE user_id = v.id)
                AND (SELECT count(*) FROM items WHERE available)
                  > (SELECT count(DISTINCT item_id) FROM interactions WHERE user_id = v.id)""",

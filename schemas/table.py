@@ -32,7 +32,11 @@ class Check:
 
 @dataclass(frozen=True)
 class Contract:
-    """A rule for a whole table before it is published: `violations` is DuckDB SQL that returns the offending rows."""
+    """A rule for a whole table before it is published: `violations` is DuckDB SQL that returns the offending rows.
+
+    It sees every table of the night under its name (`interactions` and `vocabulary` with the other nights that count),
+    and `night` (domain, ds).
+    """
 
     name: str
     violations: str

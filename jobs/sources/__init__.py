@@ -1,0 +1,21 @@
+"""Sources of people's files: one module a format, each with `readings(folder, options)`; the others are their parts.
+
+A new format is one module here, one line in FORMATS and a page in docs/sources/.
+"""
+
+from collections.abc import Mapping
+
+# format → (module, what it reads)
+FORMATS: Mapping[str, tuple[str, str]] = {
+    "movielens": (
+        "jobs.sources.movielens",
+        "MovieLens 100k, 1M, 10M, latest, 20M, 25M, 32M, told apart by their files",
+    ),
+    "lastfm": ("jobs.sources.lastfm", "Last.fm (HetRec 2011): plays, artists, tags"),
+    "steam": ("jobs.sources.steam", "Steam 200k: hours played, purchases, games"),
+    "imdb": ("jobs.sources.imdb", "IMDb reviews as JSON Lines, matched to items through their IMDb ids"),
+    "csv": ("jobs.sources.columns", "delimited text; columns named as in the landing tables, or mapped with --map"),
+    "jsonl": ("jobs.sources.columns", "one JSON object a line, likewise"),
+    "parquet": ("jobs.sources.columns", "Parquet files, likewise"),
+    "demo": ("jobs.sources.columns", "a made-up company with something true to find; written to PATH, then imported"),
+}

@@ -83,12 +83,15 @@ def rename_folder(source: str, target: str) -> None:
 
 def upload(local: str, address: str) -> None:
     """Copies a local folder to an address."""
-    arrow_fs.copy_files(local, filesystem(address)[1], destination_filesystem=filesystem(address)[0])
+    create_folder(address)
+    fs, path = filesystem(address)
+    arrow_fs.copy_files(local, path, destination_filesystem=fs)
 
 
 def download(address: str, local: str) -> None:
     """Copies a folder at an address to a local folder."""
-    arrow_fs.copy_files(filesystem(address)[1], local, source_filesystem=filesystem(address)[0])
+    fs, path = filesystem(address)
+    arrow_fs.copy_files(path, local, source_filesystem=fs)
 
 
 def parquet_rows(address: str) -> int:

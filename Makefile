@@ -1,0 +1,37 @@
+# Encore. `make` alone says what there is. What takes more than a few lines is in docker/*.sh and .ci/.
+SHELL := /bin/bash
+DOMAIN ?= movies
+export DOMAIN SOURCE DS PORT UPGRADE PYTHON
+
+.PHONY: help setup nightly test up down lock clean distclean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: ## both environments (.venv, .venv-airflow) from their lock files, and Java
+	@docker/java.sh
+	@docker/environment.sh .venv docker/jobs.lock
+	@docker/environment.sh .venv-airflow docker/airflow.lock
+
+nightly: setup ## one night, of a generated catalogue or of SOURCE=movielens:PATH DOMAIN=movies DS=2018-09-24
+	@docker/nightly.sh
+
+test: setup ## linters and all tests, with one summary
+	@.ci/test
+
+up: setup ## Airflow on this machine, http://localhost:8080 (or PORT=…), with the nights as scheduled
+	@docker/airflow.sh up
+
+down: ## stop it
+	@docker/airflow.sh down
+
+lock: ## new lock files from setup.cfg; UPGRADE=1 takes the newest versions
+	@docker/lock.sh
+
+clean: ## remove environments, caches and Airflow's home; landing/ and warehouse/ stay
+	@docker/airflow.sh down
+	rm -rf .venv .venv-airflow .state .airflow build *.egg-info .hypothesis .*_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## remove landing/ and warehouse/ of this clone as well
+	rm -rf landing warehouse

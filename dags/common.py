@@ -1,0 +1,79 @@
+"""What the DAGs share: the policy of every task, the templates of a run, and the operator that calls a job."""
+
+import json
+import os
+import signal
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from subprocess import PIPE, STDOUT, Popen
+from typing import Any
+
+from airflow.sdk import BaseOperator, Context
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+
+POLICY = {
+    "owner": "encore",
+    "retries": 2,
+    "retry_delay": timedelta(seconds=15),
+    "retry_exponential_backoff": 2,
+    "max_retry_delay": timedelta(minutes=10),
+    "execution_timeout": timedelta(hours=2),
+}
+# The completed day; a manual run may have no data interval: the job then gets no date, and says so.
+DS = "{{ params.ds or data_interval_start | default(none) | ds or '' }}"
+RUN = "{{ params.run | default(run_id) }}"  # `encore nightly` names its run, to find the manifest again
+
+
+class JobOperator(BaseOperator):
+    """Runs `encore JOB ARGUMENTS` in the jobs' environment; its exit code decides the state of the task.
+
+    0: done, the last line of JSON is the XCom. 2, wrong input: failed for good. 3, refused by the gate: skipped. Else a
+    fault: tried again. Arguments that render to nothing are left out. Skips itself where `when` does not render to
+    True; with `one_upstream` (and the rule all_done), fails where no task before it succeeded.
+    """
+
+    template_fields = ("arguments", "when")
+
+    def __init__(self, job: str, arguments: list[str], when: str = "True", one_upstream: bool = False, **task: Any):
+        super().__init__(**task)
+        self.job, self.arguments, self.when, self.one_upstream = job, arguments, when, one_upstream
+
+    def execute(self, context: Context) -> Any:
+        """Runs the job; the log gets its lines, the exception its reason. `encore nightly` reads the marked lines."""
+        if self.when != "True":
+            raise AirflowSkipException(f"{self.task_id} is not among what this run was asked for")
+        if self.one_upstream:
+            ti = context["ti"]
+            states = ti.get_task_states(ti.dag_id, task_ids=[*self.upstream_task_ids], run_ids=[ti.run_id])[ti.run_id]
+            if "success" not in states.values():
+                raise AirflowFailException(f"{self.task_id} needs one task of these to succeed: {states}")
+        self.log.info("[encore] %s started", self.task_id)
+        code, result, reason = self.call([self.job, *filter(None, self.arguments)])
+        if code:
+            self.log.error("[encore] %s %s: %s", self.task_id, {2: "failed", 3: "refused"}.get(code, "fault"), reason)
+            error = {2: AirflowFailException, 3: AirflowSkipException}.get(code, AirflowException)
+            raise error(f"encore {self.job} ended with exit code {code}: {reason}")
+        self.log.info("[encore] %s done", self.task_id)
+        return result
+
+    def call(self, words: list[str]) -> tuple[int, Any, str]:
+        """Exit code, the last line that is JSON, and the last line that says `error:` (without one, the last line)."""
+        encore = os.environ.get("ENCORE") or str(Path(__file__).parents[1] / ".venv" / "bin" / "encore")
+        result, last, reason = None, "", ""
+        with Popen([encore, *words], stdout=PIPE, stderr=STDOUT, start_new_session=True) as self.process:
+            try:
+                for raw in self.process.stdout or ():
+                    self.log.info("%s", line := raw.decode(errors="replace").rstrip())
+                    last, reason = line or last, line if "error: " in line else reason
+                    with suppress(ValueError):
+                        result = json.loads(line) if line.startswith("{") else result
+            except BaseException:  # out of time, or Ctrl-C: the job must not live on
+                self.on_kill()
+                raise
+        return self.process.returncode, result, reason or last
+
+    def on_kill(self) -> None:
+        """Ends the job with all that it started: it has a session of its own for this."""
+        with suppress(AttributeError, ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGTERM)

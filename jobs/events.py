@@ -1,0 +1,39 @@
+"""Events up to a night, in the vocabulary's rows: what similarity and sequences are computed from."""
+
+from collections.abc import Mapping
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from jobs.night import Night
+from jobs.spark import read
+from schemas.tables import TABLES
+
+
+def vocabulary(spark: SparkSession, night: Night, kind: str) -> DataFrame:
+    """(<kind>_id, <kind>_row) of every id that has a row.
+
+    Also of ids first seen on a later night: an old night that runs again may meet one in a file that came late.
+    """
+    schema = TABLES["vocabulary"].schema
+    other = read(spark, night.every_night("vocabulary"), schema).where(F.col("ds") != night.ds)
+    rows = other.union(read(spark, night.tonight("vocabulary"), schema)).where(F.col("kind") == kind)
+    return rows.select(F.col("id").alias(f"{kind}_id"), F.col("row").alias(f"{kind}_row"))
+
+
+def events(spark: SparkSession, night: Night) -> DataFrame:
+    """All clean interactions up to the night."""
+    files = night.history("interactions") + night.tonight("interactions")
+    return read(spark, files, TABLES["interactions"].schema)
+
+
+def preferences(interactions: DataFrame, weights: Mapping[str, float]) -> DataFrame:
+    """(user_id, item_id, value): r_ui = Σ over the kinds of weight(kind) · the newest value of that kind.
+
+    A kind without values counts 1. Of several values of a kind, a later rating replaces an earlier one.
+    """
+    weight = F.create_map(*(F.lit(part) for pair in weights.items() for part in pair))
+    newest = F.expr("max_by(coalesce(value, 1D), struct(ts, ordinal, value))")
+    by_kind = interactions.groupBy("user_id", "item_id", "kind").agg(newest.alias("value"))
+    total = F.sum(F.col("value") * weight[F.col("kind")])
+    return by_kind.groupBy("user_id", "item_id").agg(total.alias("value"))

@@ -1,0 +1,81 @@
+"""The run's sequences as arrays: what to learn from, and what was held out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import scipy.sparse as sp
+
+from jobs.night import Night
+from jobs.sequences import SCHEMA
+from jobs.storage.frames import read
+from models.histories import Histories, IntArray, from_events
+from schemas.tables import TABLES
+
+
+@dataclass(frozen=True)
+class Split:
+    """Training histories of all users, and the held-out items of those who have any.
+
+    users: int64 [n], rows of the users with held-out items that they did not have before; relevant: [n, n_items],
+    1 for such an item.
+    """
+
+    train: Histories
+    users: IntArray
+    relevant: sp.csr_array
+
+
+@dataclass(frozen=True)
+class Ids:
+    """External ids by row, and `people`: int64, the rows of the users known at this night.
+
+    Rows that a later night gave are named too: an old night that runs again may meet their ids in a late file.
+    """
+
+    users: pa.Array
+    items: pa.Array
+    people: IntArray
+
+
+def ids(night: Night) -> Ids:
+    """The vocabulary by row."""
+    files = night.every_night("vocabulary") + night.tonight("vocabulary")
+    table = read(files, TABLES["vocabulary"].schema)
+    kinds = {kind: table.filter(pc.equal(table["kind"], kind)) for kind in ("user", "item")}
+    known = kinds["user"].filter(pc.less_equal(kinds["user"]["ds"], night.ds))["row"].to_numpy()
+    return Ids(_by_row(kinds["user"]), _by_row(kinds["item"]), np.unique(known))
+
+
+def _by_row(table: pa.Table) -> pa.Array:
+    rows = table["row"].to_numpy()
+    found = np.full(rows.max(initial=-1) + 1, None, object)
+    found[rows] = table["id"].to_numpy()
+    return pa.array(found, pa.string())
+
+
+def all_events(night: Night, ids: Ids) -> Histories:
+    """Every event up to the night."""
+    return _histories(read(night.tonight("sequences"), SCHEMA), ids)
+
+
+def split(night: Night, ids: Ids) -> Split:
+    """The events parted in training and test."""
+    table = read(night.tonight("sequences"), SCHEMA)
+    train = _histories(table.filter(pc.invert(table["test"])), ids)
+    test = _histories(table.filter(table["test"]), ids)
+    relevant = test.matrix()
+    relevant = relevant - relevant.multiply(train.matrix())  # what the user had before is no discovery
+    relevant.eliminate_zeros()
+    users = np.flatnonzero(np.diff(relevant.indptr)).astype(np.int64)
+    return Split(train, users, sp.csr_array(relevant[users]))
+
+
+def _histories(table: pa.Table, ids: Ids) -> Histories:
+    times: npt.NDArray[np.int64] | None = None
+    if table.num_rows and table["ts"].null_count == 0:
+        times = table["ts"].cast(pa.int64()).to_numpy()
+    users, items, values = (table[name].to_numpy() for name in ("user_row", "item_row", "value"))
+    return from_events(users, items, values, times, len(ids.users), len(ids.items))

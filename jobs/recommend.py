@@ -1,0 +1,95 @@
+"""The champion's list for every user, with reasons.
+
+The champion learns the held-out days too before it recommends: the lists know yesterday. Users for whom it has too
+little evidence get popular items, and the row says which model chose it.
+"""
+
+import argparse
+import logging
+
+import numpy as np
+import pyarrow as pa
+
+from jobs import job
+from jobs.held_out import Ids, all_events, ids
+from jobs.night import Attempt, Night, night_parser
+from jobs.storage.frames import read, write
+from jobs.train import new_model
+from models.base import Recommender, filled
+from models.histories import Histories, IntArray
+from models.popularity import Popularity
+from schemas.tables import TABLES
+
+BLOCK_USERS = 50_000  # users per file: bounds the memory of lists and texts
+POPULAR = "popular now"
+log = logging.getLogger(__name__)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Arguments of the job."""
+    return night_parser("recommend", __doc__)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Runs the job."""
+    return job.run("recommend", compute, args)
+
+
+def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
+    """Reads all events and the catalogue, retrains the champion on them, writes `recommendations`."""
+    known = ids(night)
+    histories = all_events(night, known)
+    catalogue = read(night.tonight("items"), TABLES["items"].schema, columns=["item_id", "title", "available"])
+    eligible, titles = offered(known, catalogue)
+    champion = new_model(night, night.run.entry("gate").facts["champion"]).fit(histories)
+    fallback = Popularity().fit(histories)
+    for number, low in enumerate(range(0, len(known.people), BLOCK_USERS)):
+        part = known.people[low : low + BLOCK_USERS]
+        rows = lists(night, champion, fallback, histories.take(part), part, known, eligible, titles)
+        write(rows, attempt.folder("recommendations"), f"part-{number:05d}")
+    log.info("%s made lists for %d users", champion.name, len(known.people))
+
+
+def offered(known: Ids, catalogue: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+    """By item row: whether it may be recommended (bool [n_items]), and its title (object [n_items])."""
+    place = {item: row for row, item in enumerate(known.items.to_pylist())}
+    eligible = np.zeros(len(known.items), bool)
+    titles = np.array(known.items.to_pylist(), object)
+    titles[titles == None] = ""  # noqa: E711 (elementwise)
+    for item, title, available in zip(*(catalogue[name].to_pylist() for name in catalogue.column_names), strict=True):
+        eligible[place[item]] = available
+        titles[place[item]] = title or item
+    return eligible, titles
+
+
+def lists(
+    night: Night,
+    champion: Recommender,
+    fallback: Recommender,
+    histories: Histories,
+    users: IntArray,
+    known: Ids,
+    eligible: np.ndarray,
+    titles: np.ndarray,
+) -> pa.Table:
+    """Rows of `recommendations` for some users, sorted by user and rank."""
+    k = night.domain.top_k
+    own = champion.recommend(histories, k, eligible=eligible)
+    top, filler = filled(own, fallback.recommend(histories, k, eligible=eligible))
+    reasons = champion.explain(histories, np.where(filler, -1, top.items))
+    owner, place = np.nonzero(top.items >= 0)
+    items, because = top.items[owner, place], reasons[owner, place]
+    chosen_by = np.where(filler[owner, place], fallback.name, champion.name)
+    texts = np.where(because >= 0, f"because you {night.domain.verb} " + titles[because], POPULAR)
+    columns = {
+        "domain": pa.repeat(night.run.domain, len(items)),
+        "ds": pa.repeat(night.ds, len(items)),
+        "user_id": known.users.take(pa.array(users[owner])),
+        "rank": pa.array((place + 1).astype(np.int32)),
+        "item_id": known.items.take(pa.array(items)),
+        "score": pa.array(top.scores[owner, place]),
+        "model": pa.array(chosen_by, pa.string()),
+        "because_item_id": known.items.take(pa.array(because, mask=because < 0)),
+        "because": pa.array(texts, pa.string()),
+    }
+    return pa.table(columns, schema=TABLES["recommendations"].schema).sort_by([("user_id", "ascending"), ("rank", "ascending")])

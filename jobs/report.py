@@ -1,0 +1,125 @@
+"""A night for people: who got lists, how good each model was, one user's list with reasons, where the tables are."""
+
+import argparse
+import json
+from typing import Any
+
+import duckdb
+from rich.console import Console
+from rich.table import Table as Grid
+
+from jobs import settings
+from jobs.errors import InputError
+from jobs.night import iso_day, run_name
+from jobs.storage.catalog import Tables
+from jobs.storage.sql import open_tables
+from schemas.domains import DOMAINS
+
+SHOWN_ITEMS = 10
+
+
+def parser() -> argparse.ArgumentParser:
+    """Arguments of the command."""
+    parser = argparse.ArgumentParser(prog="encore report", description=__doc__)
+    parser.add_argument("--domain", required=True, choices=list(DOMAINS))
+    parser.add_argument("--ds", type=iso_day, help="default: the last complete night")
+    parser.add_argument("--run", type=run_name, help="default: the night's newest run")
+    return parser
+
+
+def main(args: argparse.Namespace) -> int:
+    """Prints the report of a published night."""
+    tables = Tables(settings.load())
+    tables.check_format()
+    with open_tables(tables) as db:
+        run = newest(db, args.domain, args.ds, args.run)
+        console = Console()
+        console.print(summary(db, run))
+        console.print(metrics(db, run))
+        for grid in example(db, run):
+            console.print(grid)
+        console.print(durations(run))
+        console.print(f"tables: {tables.warehouse}  (`encore tables ls`, `encore tables sql \"FROM latest.recommendations\"`)")
+    return 0
+
+
+def newest(db: duckdb.DuckDBPyConnection, domain: str, ds: str | None, run_id: str | None) -> dict[str, Any]:
+    """The row of `runs` asked for; InputError where there is none."""
+    found = db.execute(
+        """SELECT * FROM runs WHERE domain = $1 AND ds = coalesce($2, ds) AND run_id = coalesce($3, run_id)
+           ORDER BY ds DESC, sequence DESC LIMIT 1""",
+        [domain, ds, run_id],
+    ).to_arrow_table().to_pylist()  # fmt: skip
+    if not found:
+        asked = " ".join(word for word in (domain, ds, run_id) if word)
+        raise InputError(f"nothing is published for {asked}; `encore tables history` lists what is")
+    return dict(found[0])
+
+
+def summary(db: duckdb.DuckDBPyConnection, run: dict[str, Any]) -> str:
+    """One paragraph: the night, its rows, who got lists."""
+    rows = json.loads(run["rows"])
+    users, items = db.execute(
+        "SELECT count(DISTINCT user_id), count(DISTINCT item_id) FROM recommendations WHERE domain = $1 AND ds = $2",
+        [run["domain"], run["ds"]],
+    ).fetchall()[0]
+    return (
+        f"\n[bold]{run['domain']} {run['ds']}[/] is {run['state']} (run {run['run_id']})\n"
+        f"{rows.get('interactions', 0):,} new events, {rows.get('rejected', 0):,} rows rejected; "
+        f"[bold]{users:,} users got recommendations[/] of {items:,} different items\n"
+    )
+
+
+def metrics(db: duckdb.DuckDBPyConnection, run: dict[str, Any]) -> Grid:
+    """Models against metrics, the champion first."""
+    rows = db.execute(
+        """SELECT m.model, status, metric || '@' || k AS measure, value, low, high, users, train_seconds
+           FROM models m LEFT JOIN (FROM metrics WHERE segment = 'all') USING (domain, ds, model)
+           WHERE domain = $1 AND ds = $2 ORDER BY status, model""",
+        [run["domain"], run["ds"]],
+    ).fetchall()  # fmt: skip
+    measures = list(dict.fromkeys(row[2] for row in rows if row[2]))
+    grid = Grid(title=f"held-out events of {rows[0][6] if rows else 0} users", title_justify="left")
+    for column in ("model", "status", *measures, "train s"):
+        grid.add_column(column)
+    for model, status in dict.fromkeys((row[0], row[1]) for row in rows):
+        mine = {row[2]: row for row in rows if row[0] == model}
+        cells = [f"{mine[m][3]:.4f} ({mine[m][4]:.4f}–{mine[m][5]:.4f})" if m in mine else "" for m in measures]
+        seconds = next(row[7] for row in rows if row[0] == model)
+        grid.add_row(model, status, *cells, "" if seconds is None else f"{seconds:.2f}")
+    return grid
+
+
+def example(db: duckdb.DuckDBPyConnection, run: dict[str, Any]) -> list[Grid]:
+    """The list of the user with the most events of the night's domain, with titles and reasons."""
+    where = [run["domain"], run["ds"]]
+    found = db.execute(
+        """SELECT user_id FROM interactions JOIN (SELECT DISTINCT domain, user_id FROM recommendations
+           WHERE domain = $1 AND ds = $2) USING (domain, user_id)
+           GROUP BY user_id ORDER BY count(*) DESC, user_id LIMIT 1""",
+        where,
+    ).fetchall()  # fmt: skip
+    if not found:
+        return []
+    rows = db.execute(
+        """SELECT rank, coalesce(title, r.item_id), score, model, because FROM recommendations r
+           LEFT JOIN items i USING (domain, ds, item_id)
+           WHERE domain = $1 AND ds = $2 AND user_id = $3 AND rank <= $4 ORDER BY rank""",
+        [*where, found[0][0], SHOWN_ITEMS],
+    ).fetchall()  # fmt: skip
+    grid = Grid(title=f"user {found[0][0]}", title_justify="left")
+    for column in ("rank", "title", "score", "model", "because"):
+        grid.add_column(column)
+    for rank, title, score, model, because in rows:
+        grid.add_row(str(rank), title, f"{score:.4f}", model, because)
+    return [grid]
+
+
+def durations(run: dict[str, Any]) -> Grid:
+    """Where the night's seconds went."""
+    grid = Grid(title="tasks", title_justify="left")
+    for column in ("task", "seconds", "peak MiB"):
+        grid.add_column(column, justify="left" if column == "task" else "right")
+    for task, entry in json.loads(run["tasks"]).items():
+        grid.add_row(task, f"{entry['seconds']:.1f}", f"{entry['peak_mib']:.0f}")
+    return grid

@@ -1,0 +1,174 @@
+"""Where the files of an import stand: a folder, a single file or a zip archive. Nothing is read from outside it."""
+
+import gzip
+import hashlib
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from jobs.errors import InputError
+
+BLOCK = 8 << 20
+# Deflate reaches about 1000; text of people stays below 20. Small files may be as dense as they like.
+LARGEST_RATIO, SMALL = 100, 64 << 20  # times, bytes
+
+
+@dataclass
+class Stream:
+    """Bytes of a file, unpacked. Damage and zip bombs raise InputError; `position` counts packed bytes."""
+
+    where: str
+    packed: IO[bytes]
+    plain: IO[bytes]
+    given: int = 0
+
+    def read(self, size: int = BLOCK) -> bytes:
+        """The next bytes, none at the end."""
+        try:
+            content = self.plain.read(size)
+        except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
+            raise InputError(f"{self.where}: truncated or damaged archive ({error}); fetch the file again") from error
+        self.given += len(content)
+        refuse_bomb(self.where, self.given, self.position)
+        return content
+
+    @property
+    def position(self) -> int:
+        """How far in the file as it is stored, in bytes."""
+        return self.packed.tell()
+
+
+def refuse_bomb(where: str, plain: int, packed: int) -> None:
+    """InputError where so few packed bytes unpack to so many."""
+    if plain > SMALL and plain > LARGEST_RATIO * max(packed, 1):
+        raise InputError(
+            f"{where}: unpacks to more than {LARGEST_RATIO} times its size ({plain:,} bytes from {packed:,}), as a zip "
+            "bomb does; if you trust the file, unpack it yourself and import the result"
+        )
+
+
+class Folder:
+    """A folder on disk; `names` are the files directly in it."""
+
+    def __init__(self, path: Path, chosen: tuple[str, ...] = ()) -> None:
+        """`chosen` are files that the user named himself; these alone are read, wherever a link leads."""
+        self.path = path
+        self.root = path.resolve()
+        self.chosen = chosen
+        self.names = chosen or tuple(sorted(p.name for p in path.iterdir() if not p.is_dir()))
+
+    @property
+    def listing(self) -> str:
+        """The names of its first files, for messages."""
+        return ", ".join(self.names[:12]) + (", …" if len(self.names) > 12 else "") or "no files"
+
+    def where(self, name: str) -> str:
+        """The file as messages name it."""
+        return str(self.path / name)
+
+    def size(self, name: str) -> int:
+        """Bytes of the file as it is stored; InputError for an empty file."""
+        size = self._inside(name).stat().st_size
+        if not size:
+            raise InputError(f"{self.where(name)}: the file is empty; fetch it again, or take it out of the folder")
+        return size
+
+    def checksum(self, name: str) -> str:
+        """SHA-256 of the file's bytes, hexadecimal."""
+        with self._inside(name).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[Stream]:
+        """The file's bytes; a `.gz` file's unpacked."""
+        with self._inside(name).open("rb") as packed, _unpacked(packed, name) as plain:
+            yield Stream(self.where(name), packed, plain)
+
+    def open_seekable(self, name: str) -> IO[bytes]:
+        """The file as it is stored, for readers that seek in it."""
+        return self._inside(name).open("rb")
+
+    def _inside(self, name: str) -> Path:
+        target = (self.root / name).resolve()
+        if name not in self.chosen and not target.is_relative_to(self.root):
+            raise InputError(
+                f"{self.where(name)}: leads outside of the imported folder (to {target}); put the file itself there"
+            )
+        if not target.is_file():
+            raise InputError(f"{self.where(name)}: there is no such file; give the path of an existing one")
+        return target
+
+
+class ZipFolder(Folder):
+    """A zip archive, read without unpacking it. A single top folder, as in the MovieLens releases, is left away."""
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
+        """Raises InputError for members that escape, are encrypted, or are denser than text can be."""
+        self.archive = archive
+        members = [info for info in archive.infolist() if not info.is_dir()]
+        for info in members:
+            self._check(path, info)
+        parts = [PurePosixPath(info.filename).parts for info in members]
+        common = all(len(p) > 1 and p[0] == parts[0][0] for p in parts)
+        self.members = {"/".join(p[common:]): info for p, info in zip(parts, members, strict=True)}
+        super().__init__(path, chosen=tuple(sorted(self.members)))
+
+    @staticmethod
+    def _check(path: Path, info: zipfile.ZipInfo) -> None:
+        where = f"{path}/{info.filename}"
+        if info.filename.startswith(("/", "\\")) or ".." in PurePosixPath(info.filename.replace("\\", "/")).parts:
+            raise InputError(f"{where}: the archive's member leads outside of its folder; do not trust this archive")
+        if info.flag_bits & 1:
+            raise InputError(f"{where}: the archive's member is encrypted; unpack it and import the folder")
+        refuse_bomb(where, info.file_size, info.compress_size)
+
+    def size(self, name: str) -> int:
+        """Bytes of the member; InputError for an empty one."""
+        if not self.members[name].file_size:
+            raise InputError(f"{self.where(name)}: the file is empty; fetch the archive again")
+        return self.members[name].file_size
+
+    def checksum(self, name: str) -> str:
+        """SHA-256 of the member's bytes as the unpacked file would have them."""
+        digest = hashlib.sha256()
+        with self.archive.open(self.members[name]) as member:
+            stream = Stream(self.where(name), member, member)
+            while block := stream.read():
+                digest.update(block)
+        return digest.hexdigest()
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[Stream]:
+        """The member's bytes; a `.gz` member's unpacked."""
+        with self.archive.open(self.members[name]) as packed, _unpacked(packed, name) as plain:
+            yield Stream(self.where(name), packed, plain)
+
+    def open_seekable(self, name: str) -> IO[bytes]:
+        """The member, for readers that seek in it; seeking back unpacks it again."""
+        return self.archive.open(self.members[name])
+
+
+def _unpacked(file: IO[bytes], name: str) -> AbstractContextManager[IO[bytes]]:
+    return gzip.GzipFile(fileobj=file) if name.endswith(".gz") else nullcontext(file)  # type: ignore[return-value]
+
+
+@contextmanager
+def open_folder(path: Path) -> Iterator[Folder]:
+    """The folder, the zip archive or the single file at `path`; InputError where there is none or it is damaged."""
+    if path.is_dir():
+        yield Folder(path)
+    elif not path.exists():
+        raise InputError(f"{path}: there is no such file or folder; give the path of an existing one")
+    elif path.suffix != ".zip":
+        yield Folder(path.parent, chosen=(path.name,))
+    else:
+        try:
+            archive = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, OSError) as error:
+            raise InputError(f"{path}: truncated or damaged archive ({error}); fetch the file again") from error
+        with archive:
+            yield ZipFolder(path, archive)

@@ -1,0 +1,42 @@
+"""Last.fm of HetRec 2011 (Cantador, Brusilovsky and Kuflik 2011): plays without times, artists, tags."""
+
+from dataclasses import replace
+
+from jobs.errors import InputError
+from jobs.sources import cells
+from jobs.sources.delimited import Delimited
+from jobs.sources.folder import Folder
+from jobs.sources.reading import Options, Reading, named, number, text
+
+TABS = Delimited("\t", quoted=False)
+TAG_NAMES = Delimited("\t", encoding="latin-1", quoted=False)
+PLAYS = Reading(
+    "user_artists.dat",
+    "interactions",
+    TABS,
+    {"user_id": text("userID"), "item_id": text("artistID"), "value": number("weight")},
+    {"kind": "play"},
+)
+ARTISTS = Reading("artists.dat", "items", TABS, {"item_id": text("id"), "title": text("name")}, {"available": True})
+TAGGED = Reading("user_taggedartists.dat", "annotations", TABS, {}, lookups=("tags.dat",))
+
+
+def readings(folder: Folder, options: Options) -> list[Reading]:
+    """The files that the folder has; InputError where there is none, or tagged artists without the tags' names."""
+    found = [reading for reading in (PLAYS, ARTISTS) if reading.file in folder.names]
+    if TAGGED.file in folder.names:
+        tags = named("tagID", _tags(folder), as_list=True)
+        found.append(replace(TAGGED, fields={"item_id": text("artistID"), "tags": tags}))
+    if not found:
+        wanted = ", ".join(reading.file for reading in (PLAYS, ARTISTS, TAGGED))
+        raise InputError(f"{folder.path}: no file of Last.fm (HetRec 2011) here ({wanted}); it holds: {folder.listing}")
+    return found
+
+
+def _tags(folder: Folder) -> dict[str, str]:
+    """The names of the tags by their ids."""
+    names: dict[str, str] = {}
+    for records in TAG_NAMES.records(folder, "tags.dat", ("tagID", "tagValue")):
+        ids, values = (cells.text(records.cells[name])[0].to_pylist() for name in ("tagID", "tagValue"))
+        names |= {id: value for id, value in zip(ids, values, strict=True) if id and value}
+    return names

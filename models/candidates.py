@@ -1,0 +1,122 @@
+"""The k best neighbours of every row while they are being found.
+
+A neighbour is one number, its key: the similarity's bits, order-preserving, above the complement of the row number.
+Keys are all different, and the larger is listed first, so that the answer does not depend on the order of arrival.
+Candidates are appended until there is no room, then all but the k best are dropped: a third of a heap's time.
+"""
+
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from models.measures import Rule, bound
+
+Array = npt.NDArray[Any]
+SIGN = np.uint32(1 << 31)
+ROW = np.uint64(0xFFFFFFFF)
+HALF = np.uint64(32)
+
+
+class Candidates(NamedTuple):
+    """Of n rows: keys uint64 [n, room], of which `filled` int32 [n]; the least key still wanted, `floor` uint64 [n]."""
+
+    keys: Array
+    filled: Array
+    floor: Array
+    k: int
+
+
+class Limits(NamedTuple):
+    """What a product must exceed to matter to a block's rows, float32 [n padded]: see `models.measures.bound`."""
+
+    by_size: Array
+    by_scale: Array
+
+
+@numba.njit(cache=True, nogil=True)
+def key(score, row):  # type: ignore[no-untyped-def]
+    """The key of a neighbour: float32 similarity, row number."""
+    bits = np.float32(score).view(np.uint32)
+    bits = ~bits if bits & SIGN else bits | SIGN
+    return (np.uint64(bits) << HALF) | (ROW - np.uint64(row))
+
+
+@numba.njit(cache=True, nogil=True)
+def score(a_key):  # type: ignore[no-untyped-def]
+    """The similarity in a key."""
+    bits = np.uint32(a_key >> HALF)
+    bits = bits ^ SIGN if bits & SIGN else ~bits
+    return np.uint32(bits).view(np.float32)
+
+
+def empty(n: int, k: int, least: float) -> Candidates:
+    """No candidates yet, and none wanted below similarity `least`."""
+    room = k + max(k, 64)
+    return Candidates(np.zeros((n, room), np.uint64), np.zeros(n, np.int32), np.full(n, key(least, ROW)), k)
+
+
+def closed(n: int) -> Limits:
+    """Limits that nothing exceeds, for rows that want no neighbours."""
+    return Limits(np.full(n, np.inf, np.float32), np.zeros(n, np.float32))
+
+
+@numba.njit(cache=True, nogil=True)
+def limits(rule: Rule, candidates: Candidates, slots: Array, sizes: Array, bound_scale: Array) -> Limits:
+    """The limits of a block's rows as their candidates stand."""
+    by_size = np.full(len(bound_scale), np.inf, np.float32)
+    by_scale = np.zeros(len(bound_scale), np.float32)
+    for r, slot in enumerate(slots):
+        by_size[r], by_scale[r] = bound(rule, score(candidates.floor[slot]), sizes[r], bound_scale[r])
+    return Limits(by_size, by_scale)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def add(keys, filled, floor, k, slot, found, number):  # type: ignore[no-untyped-def]
+    """Offer row `slot` the neighbour `number` with similarity `found`; whether its floor has risen."""
+    a_key = key(found, number)
+    if found == 0 or a_key <= floor[slot]:
+        return False
+    n = filled[slot]
+    keys[slot, n] = a_key
+    filled[slot] = n + 1
+    if n + 1 < keys.shape[1]:
+        return False
+    floor[slot] = _keep_best(keys, slot, k)
+    filled[slot] = k
+    return True
+
+
+@numba.njit(cache=True, nogil=True)
+def _keep_best(keys, slot, k):  # type: ignore[no-untyped-def]
+    """Move the k largest keys of a row to its front; the least of them (Hoare 1961, "Algorithm 65: Find")."""
+    low, high = 0, keys.shape[1] - 1
+    while low < high:
+        pivot = keys[slot, (low + high) // 2]
+        i, j = low, high
+        while i <= j:
+            while keys[slot, i] > pivot:
+                i += 1
+            while keys[slot, j] < pivot:
+                j -= 1
+            if i <= j:
+                keys[slot, i], keys[slot, j] = keys[slot, j], keys[slot, i]
+                i, j = i + 1, j - 1
+        if k - 1 <= j:
+            high = j
+        elif k - 1 >= i:
+            low = i
+        else:
+            break
+    return keys[slot, k - 1]
+
+
+@numba.njit(cache=True, nogil=True)
+def listed(candidates, low, high, indices, similarity):  # type: ignore[no-untyped-def]
+    """Write the k best of rows low..high, best first, to `indices` and `similarity` [n, k]."""
+    for slot in range(low, high):
+        keys = np.sort(candidates.keys[slot, : candidates.filled[slot]])[::-1]
+        for n, a_key in enumerate(keys[: candidates.k]):
+            indices[slot, n] = ROW - (a_key & ROW)
+            similarity[slot, n] = score(a_key)

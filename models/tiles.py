@@ -1,0 +1,104 @@
+"""One tile of the comparison: the rows of one block against the rows of another.
+
+Head features are multiplied dense on one side: 64 rows of it are one panel, and each feature of a sparse row adds
+64 products. Tail features are scattered: each adds its holders' products at their 16-bit positions. Both add in the
+order of the features' ranks, in float32 without reassociation, so that a pair's product has the same bits in any tile.
+"""
+
+from typing import Any
+
+import numba
+import numpy as np
+
+from models.blocks import Block
+from models.candidates import Candidates, Limits, add, score
+from models.measures import Rule, bound, similarity
+from models.vectors import LANES, add_panel, copy, exceeding, lowest_bit
+
+QUERIES = 128  # rows that share a pass over the panels: their sums (2 MiB a block) stay in the shared cache
+
+
+@numba.njit(cache=True, nogil=True)
+def panels(block: Block) -> Any:
+    """The block's head features, dense: float32 [panels · dense · LANES]."""
+    dense = np.zeros((len(block.bound_size) // LANES, block.dense, LANES), np.float32)
+    for f in range(block.dense):
+        for t in range(block.first[f], block.first[f + 1]):
+            r = np.int64(block.holders[t])
+            dense[r // LANES, f, r % LANES] = block.weights[t]
+    return dense.reshape(-1)
+
+
+@numba.njit(cache=True, nogil=True)
+def _head(sums, queries, low, high, ends, block, dense):  # type: ignore[no-untyped-def]
+    """Head products of queries low..high with the block; sums[panel][query][lane], written in the order of memory."""
+    stride = (QUERIES + 1) * LANES
+    for panel in range(len(block.bound_size) // LANES):
+        base = panel * block.dense * LANES
+        for q in range(low, high):
+            at = panel * stride + (q - low) * LANES
+            add_panel(sums, at, queries.ranks, queries.values, queries.start[q], ends[q], dense, base)
+
+
+@numba.njit(cache=True, nogil=True)
+def _row(products, sums, query, ranks, values, low, high, block):  # type: ignore[no-untyped-def]
+    """One query's products with the block: its head sums, and the tail features low..high scattered onto them."""
+    stride = (QUERIES + 1) * LANES
+    for panel in range(len(products) // LANES):
+        copy(products, panel * LANES, sums, panel * stride + query * LANES)
+    first, holders, weights = block.first, block.holders, block.weights
+    for p in range(low, high):
+        value = values[p]
+        for t in range(first[ranks[p]], first[ranks[p] + 1]):
+            products[holders[t]] += value * weights[t]
+
+
+@numba.njit(cache=True, nogil=True)
+def _scan(rule, kept, products, q, queries, query_limits, block, limits):  # type: ignore[no-untyped-def]
+    """Offer query q and the block's rows to each other where their product can matter."""
+    # Arrays are taken out of their tuples here, once: numba counts references wherever a tuple is touched.
+    number, size, scale = queries.numbers[q], queries.bound_size[q], queries.bound_scale[q]
+    exact_size, exact_scale, slot = queries.size[q], queries.scale[q], queries.slots[q]
+    numbers, slots, sizes, scales = block.numbers, block.slots, block.size, block.scale
+    bound_sizes, bound_scales = block.bound_size, block.bound_scale
+    by_sizes, by_scales = limits.by_size, limits.by_scale
+    keys, filled, floor, k = kept.keys, kept.filled, kept.floor, kept.k
+    by_size, by_scale = query_limits.by_size[q], query_limits.by_scale[q]
+    for low in range(0, len(products), LANES):
+        mine = exceeding(products, low, bound_sizes, by_size, bound_scales, by_scale)
+        theirs = exceeding(products, low, by_sizes, size, by_scales, scale)
+        either = mine | theirs
+        while either != 0:
+            bit = either & (~either + np.uint64(1))
+            j = low + lowest_bit(either)
+            either ^= bit
+            if numbers[j] == number:
+                continue
+            found = similarity(rule, products[j], exact_size, exact_scale, sizes[j], scales[j])
+            if mine & bit and add(keys, filled, floor, k, slot, found, numbers[j]):
+                by_size, by_scale = bound(rule, score(floor[slot]), exact_size, scale)
+            if theirs & bit and add(keys, filled, floor, k, slots[j], found, number):
+                least = score(floor[slots[j]])
+                by_sizes[j], by_scales[j] = bound(rule, least, sizes[j], bound_scales[j])
+    query_limits.by_size[q], query_limits.by_scale[q] = by_size, by_scale
+
+
+@numba.njit(cache=True, nogil=True)
+def compare(
+    rule: Rule, kept: Candidates, queries: Block, query_limits: Limits, block: Block, limits: Limits
+) -> None:
+    """Compare every query with every row of the block, and keep the candidates of both sides."""
+    width = len(block.bound_size)
+    dense = panels(block)
+    sums = np.empty(width // LANES * (QUERIES + 1) * LANES, np.float32)
+    products = np.empty(width, np.float32)
+    ends = np.empty(len(queries.numbers), np.int64)
+    for q in range(len(ends)):
+        own = queries.ranks[queries.start[q] : queries.start[q + 1]]
+        ends[q] = queries.start[q] + np.searchsorted(own, block.dense)
+    for low in range(0, len(ends), QUERIES):
+        high = min(low + QUERIES, len(ends))
+        _head(sums, queries, low, high, ends, block, dense)
+        for q in range(low, high):
+            _row(products, sums, q - low, queries.ranks, queries.values, ends[q], queries.start[q + 1], block)
+            _scan(rule, kept, products, q, queries, query_limits, block, limits)

@@ -1,0 +1,58 @@
+"""Files as people have them, and their rows in the landing format."""
+
+import gzip
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from jobs.settings import ROOT
+from jobs.sources.folder import open_folder
+from jobs.sources.reading import Options, Reading
+
+NOTHING = Options("csv")
+Files = dict[str, str | bytes]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Callable[[Files], Path]:
+    """Writes files into a folder of its own; those named `.gz` are packed."""
+
+    def write(files: Files) -> Path:
+        place = tmp_path / "files"
+        place.mkdir(exist_ok=True)
+        for name, content in files.items():
+            data = content.encode() if isinstance(content, str) else content
+            (place / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+        return place
+
+    return write
+
+
+@pytest.fixture
+def read() -> Callable[..., dict[str, list[dict[str, Any]]]]:
+    """All rows of a source, by file."""
+
+    def rows(readings: Callable[..., list[Reading]], path: Path, options: Options = NOTHING) -> dict[str, Any]:
+        with open_folder(path) as source:
+            found = readings(source, options)
+            batches = {one.file: [batch for batch, _ in one.rows(source)] for one in found}
+        return {file: pa.Table.from_batches(parts).to_pylist() if parts else [] for file, parts in batches.items()}
+
+    return rows
+
+
+@pytest.fixture
+def real() -> Callable[[str], Path]:
+    """The folder of a real data set, or a skip."""
+
+    def find(name: str) -> Path:
+        path = Path(os.environ.get("ENCORE_DATA") or ROOT.parent / "shared" / "data") / name
+        if not path.is_dir():
+            pytest.skip(f"{name} is not in ENCORE_DATA")
+        return path
+
+    return find

@@ -1,0 +1,100 @@
+"""Folders, zip archives and packed files: nothing from outside, nothing damaged, nothing that explodes."""
+
+import gzip
+import hashlib
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.errors import InputError
+from jobs.sources.folder import open_folder
+
+
+def content(path: Path, name: str) -> bytes:
+    with open_folder(path) as folder, folder.open(name) as stream:
+        return b"".join(iter(stream.read, b""))
+
+
+def zipped(path: Path, members: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return path
+
+
+def test_a_folder_a_file_and_an_archive_give_the_same(folder: Any, tmp_path: Path) -> None:
+    place = folder({"a.csv": "one\n"})
+    archive = zipped(tmp_path / "f.zip", {"top/a.csv": b"one\n", "top/b.csv": b"two\n"})
+    for path in (place, place / "a.csv", archive):
+        assert content(path, "a.csv") == b"one\n"
+        with open_folder(path) as opened:
+            assert opened.checksum("a.csv") == hashlib.sha256(b"one\n").hexdigest()
+            assert opened.size("a.csv") == 4
+    with open_folder(archive) as opened:
+        assert opened.names == ("a.csv", "b.csv")
+
+
+def test_gz_is_unpacked_and_counted_as_it_is_stored(folder: Any) -> None:
+    place = folder({"a.csv.gz": "one\n" * 1000})
+    assert content(place, "a.csv.gz") == b"one\n" * 1000
+    with open_folder(place) as opened, opened.open("a.csv.gz") as stream:
+        list(iter(stream.read, b""))
+        assert stream.position == opened.size("a.csv.gz") == (place / "a.csv.gz").stat().st_size
+
+
+def test_a_link_may_not_leave_the_folder(folder: Any, tmp_path: Path) -> None:
+    place = folder({"a.csv": "one\n"})
+    (tmp_path / "secret").write_text("s")
+    (place / "out.csv").symlink_to(tmp_path / "secret")
+    (place / "in.csv").symlink_to("a.csv")
+    (place / "lost.csv").symlink_to("nowhere")
+    assert content(place, "in.csv") == b"one\n"
+    with pytest.raises(InputError, match=r"out\.csv: leads outside of the imported folder"):
+        content(place, "out.csv")
+    with pytest.raises(InputError, match=r"lost\.csv: there is no such file"):
+        content(place, "lost.csv")
+    assert content(place / "out.csv", "out.csv") == b"s"  # the user named it himself
+
+
+def test_an_archive_may_not_leave_its_folder(tmp_path: Path) -> None:
+    for member in ("../a.csv", "/a.csv", "x/../../a.csv", "..\\a.csv"):
+        archive = zipped(tmp_path / "f.zip", {member: b"one\n"})
+        with pytest.raises(InputError, match="leads outside of its folder"), open_folder(archive):
+            pass
+
+
+def test_bombs(folder: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.sources.folder.SMALL", 1 << 20)
+    zeros = bytes(4 << 20)
+    with pytest.raises(InputError, match="as a zip bomb does"), open_folder(zipped(tmp_path / "f.zip", {"a": zeros})):
+        pass
+    with pytest.raises(InputError, match="as a zip bomb does"):
+        content(folder({"a.gz": zeros}), "a.gz")
+    inner = zipped(tmp_path / "g.zip", {"a.gz": gzip.compress(zeros)})
+    with pytest.raises(InputError, match="as a zip bomb does"):
+        content(inner, "a.gz")
+
+
+def test_damage(folder: Any, tmp_path: Path) -> None:
+    place = folder({"whole.gz": "one two three\n" * 100, "plain.gz": ""})
+    data = (place / "whole.gz").read_bytes()
+    (place / "cut.gz").write_bytes(data[:-9])
+    (place / "plain.gz").write_bytes(b"not packed")
+    for name in ("cut.gz", "plain.gz"):
+        with pytest.raises(InputError, match=f"{name}: truncated or damaged"):
+            content(place, name)
+    archive = zipped(tmp_path / "f.zip", {"a.csv": b"one\n" * 100})
+    archive.write_bytes(archive.read_bytes()[:-20])
+    with pytest.raises(InputError, match=r"f\.zip: truncated or damaged archive"), open_folder(archive):
+        pass
+
+
+def test_nothing_there(folder: Any, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no such file or folder"), open_folder(tmp_path / "gone"):
+        pass
+    with open_folder(folder({"a.csv": ""})) as opened, pytest.raises(InputError, match="the file is empty"):
+        opened.size("a.csv")
+    with open_folder(zipped(tmp_path / "f.zip", {"a.csv": b""})) as opened, pytest.raises(InputError, match="is empty"):
+        opened.size("a.csv")

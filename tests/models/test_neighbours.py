@@ -1,0 +1,142 @@
+"""The kernel against a dense float64 definition, and against itself: symmetric, streamed, split in any way."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.neighbours import Neighbours, RowBlock, stream_neighbours, top_k_neighbours
+
+ratings = st.sampled_from([1.0, 2.0, 3.0, 4.0, 5.0])
+anything = st.one_of(ratings, st.floats(-1e3, 1e3).filter(lambda v: abs(v) > 1e-3), st.sampled_from([-1e300, 1e300]))
+
+
+@st.composite
+def sparse_matrices(draw: Any, values: Any = anything) -> sp.csr_array:
+    """Small matrices with empty rows, equal rows, one row, one feature."""
+    rows, features = draw(st.integers(1, 40)), draw(st.integers(1, 12))
+    seed = draw(st.integers(0, 2**32 - 1))
+    random = np.random.default_rng(seed)
+    pool = np.array(draw(st.lists(values, min_size=1, max_size=6)))
+    dense = random.choice(pool, (rows, features)) * (random.random((rows, features)) < draw(st.floats(0.05, 1.0)))
+    copied = random.integers(0, rows, rows // 4)
+    dense[random.integers(0, rows, rows // 4)] = dense[copied]
+    return sp.csr_array(dense)
+
+
+def dense_cosine(matrix: sp.csr_array, shrinkage: float = 0.0) -> np.ndarray:
+    """Cosine in float64, with the diagonal and rows of zeros left out as 0."""
+    x = matrix.toarray()
+    largest = np.maximum(np.abs(x).max(axis=1, keepdims=True), np.finfo(float).tiny)
+    unit = x / largest
+    norms = np.sqrt((unit**2).sum(axis=1))
+    with np.errstate(all="ignore"):
+        below = norms[:, None] * norms[None, :] + shrinkage / largest / largest.T
+        similarity = np.where(norms[:, None] * norms[None, :] > 0, unit @ unit.T / below, 0.0)
+    np.fill_diagonal(similarity, 0.0)
+    return similarity
+
+
+def assert_top_k(found: Neighbours, similarity: np.ndarray, k: int, tolerance: float = 2e-6) -> None:
+    """Every listed score is right, in order, and no pair left out is better than the last one listed."""
+    assert found.indices.dtype == np.int32 and found.similarity.dtype == np.float32
+    assert found.indices.shape == found.similarity.shape == (len(similarity), k)
+    for row, (indices, scores) in enumerate(zip(found.indices, found.similarity, strict=True)):
+        listed = indices >= 0
+        n = listed.sum()
+        assert listed[:n].all() and (scores[n:] == 0).all() and len(set(indices[:n])) == n
+        assert row not in indices[:n]
+        np.testing.assert_allclose(scores[:n], similarity[row, indices[:n]], atol=tolerance, rtol=tolerance)
+        order = np.lexsort((indices[:n], -scores[:n]))
+        assert (order == np.arange(n)).all()
+        rest = np.delete(similarity[row], indices[:n])
+        rest = rest[np.abs(rest) > tolerance]
+        if n < k:
+            assert rest.size == 0
+        elif rest.size:
+            assert rest.max() <= scores[n - 1] + tolerance
+
+
+def assert_same(left: Neighbours, right: Neighbours) -> None:
+    """The same bits."""
+    np.testing.assert_array_equal(left.indices, right.indices)
+    np.testing.assert_array_equal(left.similarity.view(np.int32), right.similarity.view(np.int32))
+
+
+def streamed(matrix: sp.csr_array, k: int, tasks: int, size: int, **arguments: Any) -> Neighbours:
+    """The answer of `tasks` tasks, each owning a stride of rows and reading blocks of `size` rows, last block first."""
+    rows = np.arange(matrix.shape[0], dtype=np.int32)
+    counts = np.bincount(matrix.indices, minlength=matrix.shape[1])
+    indices, similarity = np.empty((len(rows), k), np.int32), np.empty((len(rows), k), np.float32)
+    for task in range(tasks):
+        blocks = [RowBlock(rows[low : low + size], matrix[low : low + size]) for low in range(0, len(rows), size)]
+        mine = RowBlock(rows[task::tasks], matrix[task::tasks])
+        found = stream_neighbours(mine, reversed(blocks), k, feature_counts=counts, **arguments)
+        indices[task::tasks], similarity[task::tasks] = found.indices, found.similarity
+    return Neighbours(indices, similarity)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(sparse_matrices(), st.integers(1, 45))
+def test_agrees_with_dense_float64(matrix: sp.csr_array, k: int) -> None:
+    assert_top_k(top_k_neighbours(matrix, k), dense_cosine(matrix), k)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(sparse_matrices(), st.integers(1, 10), st.integers(1, 5), st.integers(1, 45), st.sampled_from([1, 2]))
+def test_any_split_gives_the_same_bits(matrix: sp.csr_array, k: int, tasks: int, size: int, threads: int) -> None:
+    whole = top_k_neighbours(matrix, k, threads=threads)
+    assert_same(whole, streamed(matrix, k, tasks, size))
+    start, stop = sorted(np.random.default_rng(size).integers(0, matrix.shape[0] + 1, 2))
+    part = top_k_neighbours(matrix, k, start=start, stop=stop)
+    assert_same(part, Neighbours(whole.indices[start:stop], whole.similarity[start:stop]))
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(sparse_matrices(values=ratings), st.floats(0, 100))
+def test_shrinkage_is_added_to_the_product_of_the_norms(matrix: sp.csr_array, shrinkage: float) -> None:
+    assert_top_k(top_k_neighbours(matrix, 7, shrinkage=shrinkage), dense_cosine(matrix, shrinkage), 7)
+
+
+def test_checkerboard() -> None:
+    """Even rows share all features with even rows and none with odd ones."""
+    board = sp.csr_array(np.indices((6, 8)).sum(axis=0) % 2 == 0, dtype=np.float32)
+    found = top_k_neighbours(board, 3)
+    assert found.indices.tolist() == [[2, 4, -1], [3, 5, -1], [0, 4, -1], [1, 5, -1], [0, 2, -1], [1, 3, -1]]
+    assert found.similarity.tolist() == [[1.0, 1.0, 0.0]] * 6
+
+
+def test_equal_similarities_are_listed_by_row_number() -> None:
+    found = top_k_neighbours(sp.csr_array(np.ones((9, 1))), 3)
+    assert found.indices[0].tolist() == [1, 2, 3] and found.indices[8].tolist() == [0, 1, 2]
+
+
+def test_negative_similarity_is_listed_last_and_zero_never() -> None:
+    found = top_k_neighbours(sp.csr_array([[1.0, 0.0], [-1.0, 0.0], [2.0, 0.0], [0.0, 1.0]]), 3)
+    assert found.indices.tolist() == [[2, 1, -1], [0, 2, -1], [0, 1, -1], [-1, -1, -1]]
+    assert found.similarity[1].tolist() == [-1.0, -1.0, 0.0]
+
+
+def test_min_similarity_is_included() -> None:
+    matrix = sp.csr_array([[1.0, 0.0], [3.0, 4.0], [4.0, 3.0]])
+    assert top_k_neighbours(matrix, 2, min_similarity=0.8).indices.tolist() == [[2, -1], [2, -1], [1, 0]]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_must_be_finite(value: float) -> None:
+    with pytest.raises(ValueError, match="row 1: values must be finite, got"):
+        top_k_neighbours(sp.csr_array([[1.0, 0.0], [2.0, value]]), 1)
+
+
+@pytest.mark.parametrize("arguments", [{"k": 0}, {"k": 1, "start": 2, "stop": 1}, {"k": 1, "stop": 9}])
+def test_arguments_out_of_range(arguments: Any) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        top_k_neighbours(sp.csr_array(np.eye(3)), **arguments)
+
+
+def test_no_rows() -> None:
+    assert top_k_neighbours(sp.csr_array((0, 5)), 2).indices.shape == (0, 2)
+    assert top_k_neighbours(sp.csr_array((3, 0)), 2).indices.tolist() == [[-1, -1]] * 3
