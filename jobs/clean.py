@@ -27,6 +27,7 @@ from schemas.tables import TABLES
 
 log = logging.getLogger(__name__)
 
+
 def parser() -> argparse.ArgumentParser:
     """Arguments of the job."""
     return night_parser("clean", __doc__)
@@ -69,9 +70,7 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     write_table(interactions.select(*partition, "*"), attempt.folder("interactions"), TABLES["interactions"])
     catalog = catalogue.items(accepted(items), accepted(judged["annotations"]), earlier)
     write_table(catalog.select(*partition, "*"), attempt.folder("items"), TABLES["items"])
-    users = catalogue.users(
-        accepted(judged["users"]), read(spark, night.last_night("users"), TABLES["users"].schema)
-    )
+    users = catalogue.users(accepted(judged["users"]), read(spark, night.last_night("users"), TABLES["users"].schema))
     write_table(users.select(*partition, "*"), attempt.folder("users"), TABLES["users"])
 
 
@@ -105,16 +104,19 @@ def read_landed(night: Night, spark: SparkSession, name: str) -> DataFrame:
 def judge(rows: DataFrame, table: Table, night: Night) -> DataFrame:
     """Landing rows with `reasons`: the names of all checks of `table` that the row fails, in the order of the checks.
 
-    Of rows that are the same (the table's key), the first good one is kept, the others fail `duplicate`.
+    Of rows that are the same (the table's key), the first good one is kept and the others fail `duplicate`.
     """
     words = placeholders(night.domain, night.ds)
-    checks = {check.name: F.expr(check.violation.format(**words)) for check in table.checks if check.name != "duplicate"}
+    checks = {
+        check.name: F.expr(check.violation.format(**words)) for check in table.checks if check.name != "duplicate"
+    }
     marked = rows.withColumn("reasons", _names(checks))
     duplicate = next((check for check in table.checks if check.name == "duplicate"), None)
     if duplicate is None:
         return marked
     same = Window.partitionBy(*table.key).orderBy(F.size("reasons"), "position", "line")
-    numbered = marked.withColumn("repetition", F.row_number().over(same))
+    good = F.first(F.size("reasons")).over(same) == 0
+    numbered = marked.withColumn("repetition", F.when(good, F.row_number().over(same)).otherwise(1))
     if "in_history" not in numbered.columns:
         numbered = numbered.withColumn("in_history", F.lit(False))
     return numbered.withColumn("reasons", F.concat("reasons", _names({"duplicate": F.expr(duplicate.violation)})))
@@ -174,8 +176,8 @@ def check_share(night: Night, attempt: Attempt, counts: dict[str, tuple[int, int
     if total and bad / total > limit:
         worst = max(counts, key=lambda path: counts[path][1])
         raise ContractError(
-            f"{bad} of {total} rows rejected ({bad / total:.1%}), over max_rejected_share = {limit:.1%}; most in {worst}; "
-            f"the rows and their reasons are in {attempt.folder('rejected')}; nothing was published"
+            f"{bad} of {total} rows rejected ({bad / total:.1%}), over max_rejected_share = {limit:.1%}; "
+            f"most in {worst}; the rows and their reasons are in {attempt.folder('rejected')}; nothing was published"
         )
     log.info("%d rows read, %d rejected", total, bad)
 

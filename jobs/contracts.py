@@ -1,5 +1,7 @@
 """The rules that a night's tables obey before anyone sees them, checked with DuckDB over the files themselves."""
 
+from collections.abc import Mapping, Sequence
+
 import duckdb
 
 from jobs.errors import ContractError
@@ -9,26 +11,35 @@ from schemas.table import Contract, Table
 from schemas.tables import TABLES
 
 SHOWN = 3
+APPEND_ONLY = Contract(
+    "append_only",
+    "SELECT kind, id, row FROM published_vocabulary ANTI JOIN vocabulary USING (kind, id, row)",
+    "ids keep the rows that have been published, also by a run that overtook this one; start a new run",
+)
 
 
-def check(night: Night, names: list[str]) -> None:
-    """Raises ContractError that names the table, the rule and the first rows that break it."""
+def check(night: Night, tonight: Mapping[str, Sequence[str]]) -> None:
+    """Raises ContractError that names the table, the rule and the first rows that break it.
+
+    `tonight`: the tables to publish, with their files. The vocabulary of other nights is looked up as it is now, not
+    as it was pinned: another run may have given rows meanwhile.
+    """
+    known = night.tables.current_files("vocabulary", night.run.domain)
+    others = {
+        "interactions": night.history("interactions"),
+        "vocabulary": [path for ds, path in known if ds != night.ds],
+    }
     with connect() as db:
         db.execute(f"CREATE VIEW night AS SELECT '{night.run.domain}' AS domain, '{night.ds}' AS ds")
-        others = {"interactions": night.history("interactions"), "vocabulary": other_vocabulary(night)}
+        parquet_view(db, "published_vocabulary", [path for _, path in known], TABLES["vocabulary"].schema)
         for name, table in TABLES.items():
-            parquet_view(db, name, night.tonight(name) + others.get(name, []), table.schema)
-            parquet_view(db, f"tonight_{name}", night.tonight(name), table.schema)
-        for name in names:
+            files = list(tonight.get(name, []))
+            parquet_view(db, name, files + others.get(name, []), table.schema)
+            parquet_view(db, f"tonight_{name}", files, table.schema)
+        for name in tonight:
             for rule in (*common(TABLES[name], night), *TABLES[name].contracts):
                 require(db, name, rule)
-
-
-def other_vocabulary(night: Night) -> list[str]:
-    """The vocabulary of all other nights as it is now, not as pinned: another run may have given rows meanwhile."""
-    snapshot = night.tables.snapshots()["vocabulary"]
-    every = night.tables.data_files("vocabulary", snapshot, domain=night.run.domain)
-    return [path for ds, path in every if ds != night.ds]
+        require(db, "vocabulary", APPEND_ONLY)
 
 
 def common(table: Table, night: Night) -> list[Contract]:
@@ -40,7 +51,9 @@ def common(table: Table, night: Night) -> list[Contract]:
             f"SELECT * FROM tonight_{table.name} WHERE domain <> '{night.run.domain}' OR ds <> '{night.ds}'",
             f"rows belong to {night.run.domain} {night.ds}",
         ),
-        Contract("required", f"SELECT * FROM tonight_{table.name} WHERE {nulls}", f"never null: {', '.join(table.required)}"),
+        Contract(
+            "required", f"SELECT * FROM tonight_{table.name} WHERE {nulls}", f"never null: {', '.join(table.required)}"
+        ),
         Contract(
             "key_unique",
             f"SELECT {', '.join(table.key)} FROM {table.name} GROUP BY ALL HAVING count(*) > 1",
@@ -54,4 +67,6 @@ def require(db: duckdb.DuckDBPyConnection, name: str, rule: Contract) -> None:
     found = db.execute(rule.violations).fetchmany(SHOWN)
     if found:
         rows = "; ".join(str(row) for row in found)
-        raise ContractError(f"table {name} breaks the rule {rule.name}: {rule.meaning}. For example {rows}. Nothing was published")
+        raise ContractError(
+            f"table {name} breaks the rule {rule.name}: {rule.meaning}. For example {rows}. Nothing was published"
+        )

@@ -57,8 +57,12 @@ def row(night: Night, name: str, champion: str, values: Mapping[str, float], mea
     told = f"{measure} {values[name]:.4f}" if name in values else "no held-out users to judge it on"
     against = "" if name == champion or champion not in values else f", {champion} has {values[champion]:.4f}"
     status = "champion" if name == champion else "challenger"
-    return base | {"status": status, "reason": told + against} | {
-        "artifact": entry.facts["artifact"],
-        "checksum": entry.facts["checksum"],
-        "train_seconds": entry.facts["train_seconds"],
-    }
+    return (
+        base
+        | {"status": status, "reason": told + against}
+        | {
+            "artifact": entry.facts["artifact"],
+            "checksum": entry.facts["checksum"],
+            "train_seconds": entry.facts["train_seconds"],
+        }
+    )

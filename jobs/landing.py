@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -111,26 +111,33 @@ def new_batch(landing: str, domain: str, ds: str, name: str, facts: Mapping[str,
     """
     final = f"{landing}/{domain}/{ds}/{name}"
     fs, _ = files.filesystem(landing)
-    if not isinstance(fs, arrow_fs.LocalFileSystem):
-        files.delete_folder(final)
-        batch = Batch(final)
-        yield batch
-        _finish(batch, facts)  # an object store cannot rename: batch.json, written last, makes the batch exist
-        return
-    aside = f"{landing}/.aside/{domain}-{ds}-{name}"
-    with _locked(aside):
+    local = isinstance(fs, arrow_fs.LocalFileSystem)
+    aside = f"{landing}/.aside/{domain}-{ds}-{name}" if local else final
+    with _locked(aside) if local else nullcontext():
+        if not local:
+            _delete(final)
         batch = Batch(aside)
         try:
             yield batch
             _finish(batch, facts)
-            files.delete_folder(final)
-            files.rename_folder(aside, final)
+            if local:
+                _delete(final)
+                files.rename_folder(aside, final)
         except BaseException:
-            files.delete_folder(aside)
+            _delete(aside)
             raise
 
 
+def _delete(batch: str) -> None:
+    """Removes a batch, first of all what makes it exist."""
+    fs, path = files.filesystem(f"{batch}/batch.json")
+    if fs.get_file_info(path).type == arrow_fs.FileType.File:
+        fs.delete_file(path)
+    files.delete_folder(batch)
+
+
 def _finish(batch: Batch, facts: Mapping[str, Any]) -> None:
+    """Writes `batch.json`: last of all, for it makes the batch exist."""
     content = {**facts, "files": [asdict(file) for file in batch.files]}
     files.write_bytes(f"{batch.folder}/batch.json", json.dumps(content, indent=1, ensure_ascii=False).encode())
 

@@ -145,7 +145,10 @@ def follow(config: Settings, words: list[str], log: Path) -> Problems:
         finally:
             signal.signal(signal.SIGTERM, before)
     if airflow.returncode and not progress.problems:
-        progress.problems["airflow"] = (FAULT, f"airflow {words[0]} ended with exit code {airflow.returncode}")
+        progress.problems["airflow"] = (
+            FAULT,
+            f"airflow {' '.join(words[:2])} ended with exit code {airflow.returncode}",
+        )
     return progress.problems
 
 

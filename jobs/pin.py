@@ -44,7 +44,9 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     configuration = configure(night, args)
     night.tables.create()
     snapshots = night.tables.snapshots()
-    inputs = unseen(landed(night.settings.landing, night.run.domain, night.ds), seen(night, snapshots["files"]), night.ds)
+    inputs = unseen(
+        landed(night.settings.landing, night.run.domain, night.ds), seen(night, snapshots["files"]), night.ds
+    )
     log.info("pinned %d files for %s %s", len(inputs), night.run.domain, night.ds)
     attempt.facts |= {
         "trigger": args.trigger,

@@ -1,12 +1,13 @@
 """Checks the night's tables against their contracts, then commits them, one transaction a table; `runs` comes last.
 
 Readers of a table see all of a publication or none. Killed anywhere, the night is complete as it was before or as it is
-now: the row in `runs` decides, and a second call commits the same files again.
+now: the row in `runs` decides, and a second call commits the same files again, as a publication with tags of its own.
 """
 
 import argparse
 import json
 import logging
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -17,12 +18,13 @@ from jobs.errors import ContractError
 from jobs.night import Attempt, Night, night_parser
 from jobs.storage.frames import read, write
 from jobs.storage.runs import DONE as TASK_DONE
-from jobs.storage.runs import REFUSED
+from jobs.storage.runs import REFUSED, Entry, Run
 from schemas.tables import TABLES
 
 log = logging.getLogger(__name__)
 COMPLETE = "complete"
-NEEDED = ("pin", "clean", "vocabulary", "item_similarity", "user_similarity", "sequences", "evaluate", "gate", "recommend")
+LISTS = "recommend"
+NEEDED = ("pin", "clean", "vocabulary", "item_similarity", "user_similarity", "sequences", "evaluate", "gate", LISTS)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -37,65 +39,69 @@ def main(args: argparse.Namespace) -> int:
 
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     """Checks, commits, completes."""
-    require_done(night)
-    written = {name for entry in night.run.entries().values() for name in entry.files}
-    tonight = [name for name in TABLES if name in written and name != "runs"]
-    contracts.check(night, tonight)
-    commit(night, {name: night.tonight(name) for name in tonight})
-    rows = {name: sum(entry.rows.get(name, 0) for entry in night.run.entries().values()) for name in tonight}
-    complete(night, attempt, night.pin["trigger"], facts(night) | {"rows": json.dumps(rows)})
+    entries = night.run.entries()
+    require_done(night.run, entries)
+    state = REFUSED if entries["gate"].state == REFUSED else COMPLETE
+    counted = {task: entry for task, entry in entries.items() if state == COMPLETE or task != LISTS}
+    files, rows = written(counted)
+    contracts.check(night, files)
+    sequence = next_sequence(night)
+    commit(night, files, sequence)
+    told = {"trigger": night.pin["trigger"], "state": state, "rows": json.dumps(rows)}
+    complete(night, attempt, sequence, told | facts(night, entries))
 
 
-def require_done(night: Night) -> None:
+def require_done(run: Run, entries: Mapping[str, Entry]) -> None:
     """Raises ContractError where a task that the night needs has not run or has failed.
 
     A model that failed to train is left out; where the gate refused there are no lists.
     """
-    states = {task: entry.state for task, entry in night.run.entries().items()}
-    refused = states.get("gate") == REFUSED
-    for task in NEEDED[:-1] if refused else NEEDED:
-        state = states.get(task)
-        if state not in (TASK_DONE, REFUSED):
+    refused = "gate" in entries and entries["gate"].state == REFUSED
+    for task in NEEDED:
+        state = entries[task].state if task in entries else None
+        if state not in (TASK_DONE, REFUSED) and not (refused and task == LISTS):
             raise ContractError(
-                f"run {night.run.run_id} of {night.run.domain} {night.ds}: task {task} "
+                f"run {run.run_id} of {run.domain} {run.ds}: task {task} "
                 f"{'has failed' if state else 'has not run'}; run it again. Nothing was published"
             )
 
 
-def commit(night: Night, files: dict[str, list[str]]) -> None:
+def written(entries: Mapping[str, Entry]) -> tuple[dict[str, list[str]], dict[str, int]]:
+    """Table → files, and table → rows, of the tables that the tasks wrote; in the order of publication."""
+    names = [name for name in TABLES if name != "runs" and any(name in entry.files for entry in entries.values())]
+    files = {name: sorted(path for entry in entries.values() for path in entry.files.get(name, [])) for name in names}
+    rows = {name: sum(entry.rows.get(name, 0) for entry in entries.values()) for name in names}
+    return files, rows
+
+
+def next_sequence(night: Night) -> int:
+    """The number of the domain's next publication."""
+    paths = [path for _, path in night.tables.current_files("runs", night.run.domain)]
+    return 1 + max(read(paths, TABLES["runs"].schema, columns=["sequence"])["sequence"].to_pylist(), default=0)
+
+
+def commit(night: Night, files: dict[str, list[str]], sequence: int) -> None:
     """Replaces the night's partition of every table with `files`."""
     partition = {"domain": night.run.domain, "ds": night.ds}
     for name, paths in files.items():
-        night.tables.replace(name, partition, paths, night.run.tag)
+        night.tables.replace(name, partition, paths, night.run.tag(sequence))
         log.info("published %s", name)
 
 
-def complete(night: Night, attempt: Attempt, trigger: str, facts: dict[str, Any]) -> None:
+def complete(night: Night, attempt: Attempt, sequence: int, facts: dict[str, Any]) -> None:
     """Writes the row of `runs` that makes the night complete."""
-    domain, run_id = night.run.domain, night.run.run_id
-    earlier = night.tables.data_files("runs", night.tables.snapshots()["runs"], domain=domain)
-    known = read([path for _, path in earlier], TABLES["runs"].schema, columns=["run_id", "sequence"]).to_pylist()
-    sequence = 1 + max((row["sequence"] for row in known), default=0)
-    refused = any(entry.state == REFUSED for entry in night.run.entries().values())
-    row = {
-        "domain": domain,
-        "ds": night.ds,
-        "run_id": run_id,
-        "trigger": trigger,
-        "state": REFUSED if refused else COMPLETE,
-        "sequence": sequence,
-        **facts,
-    }
+    partition = {"domain": night.run.domain, "ds": night.ds, "run_id": night.run.run_id}
+    row = {**partition, "sequence": sequence, **facts}
     path = write(pa.Table.from_pylist([row], schema=TABLES["runs"].schema), attempt.folder("runs"))
-    night.tables.replace("runs", {"domain": domain, "ds": night.ds, "run_id": run_id}, [path], night.run.tag)
-    log.info("night %s of %s is %s", night.ds, domain, row["state"])
+    night.tables.replace("runs", partition, [path], night.run.tag(sequence))
+    log.info("night %s of %s is %s", night.ds, night.run.domain, facts["state"])
 
 
-def facts(night: Night) -> dict[str, Any]:
+def facts(night: Night, entries: Mapping[str, Entry]) -> dict[str, Any]:
     """What `runs` keeps of the run's manifest."""
     tasks = {
         task: {"seconds": entry.seconds, "peak_mib": entry.peak_mib, "state": entry.state}
-        for task, entry in night.run.entries().items()
+        for task, entry in entries.items()
     }
     return {
         "configuration": json.dumps(night.pin["configuration"]),

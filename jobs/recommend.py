@@ -92,4 +92,6 @@ def lists(
         "because_item_id": known.items.take(pa.array(because, mask=because < 0)),
         "because": pa.array(texts, pa.string()),
     }
-    return pa.table(columns, schema=TABLES["recommendations"].schema).sort_by([("user_id", "ascending"), ("rank", "ascending")])
+    return pa.table(columns, schema=TABLES["recommendations"].schema).sort_by(
+        [("user_id", "ascending"), ("rank", "ascending")]
+    )

@@ -10,8 +10,9 @@ from rich.table import Table as Grid
 
 from jobs import settings
 from jobs.errors import InputError
-from jobs.night import iso_day, run_name
+from jobs.night import iso_day
 from jobs.storage.catalog import Tables
+from jobs.storage.runs import run_name
 from jobs.storage.sql import open_tables
 from schemas.domains import DOMAINS
 
@@ -39,7 +40,9 @@ def main(args: argparse.Namespace) -> int:
         for grid in example(db, run):
             console.print(grid)
         console.print(durations(run))
-        console.print(f"tables: {tables.warehouse}  (`encore tables ls`, `encore tables sql \"FROM latest.recommendations\"`)")
+        console.print(
+            f'tables: {tables.warehouse}  (`encore tables ls`, `encore tables sql "FROM latest.recommendations"`)'
+        )
     return 0
 
 

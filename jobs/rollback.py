@@ -1,43 +1,54 @@
-"""Publishes again what an earlier run of a (domain, ds) published; touches no other domain or night."""
+"""Publishes again what an earlier run of a (domain, ds) published; touches no other domain or night.
+
+The vocabulary stays: a row number, once given, is never given back.
+"""
 
 import json
-import time
 
 from jobs.errors import InputError
 from jobs.night import Attempt, Night
-from jobs.publish import commit, complete
+from jobs.publish import COMPLETE, commit, complete, next_sequence
 from jobs.settings import Settings
 from jobs.storage.frames import read
 from jobs.storage.runs import Run
 from schemas.tables import TABLES
 
+KEPT = ("state", "configuration", "configuration_hash", "code_version", "input_snapshots", "rows", "tasks")
+
 
 def roll_back(settings: Settings, domain: str, ds: str, to: str) -> str:
     """Commits the files of run `to` again under a new run id, which it returns.
 
-    Raises InputError where that run published nothing for the night.
+    Raises InputError where that run has not completed the night.
     """
-    row = published(settings, domain, ds, to)
-    number = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-    night = Night(settings, Run(settings.warehouse, domain, ds, f"rollback-{number}-{to}"[:128]))
-    tables = night.tables
-    earlier = {
-        name: [p for _, p in tables.data_files(name, tables.tagged(name, f"{domain}.{ds}.{to}"), domain=domain, ds=ds)]
-        for name in json.loads(row["rows"])
-    }
-    commit(night, earlier)
+    there = Night(settings, Run(settings.warehouse, domain, ds, to))
+    row = published(there)
+    sequence = next_sequence(there)
+    night = Night(settings, Run(settings.warehouse, domain, ds, f"rollback-{sequence}"))
+    commit(night, earlier(there, row), sequence)
     attempt = Attempt("rollback", night.run.new_attempt("rollback"))
-    kept = ("configuration", "configuration_hash", "code_version", "input_snapshots", "rows", "tasks")
-    complete(night, attempt, f"rollback to {to}", {name: row[name] for name in kept})
+    complete(night, attempt, sequence, {"trigger": f"rollback to {to}"} | {name: row[name] for name in KEPT})
     return night.run.run_id
 
 
-def published(settings: Settings, domain: str, ds: str, run_id: str) -> dict[str, str]:
-    """The row of `runs` of a publication; InputError that lists those there are."""
-    night = Night(settings, Run(settings.warehouse, domain, ds, run_id))
-    files = night.tables.data_files("runs", night.tables.snapshots()["runs"], domain=domain, ds=ds)
-    rows = {row["run_id"]: row for row in read([path for _, path in files], TABLES["runs"].schema).to_pylist()}
-    if run_id not in rows:
-        there = ", ".join(sorted(rows)) or "none"
-        raise InputError(f"run {run_id} published nothing for {domain} {ds}; there are: {there}")
-    return rows[run_id]
+def published(night: Night) -> dict[str, str]:
+    """The row of `runs` of a run that completed the night; InputError that lists those there are."""
+    paths = [path for _, path in night.tables.current_files("runs", night.run.domain, night.ds)]
+    rows = read(paths, TABLES["runs"].schema).to_pylist()
+    complete = {row["run_id"]: row for row in rows if row["state"] == COMPLETE}
+    if found := complete.get(night.run.run_id):
+        return dict(found)
+    there = ", ".join(sorted(complete)) or "none"
+    raise InputError(f"run {night.run.run_id} has not completed {night.run.domain} {night.ds}; there are: {there}")
+
+
+def earlier(night: Night, row: dict[str, str]) -> dict[str, list[str]]:
+    """Table → the files that the night's run published, as its row of `runs` tells."""
+    tables, domain = night.tables, night.run.domain
+    tag = night.run.tag(int(row["sequence"]))
+    files = {
+        name: tables.data_files(name, tables.tagged(name, tag), domain=domain, ds=night.ds)
+        for name in json.loads(row["rows"])
+    }
+    files["vocabulary"] = tables.current_files("vocabulary", domain, night.ds)
+    return {name: [path for _, path in found] for name, found in files.items()}

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from jobs.errors import InputError
 from schemas.domains import DOMAINS, Domain
@@ -65,9 +66,11 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
 
 
 def address(place: str | Path) -> str:
-    """A path made absolute as a file:// URI; other URIs as they are, without a trailing slash."""
+    """A path made absolute behind file://, unescaped as Spark and Iceberg take it; other URIs without a trailing slash."""
     text = str(place).rstrip("/")
-    return text if re.match(r"^[a-z0-9]+://", text) else Path(text).resolve().as_uri()
+    if text.startswith("file://"):
+        return unquote(text)
+    return text if re.match(r"^[a-z0-9]+://", text) else f"file://{Path(text).resolve()}"
 
 
 def override(default: T, changes: Mapping[str, Any], where: str) -> T:

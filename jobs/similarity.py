@@ -27,7 +27,9 @@ METHOD = "cosine"
 BLOCK_ROWS = 4096
 MATRIX = pa.schema([("row", pa.int64()), ("feature", pa.int64()), ("value", pa.float64())])
 COUNTS = pa.schema([("feature", pa.int64()), ("rows", pa.int64())])
-LISTS = pa.schema([("row", pa.int64()), ("rank", pa.int32()), ("similar_row", pa.int64()), ("similarity", pa.float32())])
+LISTS = pa.schema(
+    [("row", pa.int64()), ("rank", pa.int32()), ("similar_row", pa.int64()), ("similarity", pa.float32())]
+)
 LISTS_SQL = "row long, rank int, similar_row long, similarity float"
 
 
@@ -79,7 +81,9 @@ def top_k(spark: SparkSession, folder: str, blocks: int, features: int, k: int) 
     return numbers.mapInArrow(_task(folder, blocks, features, k), LISTS_SQL)
 
 
-def _task(folder: str, blocks: int, features: int, k: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _task(
+    folder: str, blocks: int, features: int, k: int
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """What a Spark task does: its blocks' lists, each against all blocks."""
 
     def lists(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.connect.client.retries import DefaultPolicy
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from jobs import spark_server
@@ -22,7 +23,10 @@ def session(night: Night) -> SparkSession:
                 builder = builder.config(name, value)
         return builder.getOrCreate()
     remote = config.spark_remote or spark_server.running(config, night.run.run_id).remote
-    return SparkSession.builder.remote(remote).getOrCreate()
+    spark = SparkSession.builder.remote(remote).getOrCreate()
+    # A server that died is noticed in seconds; pyspark would ask it again for ten minutes.
+    spark.client.set_retry_policies([DefaultPolicy(max_retries=5)])
+    return spark
 
 
 def read(spark: SparkSession, files: Sequence[str], schema: pa.Schema) -> DataFrame:

@@ -20,8 +20,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from jobs import settings
-from jobs.night import run_name
 from jobs.settings import Settings
+from jobs.storage.runs import run_name
 
 START_SECONDS = 120
 STOP_SECONDS = 20

@@ -14,9 +14,10 @@ from rich.table import Table as Grid
 
 from jobs import settings
 from jobs.errors import InputError
-from jobs.night import iso_day, run_name
+from jobs.night import iso_day
 from jobs.rollback import roll_back
 from jobs.storage.catalog import Tables
+from jobs.storage.runs import run_name
 from jobs.storage.sql import open_tables
 from schemas.domains import DOMAINS
 from schemas.tables import TABLES
@@ -86,7 +87,9 @@ def query(db: duckdb.DuckDBPyConnection, sql: str, form: str = "table", output: 
     try:
         result = db.execute(sql).to_arrow_table()
     except duckdb.Error as error:
-        raise InputError(f"{error}; `encore tables ls` lists the tables, `encore tables show TABLE` the columns") from error
+        raise InputError(
+            f"{error}; `encore tables ls` lists the tables, `encore tables show TABLE` the columns"
+        ) from error
     if form == "parquet":
         if output is None:
             raise InputError("--format parquet needs --output FILE")
@@ -116,5 +119,3 @@ def _grid(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Grid:
     for row in rows:
         grid.add_row(*row)
     return grid
-
-

@@ -38,7 +38,7 @@ class Recommender(ABC):
     Config: ClassVar[type]
 
     def __init__(self, config: Any = None) -> None:
-        """With `config`, an instance of the class's `Config`, or the defaults."""
+        """Not yet fitted; `config` is an instance of the class's `Config`, or None for the defaults."""
         self.config = self.Config() if config is None else config
 
     @abstractmethod
@@ -71,22 +71,21 @@ class Recommender(ABC):
         """The k best items of every user.
 
         Only items where `eligible` (bool [n_items]) is true, and, unless `seen`, none of the user's history.
-        Memory: BLOCK_USERS × n_items scores. Raises ValueError for k < 1.
+        Memory: a few arrays of BLOCK_USERS × n_items. Raises ValueError for k < 1 and for histories over other items
+        than the model learned.
         """
         if k < 1:
             raise ValueError(f"k = {k}: expected at least 1")
-        blocks = [
-            self._block(histories.take(np.arange(low, min(low + BLOCK_USERS, histories.n_users))), k, eligible, seen)
-            for low in range(0, histories.n_users, BLOCK_USERS)
-        ]
-        empty = TopK(np.zeros((0, k), np.int64), np.zeros((0, k), np.float32))
-        parts = blocks or [empty]
+        parts = [TopK(np.zeros((0, k), np.int64), np.zeros((0, k), np.float32))]
+        for low in range(0, histories.n_users, BLOCK_USERS):
+            users = np.arange(low, min(low + BLOCK_USERS, histories.n_users))
+            parts.append(self._block(histories.take(users), k, eligible, seen))
         return TopK(np.concatenate([p.items for p in parts]), np.concatenate([p.scores for p in parts]))
 
-    def _block(
-        self, histories: Histories, k: int, eligible: npt.NDArray[np.bool_] | None, seen: bool
-    ) -> TopK:
+    def _block(self, histories: Histories, k: int, eligible: npt.NDArray[np.bool_] | None, seen: bool) -> TopK:
         scores = np.array(self.score(histories), np.float32)
+        if scores.shape != (histories.n_users, histories.n_items):
+            raise ValueError(f"{self.name} learned {scores.shape[1]} items, the histories have {histories.n_items}")
         if eligible is not None:
             scores[:, ~eligible] = -np.inf
         if not seen:
@@ -113,14 +112,15 @@ class Recommender(ABC):
 
 
 def best(scores: Scores, k: int) -> TopK:
-    """The k largest finite scores of every row, equal ones by column."""
+    """The k largest finite scores of every row, best first, equal ones by column; other scores are as good as none."""
     n, width = scores.shape
+    scores = np.where(np.isfinite(scores), scores, -np.inf).astype(np.float32)
     if k < width:
-        # One more than k would not settle ties at the border: keep all that reach the k-th score, then sort.
+        # Of the columns that tie with the k-th score, the first ones fill what those above it leave free.
         border = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k]
         above = (scores > border).sum(axis=1, keepdims=True)
         level = scores == border
-        keep = (scores > border) | (level & (np.cumsum(level, axis=1) <= k - above))
+        keep = (scores > border) | (level & (np.cumsum(level, axis=1, dtype=np.int32) <= k - above))
         columns = np.nonzero(keep)[1].reshape(n, k)
     else:
         columns = np.broadcast_to(np.arange(width), (n, width))
@@ -130,25 +130,26 @@ def best(scores: Scores, k: int) -> TopK:
     values = np.full((n, k), -np.inf, np.float32)
     items[:, : columns.shape[1]] = np.take_along_axis(columns, order, axis=1)
     values[:, : columns.shape[1]] = np.take_along_axis(chosen, order, axis=1)
-    items[~np.isfinite(values)] = -1
-    values[~np.isfinite(values)] = -np.inf
+    items[values == -np.inf] = -1
     return TopK(items, values)
 
 
 def filled(first: TopK, second: TopK) -> tuple[TopK, npt.NDArray[np.bool_]]:
     """Lists of `first`, their gaps filled from `second` (same shape), and where they were filled (bool [n, k]).
 
-    Scores of fillers are scaled to lie below every score of the list's own: a filler with score s gets
-    least · s / s_max (least = 1 for an empty list), so that scores still fall with the rank. `second` must have
-    positive scores. No item twice.
+    Scores of fillers are scaled so that scores still fall with the rank. With m the least score of the list's own
+    (1 for an empty list) and q = s / s_max, a filler with score s gets m q, or m (2 - q) where m is negative. `second`
+    must have positive scores. No item twice.
     """
     n, k = first.items.shape
-    repeated = (second.items[:, :, None] == first.items[:, None, :]).any(axis=2)
-    usable = ~repeated & (second.items >= 0)
     own = first.items >= 0
-    least = np.where(own.any(axis=1), np.where(own, first.scores, np.inf).min(axis=1, initial=np.inf), 1.0)
-    top = np.maximum(second.scores[:, :1], np.finfo(np.float32).tiny)
-    scaled = np.where(usable, np.minimum(second.scores / top, 1.0) * least[:, None], -np.inf).astype(np.float32)
+    # Numbers of their own for every list's items, because comparing all with all takes n · k² of memory.
+    apart = np.arange(n)[:, None] * (2 + max(first.items.max(initial=-1), second.items.max(initial=-1)))
+    usable = (second.items >= 0) & ~np.isin(second.items + apart, first.items + apart)
+    least = np.where(own, first.scores, np.inf).min(axis=1, keepdims=True)
+    least = np.where(np.isfinite(least), least, 1.0)
+    share = np.where(usable, second.scores, 0.0) / np.maximum(second.scores[:, :1], np.finfo(np.float32).tiny)
+    scaled = np.where(usable, least * np.where(least < 0, 2 - share, share), -np.inf).astype(np.float32)
     items = np.concatenate([first.items, np.where(usable, second.items, -1)], axis=1)
     scores = np.concatenate([first.scores, scaled], axis=1)
     filler = np.concatenate([np.zeros_like(own), usable], axis=1)

@@ -35,7 +35,7 @@ class Limits(NamedTuple):
     by_scale: Array
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, _nrt=False)
 def key(score, row):  # type: ignore[no-untyped-def]
     """The key of a neighbour: float32 similarity, row number."""
     bits = np.float32(score).view(np.uint32)
@@ -43,7 +43,7 @@ def key(score, row):  # type: ignore[no-untyped-def]
     return (np.uint64(bits) << HALF) | (ROW - np.uint64(row))
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, _nrt=False)
 def score(a_key):  # type: ignore[no-untyped-def]
     """The similarity in a key."""
     bits = np.uint32(a_key >> HALF)
@@ -72,7 +72,7 @@ def limits(rule: Rule, candidates: Candidates, slots: Array, sizes: Array, bound
     return Limits(by_size, by_scale)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(cache=True, nogil=True, _nrt=False)
 def add(keys, filled, floor, k, slot, found, number):  # type: ignore[no-untyped-def]
     """Offer row `slot` the neighbour `number` with similarity `found`; whether its floor has risen."""
     a_key = key(found, number)
@@ -88,28 +88,41 @@ def add(keys, filled, floor, k, slot, found, number):  # type: ignore[no-untyped
     return True
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, _nrt=False)
 def _keep_best(keys, slot, k):  # type: ignore[no-untyped-def]
-    """Move the k largest keys of a row to its front; the least of them (Hoare 1961, "Algorithm 65: Find")."""
+    """Move the k largest keys of a row to its front; the least of them (Hoare 1961, "Algorithm 65: Find").
+
+    Partitioned after Lomuto, without branches: the order of keys cannot be predicted, and a wrong guess costs more
+    than the moves that are not needed.
+    """
     low, high = 0, keys.shape[1] - 1
     while low < high:
-        pivot = keys[slot, (low + high) // 2]
-        i, j = low, high
-        while i <= j:
-            while keys[slot, i] > pivot:
-                i += 1
-            while keys[slot, j] < pivot:
-                j -= 1
-            if i <= j:
-                keys[slot, i], keys[slot, j] = keys[slot, j], keys[slot, i]
-                i, j = i + 1, j - 1
-        if k - 1 <= j:
-            high = j
-        elif k - 1 >= i:
-            low = i
+        middle = _median(keys[slot, low], low, keys[slot, (low + high) // 2], (low + high) // 2, keys[slot, high], high)
+        pivot = keys[slot, middle]
+        keys[slot, middle] = keys[slot, high]
+        end = low
+        for n in range(low, high):
+            a_key = keys[slot, n]
+            keys[slot, n] = keys[slot, end]
+            keys[slot, end] = a_key
+            end += np.int64(a_key > pivot)
+        keys[slot, high] = keys[slot, end]
+        keys[slot, end] = pivot
+        if end < k - 1:
+            low = end + 1
+        elif end > k - 1:
+            high = end - 1
         else:
             break
     return keys[slot, k - 1]
+
+
+@numba.njit(cache=True, nogil=True, _nrt=False)
+def _median(a, at_a, b, at_b, c, at_c):  # type: ignore[no-untyped-def]
+    """The position of the median of three keys."""
+    if (a > b) != (a > c):
+        return at_a
+    return at_b if (b > a) != (b > c) else at_c
 
 
 @numba.njit(cache=True, nogil=True)

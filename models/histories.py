@@ -28,8 +28,14 @@ class Histories:
 
     def __post_init__(self) -> None:
         """Raises ValueError where the arrays do not fit together."""
-        if len(self.items) != self.indptr[-1] or len(self.values) != len(self.items):
-            raise ValueError(f"expected {self.indptr[-1]} items and values, got {len(self.items)} and {len(self.values)}")
+        if self.indptr[0] != 0 or (np.diff(self.indptr) < 0).any():
+            raise ValueError("indptr must start at 0 and never fall")
+        lengths = {"items": len(self.items), "values": len(self.values)}
+        if self.times is not None:
+            lengths["times"] = len(self.times)
+        for name, length in lengths.items():
+            if length != self.indptr[-1]:
+                raise ValueError(f"expected {self.indptr[-1]} {name}, one for each event, got {length}")
         if len(self.items) and not 0 <= self.items.min() <= self.items.max() < self.n_items:
             raise ValueError(f"item rows must lie in 0..{self.n_items - 1}, got {self.items.min()}..{self.items.max()}")
 
@@ -49,9 +55,8 @@ class Histories:
 
     def matrix(self, weights: npt.NDArray[np.float32] | None = None) -> sp.csr_array:
         """[n_users, n_items] sums of `weights` (default: 1 where there is any event)."""
-        ones = np.ones(len(self.items), np.float32) if weights is None else weights
-        rows = sp.csr_array((ones, self.items, self.indptr), shape=(self.n_users, self.n_items))
-        rows = rows.copy()
+        data = np.ones(len(self.items), np.float32) if weights is None else weights
+        rows = sp.csr_array((data, self.items, self.indptr), shape=(self.n_users, self.n_items), copy=True)
         rows.sum_duplicates()
         if weights is None:
             rows.data[:] = 1.0
@@ -76,9 +81,11 @@ def from_events(
 ) -> Histories:
     """Histories of events that come sorted by user and, within a user, oldest first.
 
-    Raises ValueError where users are not sorted.
+    Raises ValueError where users are not sorted or lie outside 0..n_users - 1.
     """
-    if len(users) and (np.diff(users) < 0).any():
+    if (np.diff(users) < 0).any():
         raise ValueError("events must be sorted by user")
+    if len(users) and not 0 <= users[0] <= users[-1] < n_users:
+        raise ValueError(f"user rows must lie in 0..{n_users - 1}, got {users[0]}..{users[-1]}")
     indptr = np.concatenate(([0], np.cumsum(np.bincount(users, minlength=n_users))))
     return Histories(indptr.astype(np.int64), items, values, times, n_items)

@@ -1,4 +1,4 @@
-"""Item-kNN: items like those of the user's history, recent ones first (Sarwar et al. 2001, Deshpande & Karypis 2004)."""
+"""Item-kNN: items like those of the user's history, recent ones first (Sarwar et al. 2001; Deshpande, Karypis 2004)."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -76,18 +76,23 @@ class ItemKNN(Recommender):
 
     def score(self, histories: Histories) -> Scores:
         """One sparse product."""
-        scores = (self._weights(histories) @ self.similarity).toarray().astype(np.float32)
+        scores = np.asarray((self._weights(histories) @ self.similarity).toarray(), np.float32)
         scores[scores == 0] = -np.inf
         return scores
 
     def _weights(self, histories: Histories) -> sp.csr_array:
         """[n_users, n_items]: the weight of each history item, the sum over its events."""
+        if histories.n_items != self.similarity.shape[0]:
+            learned = self.similarity.shape[0]
+            raise ValueError(f"{self.name} learned {learned} items, the histories have {histories.n_items}")
         decayed = self.config.decay ** histories.position_from_end().astype(np.float64)
         return histories.matrix(decayed.astype(np.float32))
 
     def explain(self, histories: Histories, items: IntArray) -> IntArray:
-        """The history item j with the largest decay^p(j) · s_ij."""
+        """The history item j with the largest decay^p(j) · s_ij, of equals the smallest row; repeated events add up."""
         w, s = self._weights(histories), self.similarity
+        if items.max(initial=-1) >= s.shape[0]:
+            raise ValueError(f"{self.name} learned {s.shape[0]} items, got the item row {items.max()}")
         return strongest(w.indptr, w.indices, w.data, s.indptr, s.indices, s.data, items, s.shape[0])  # type: ignore[no-any-return]
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:

@@ -26,12 +26,12 @@ def x_log_x(x: npt.NDArray[np.float64]) -> Any:
     return x * np.log(np.maximum(x, 1))
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, _nrt=False)
 def _x_log_x(x):  # type: ignore[no-untyped-def]
     return x * np.log(x) if x > 0 else 0.0
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, _nrt=False)
 def similarity(rule, product, size, scale, other_size, other_scale):  # type: ignore[no-untyped-def]
     """float32 similarity of two rows; the same bits with the rows exchanged.
 
@@ -55,7 +55,7 @@ def similarity(rule, product, size, scale, other_size, other_scale):  # type: ig
     return np.float32(max(2.0 * (joint + _x_log_x(rule.total) - (scale + other_scale)), 0.0))
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, _nrt=False)
 def bound(rule, least, size, scale):  # type: ignore[no-untyped-def]
     """(a, b) such that similarity(row, other) >= least only where product > a * other.size + b * other.scale.
 

@@ -29,7 +29,7 @@ def panels(block: Block) -> Any:
     return dense.reshape(-1)
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, _nrt=False)
 def _head(sums, queries, low, high, ends, block, dense):  # type: ignore[no-untyped-def]
     """Head products of queries low..high with the block; sums[panel][query][lane], written in the order of memory."""
     stride = (QUERIES + 1) * LANES
@@ -40,7 +40,7 @@ def _head(sums, queries, low, high, ends, block, dense):  # type: ignore[no-unty
             add_panel(sums, at, queries.ranks, queries.values, queries.start[q], ends[q], dense, base)
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, _nrt=False)
 def _row(products, sums, query, ranks, values, low, high, block):  # type: ignore[no-untyped-def]
     """One query's products with the block: its head sums, and the tail features low..high scattered onto them."""
     stride = (QUERIES + 1) * LANES
@@ -53,7 +53,7 @@ def _row(products, sums, query, ranks, values, low, high, block):  # type: ignor
             products[holders[t]] += value * weights[t]
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, _nrt=False)
 def _scan(rule, kept, products, q, queries, query_limits, block, limits):  # type: ignore[no-untyped-def]
     """Offer query q and the block's rows to each other where their product can matter."""
     # Arrays are taken out of their tuples here, once: numba counts references wherever a tuple is touched.

@@ -6,7 +6,6 @@ Any processor can run them: LLVM splits a vector into what the processor has. No
 
 from typing import Any
 
-import numba
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
@@ -90,8 +89,14 @@ def lowest_bit(typing_context, mask):  # type: ignore[no-untyped-def]
     return types.int64(types.uint64), emit
 
 
-@numba.njit(cache=True, nogil=True)
-def copy(target, at, source, origin):  # type: ignore[no-untyped-def]
-    """Copy LANES elements."""
-    for lane in range(LANES):
-        target[at + lane] = source[origin + lane]
+@intrinsic  # type: ignore[untyped-decorator]
+def copy(typing_context, target, at, source, origin):  # type: ignore[no-untyped-def]
+    """target[at:at+LANES] = source[origin:origin+LANES]."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        lanes = _vector(builder, _element(context, builder, signature, args, 2, args[3]))
+        place = builder.bitcast(_element(context, builder, signature, args, 0, args[1]), FLOATS.as_pointer())
+        builder.store(lanes, place, align=4)
+        return context.get_dummy_value()
+
+    return types.void(target, at, source, origin), emit

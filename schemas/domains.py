@@ -19,7 +19,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Domain:
-    """One domain with the settings of its nights; every field but the first three may be overridden in the TOML file."""
+    """One domain with the settings of its nights; all but the first three may be overridden in the TOML file."""
 
     name: str
     verb: str

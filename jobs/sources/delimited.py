@@ -49,9 +49,8 @@ class Delimited:
     def _names(self, where: str, line: str, wanted: Collection[str]) -> tuple[str, ...]:
         """The names of the columns; InputError where the first line shows another delimiter or other columns."""
         fields = self._fields(line)
-        columns = max(len(self.names), len(wanted))
         other = next((d for d in (";", "\t", "|", ",", "::") if d in line), None)
-        if len(fields) == 1 and (columns > 1 or other):
+        if len(fields) == 1 and other:
             raise InputError(
                 f"{where}: wrong delimiter: expected fields with {self.delimiter!r} between them, the first line has "
                 f"{other!r}: {line[:300]!r}. Convert the file, or use `encore import csv --delimiter`"

@@ -10,11 +10,11 @@ from pyarrow import parquet as pq
 
 from jobs.errors import InputError
 from jobs.sources.cells import LIST
-from jobs.sources.folder import SMALL, Folder, refuse_bomb
+from jobs.sources.folder import Folder, refuse_bomb
 from jobs.sources.records import Records, check_columns
 
 ROWS = 1 << 18
-DENSEST = 100  # rows a byte; real columns need a fraction of a byte a row, runs of one value next to nothing
+DENSEST, SMALL = 30, 1_000_000  # rows a byte; rows. Runs of one value take hardly a byte, real columns do not run so
 
 
 @dataclass(frozen=True)

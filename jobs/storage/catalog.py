@@ -2,13 +2,20 @@
 
 import json
 import logging
+import random
+import time
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import cached_property
 
 from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.expressions import And, BooleanExpression, EqualTo, LessThan
 from pyiceberg.table import Table as IcebergTable
+from pyiceberg.table.update.snapshot import ManageSnapshots
+from sqlalchemy.exc import OperationalError
 
 from jobs.errors import InputError
 from jobs.settings import Settings
@@ -18,13 +25,24 @@ from schemas.tables import TABLES
 
 FORMAT = 1
 NAMESPACE = "encore"
+COMMITS = 30  # tries while others commit to the same table
+PROPERTIES = {"commit.retry.num-retries": "0"}  # PyIceberg's own retry forgets the tag; `replace` tries again itself
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """What the catalog says of a table: its metadata file, current snapshot, and the snapshot of each publication."""
+
+    metadata: str
+    snapshot: int | None
+    tags: Mapping[str, int]
 
 
 class Tables:
     """The tables of one warehouse.
 
-    Every commit is tagged `<domain>.<ds>.<run>`: a reader that holds the tag sees all tables as that run left them.
+    Every publication tags every table that it commits: a reader that holds the tag sees all tables as it left them.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -37,29 +55,33 @@ class Tables:
             return load_catalog(NAMESPACE, **{"warehouse": self.warehouse, **self._properties})
         if not self.warehouse.startswith("file://"):
             raise InputError(
-                f"warehouse {self.warehouse}: the SQLite catalog needs a local folder; name a catalog in [catalog] of ENCORE_CONFIG"
+                f"warehouse {self.warehouse}: the SQLite catalog needs a local folder; "
+                "name a catalog in [catalog] of ENCORE_CONFIG"
             )
-        uri = f"sqlite:///{self.warehouse.removeprefix('file://')}/catalog.db"
+        uri = f"sqlite:///{self.warehouse.removeprefix('file://')}/catalog.db?timeout=60"
         return load_catalog(NAMESPACE, type="sql", uri=uri, warehouse=f"{self.warehouse}/tables")
 
     def create(self) -> None:
         """Makes the warehouse and the tables that are missing, and adds columns that a newer Encore knows."""
         self.check_format(create=True)
         files.create_folder(self.warehouse)
+        with suppress(OperationalError):  # another process has just made the SQLite catalog
+            self._catalog.create_namespace_if_not_exists(NAMESPACE)
         self._catalog.create_namespace_if_not_exists(NAMESPACE)
         for table in TABLES.values():
-            if not self._catalog.table_exists(f"{NAMESPACE}.{table.name}"):
-                self._create(table)
-            elif missing := set(table.schema.names) - set(self._load(table.name).schema().column_names):
+            known = self._find(table.name)
+            if known is None:
+                with suppress(TableAlreadyExistsError):  # another domain's night has just made it
+                    self._create(table)
+            elif missing := set(table.schema.names) - set(known.schema().column_names):
                 log.info("table %s gains %s", table.name, ", ".join(sorted(missing)))
-                with self._load(table.name).update_schema() as update:
+                with known.update_schema() as update:
                     update.union_by_name(table.schema)
 
     def _create(self, table: Table) -> None:
-        location = f"{self.warehouse}/tables/{table.name}"
-        with self._catalog.create_table_transaction(
-            f"{NAMESPACE}.{table.name}", schema=table.schema, location=location
-        ) as new, new.update_spec() as spec:
+        name, location = f"{NAMESPACE}.{table.name}", f"{self.warehouse}/tables/{table.name}"
+        new = self._catalog.create_table_transaction(name, table.schema, location, properties=PROPERTIES)
+        with new, new.update_spec() as spec:
             for column in table.partition:
                 spec.add_identity(column)
 
@@ -69,33 +91,50 @@ class Tables:
         content = files.read_bytes(address)
         if content is None:
             if not create:
-                raise InputError(f"warehouse {self.warehouse}: nothing published there yet; run a night or set ENCORE_WAREHOUSE")
+                raise InputError(
+                    f"warehouse {self.warehouse}: nothing published there yet; run a night or set ENCORE_WAREHOUSE"
+                )
             files.write_bytes(address, json.dumps({"format": FORMAT}).encode())
         elif (version := json.loads(content)["format"]) > FORMAT:
-            raise InputError(f"{address}: format {version} is newer than {FORMAT}, which this Encore reads; upgrade Encore")
+            raise InputError(
+                f"{address}: format {version} is newer than {FORMAT}, which this Encore reads; upgrade Encore"
+            )
+
+    def _find(self, name: str) -> IcebergTable | None:
+        try:
+            return self._catalog.load_table(f"{NAMESPACE}.{name}")
+        except NoSuchTableError:
+            return None
 
     def _load(self, name: str) -> IcebergTable:
-        return self._catalog.load_table(f"{NAMESPACE}.{name}")
+        if table := self._find(name):
+            return table
+        raise InputError(f"warehouse {self.warehouse}: there is no table {name} yet; the next night makes it")
+
+    def pointer(self, name: str) -> Pointer | None:
+        """Where the catalog points for a table; None for a table that no night has made yet."""
+        table = self._find(name)
+        if table is None:
+            return None
+        tags = {tag: reference.snapshot_id for tag, reference in table.refs().items()}
+        return Pointer(table.metadata_location, table.metadata.current_snapshot_id, tags)
 
     def snapshots(self) -> dict[str, int | None]:
         """The current snapshot of every table; None for one without any."""
-        return {name: table.metadata.current_snapshot_id for name, table in self._all()}
-
-    def _all(self) -> Iterable[tuple[str, IcebergTable]]:
-        return ((name, self._load(name)) for name in TABLES)
+        return {name: self._load(name).metadata.current_snapshot_id for name in TABLES}
 
     def metadata_location(self, name: str) -> str:
         """The metadata file that the catalog points to: the truth about a table, whatever other files lie about."""
         return self._load(name).metadata_location
 
-    def columns(self, name: str) -> list[str]:
-        """Names of the table's columns."""
-        return list(self._load(name).schema().column_names)
-
     def tagged(self, name: str, tag: str) -> int | None:
-        """The snapshot that a run left behind."""
-        reference = self._load(name).refs().get(tag)
-        return reference.snapshot_id if reference else None
+        """The snapshot that a publication left behind."""
+        pointer = self.pointer(name)
+        return pointer.tags.get(tag) if pointer else None
+
+    def current_files(self, name: str, domain: str, ds: str | None = None) -> list[tuple[str, str]]:
+        """(night, address) of a table's Parquet files as it is now."""
+        return self.data_files(name, self._load(name).metadata.current_snapshot_id, domain=domain, ds=ds)
 
     def data_files(
         self, name: str, snapshot: int | None, *, domain: str, ds: str | None = None, before: str | None = None
@@ -112,10 +151,19 @@ class Tables:
         return sorted((task.file.partition[1], task.file.file_path) for task in plan)
 
     def replace(self, name: str, partition: Mapping[str, str], paths: Sequence[str], tag: str) -> None:
-        """ONE transaction: the partition loses its files and gains `paths`; then the table is tagged.
+        """ONE commit: the partition loses its files and gains `paths`, and the table as it then is gets the tag.
 
-        The files stay where they are. Readers see the partition before or after, nothing between.
+        The files stay where they are. Readers see the partition before or after, nothing between. Commits of others
+        are waited for: the commit is made again on top of theirs.
         """
+        for _ in range(COMMITS - 1):
+            try:
+                return self._replace(name, partition, paths, tag)
+            except CommitFailedException:
+                time.sleep(random.uniform(0.02, 0.3))
+        return self._replace(name, partition, paths, tag)
+
+    def _replace(self, name: str, partition: Mapping[str, str], paths: Sequence[str], tag: str) -> None:
         table = self._load(name)
         where: BooleanExpression = EqualTo("domain", partition["domain"])
         for column in TABLES[name].partition[1:]:
@@ -126,9 +174,5 @@ class Tables:
             transaction.delete(where, snapshot_properties=properties)
             if paths:
                 transaction.add_files(list(paths), snapshot_properties=properties, check_duplicate_files=False)
-        self._tag(name, tag)
-
-    def _tag(self, name: str, tag: str) -> None:
-        table = self._load(name)
-        if snapshot := table.current_snapshot():
-            table.manage_snapshots().create_tag(snapshot.snapshot_id, tag).commit()
+            if (snapshot := transaction.table_metadata.current_snapshot_id) is not None:
+                ManageSnapshots(transaction).create_tag(snapshot, tag).commit()

@@ -12,7 +12,9 @@ from jobs.errors import InputError
 
 
 def filesystem(address: str) -> tuple[arrow_fs.FileSystem, str]:
-    """The file system of an address and the path in it."""
+    """The file system of an address and the path in it. A local path stands in its address as it is, not as %20."""
+    if address.startswith("file://"):
+        return arrow_fs.LocalFileSystem(), address.removeprefix("file://")
     fs, path = arrow_fs.FileSystem.from_uri(address)
     return fs, path
 

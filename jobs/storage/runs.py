@@ -48,10 +48,9 @@ class Run:
         """Where everything of the run lies."""
         return f"{self.warehouse}/runs/{self.domain}/{self.ds}/{self.run_id}"
 
-    @property
-    def tag(self) -> str:
-        """The name of its publication in every table."""
-        return f"{self.domain}.{self.ds}.{self.run_id}"
+    def tag(self, sequence: int) -> str:
+        """The name in every table of its publication that is the domain's `sequence`-th (`runs.sequence`)."""
+        return f"{self.domain}.{self.ds}.{self.run_id}.{sequence}"
 
     def new_attempt(self, task: str) -> str:
         """A folder that no other attempt of any task has."""

@@ -5,7 +5,7 @@ import io
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.errors import InputError
@@ -15,6 +15,7 @@ from jobs.sources.folder import open_folder
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=5) | st.sampled_from(['"', ',",', ""])
 
 
+@settings(derandomize=True, deadline=None)
 @given(rows=st.lists(st.tuples(TEXT, TEXT, TEXT), min_size=1, max_size=8), everywhere=st.booleans())
 def test_as_python_reads_it(tmp_path_factory: pytest.TempPathFactory, rows: list[Any], everywhere: bool) -> None:
     place = tmp_path_factory.mktemp("csv")

@@ -20,7 +20,7 @@ def test_lastfm(folder: Any, read: Any) -> None:
         "user_artists.dat": "userID\tartistID\tweight\r\n2\t51\t13883\r\n2\t52\tmany\r\n",
         "artists.dat": 'id\tname\turl\tpictureURL\n51\tDuran "D" Duran\thttp://x\t\n',
         "tags.dat": "tagID\ttagValue\r\n1\tcaf\u00e9\r\n".encode("latin-1"),
-        "user_taggedartists.dat": "userID\tartistID\ttagID\tday\tmonth\tyear\r\n2\t51\t1\t1\t4\t2009\n2\t51\t9\t1\t4\t2009\n",
+        "user_taggedartists.dat": "userID\tartistID\ttagID\tday\tmonth\tyear\r\n2\t51\t1\t1\t4\t9\n2\t51\t9\t1\t4\t9\n",
         "user_friends.dat": "userID\tfriendID\n2\t275\n",
     }
     found = read(lastfm.readings, folder(files))

@@ -1,0 +1,88 @@
+"""The operator: what becomes of a job's exit code, output and processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+
+from dags.common import JobOperator
+
+
+def task(**settings):
+    return JobOperator(**{"task_id": "task", "job": "clean", "arguments": ["--domain=movies", ""], **settings})
+
+
+def test_done_returns_the_last_line_of_json_and_drops_empty_arguments(encore):
+    calls = encore()
+    assert task().execute({}) == {"task": "clean"}
+    assert calls() == [["clean", "--domain=movies"]]
+
+
+@pytest.mark.parametrize(
+    ("code", "error"), [(1, AirflowException), (2, AirflowFailException), (3, AirflowSkipException)]
+)
+def test_exit_code_becomes_an_exception_with_the_reason(encore, code, error):
+    encore(clean=code)
+    with pytest.raises(AirflowException, match=f"exit code {code}: error: clean: told to end with {code}") as caught:
+        task().execute({})
+    assert type(caught.value) is error
+
+
+def test_unasked_task_skips_without_a_call(encore):
+    calls = encore()
+    with pytest.raises(AirflowSkipException, match="not among"):
+        task(when="False").execute({})
+    assert calls() == []
+
+
+def test_missing_encore_names_the_program(monkeypatch):
+    monkeypatch.setenv("ENCORE", "/nowhere/encore")
+    with pytest.raises(FileNotFoundError, match="/nowhere/encore"):
+        task().execute({})
+
+
+def test_output_that_is_no_text_or_no_json_does_no_harm(tmp_path, monkeypatch):
+    program = tmp_path / "encore"
+    program.write_text("#!/bin/sh\nprintf '{\"rows\": 1}\\n\\377\\n{not json\\n'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("ENCORE", str(program))
+    assert task().execute({}) == {"rows": 1}
+
+
+def test_kill_ends_the_job_and_its_children(tmp_path, monkeypatch):
+    program = tmp_path / "encore"
+    program.write_text("#!/bin/sh\nsleep 60 & echo $!; wait\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("ENCORE", str(program))
+    job = task()
+    threading.Timer(0.5, job.on_kill).start()
+    started = time.monotonic()
+    with pytest.raises(AirflowException, match="exit code -15") as caught:
+        job.execute({})
+    assert time.monotonic() - started < 10
+    child = int(str(caught.value).rsplit(maxsplit=1)[1])
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(child)], capture_output=True, text=True).stdout.strip()
+    assert state in ("", "Z")
+
+
+def test_interruption_ends_the_job(tmp_path, monkeypatch):
+    program = tmp_path / "encore"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("ENCORE", str(program))
+    job = task()
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        job.execute({})
+    assert job.process.returncode == -signal.SIGTERM
+
+
+def test_module_reads_its_environment_at_run_time_only():
+    # A DAG is parsed where the jobs may not be installed.
+    code = "import os; os.environ.pop('ENCORE', None); import dags.common"
+    subprocess.run([sys.executable, "-c", code], check=True)

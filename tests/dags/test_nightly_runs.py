@@ -1,0 +1,100 @@
+"""The DAG `nightly`, run with a stand-in for `encore`: order, arguments, skips, failures."""
+
+import subprocess
+from datetime import UTC, datetime
+
+from schemas.names import DOMAINS, MODELS
+
+PARSE = """
+import importlib, json, sys
+from jobs.cli import COMMANDS
+for job, *arguments in json.load(sys.stdin):
+    importlib.import_module(COMMANDS[job][0]).parser().parse_args(arguments)
+print(json.dumps("parsed"))
+"""
+
+
+def states_of(states, domain):
+    return {task.removeprefix(f"{domain}."): str(state) for task, state in states.items() if task.startswith(domain)}
+
+
+def test_scheduled_night_of_all_domains(night, in_jobs_environment):
+    state, states, calls = night(logical_date=datetime(2026, 3, 2, 2, tzinfo=UTC))
+    assert state == "success"
+    assert set(states.values()) == {"success"}
+    assert in_jobs_environment(PARSE, calls) == "parsed"
+    for domain in DOMAINS:
+        jobs = [call[0] for call in calls if f"--domain={domain}" in call]
+        assert jobs.count("train") == len(MODELS)
+        assert len(jobs) == len(set(jobs)) + len(MODELS) - 1  # the others once each
+        assert jobs[:3] == ["pin", "clean", "vocabulary"]
+        assert jobs[-4:] == ["evaluate", "gate", "recommend", "publish"]
+    assert all("--ds=2026-03-01" in call for call in calls if call[0] != "spark")
+    runs = {word for call in calls for word in call if word.startswith("--run=")}
+    assert len(runs) == 1
+
+
+def test_only_what_was_asked_for_runs(night, in_jobs_environment):
+    conf = {"domains": ["music"], "ds": "2026-02-03", "models": ["popularity"], "top_k": 7, "run": "mine"}
+    state, states, calls = night(conf)
+    assert state == "success"
+    assert set(states_of(states, "movies").values()) == {"skipped"}
+    music = states_of(states, "music")
+    assert {task for task, state in music.items() if state == "skipped"} == {
+        f"train_{model}" for model in MODELS if model != "popularity"
+    }
+    common = ["--domain=music", "--ds=2026-02-03", "--run=mine"]
+    form = ["--top-k=7", "--models=popularity", "--trigger=manual"]
+    assert ["pin", *common, *form] in calls
+    assert [call for call in calls if call[0] == "train"] == [["train", *common, "--model=popularity"]]
+    assert in_jobs_environment(PARSE, calls) == "parsed"
+
+
+def test_a_failure_stays_in_its_domain_and_fails_the_run(night):
+    codes = {"clean --domain=music": 2, "gate --domain=games": 3}
+    state, states, calls = night({"ds": "2026-03-01"}, codes)
+    assert state == "failed"
+    assert set(states_of(states, "movies").values()) == {"success"}
+    music = states_of(states, "music")
+    assert music["clean"] == "failed"
+    assert set(music.values()) == {"success", "failed", "upstream_failed"}
+    assert music["publish"] == "upstream_failed"
+    assert sum(call[:2] == ["clean", "--domain=music"] for call in calls) == 1  # wrong input is not tried again
+    games = states_of(states, "games")
+    assert (games["gate"], games["recommend"], games["publish"]) == ("skipped", "skipped", "success")
+    assert states["spark_stop"] == "success"  # and yet the run is red
+
+
+def test_one_model_is_enough_but_a_failed_one_shows(night):
+    conf = {"domains": ["movies"], "ds": "2026-03-01"}
+    state, states, calls = night(conf, {"--model=item_knn": 1})
+    assert state == "failed"
+    movies = states_of(states, "movies")
+    assert movies["train_item_knn"] == "failed"
+    assert movies["publish"] == "success"
+    assert sum("--model=item_knn" in call for call in calls) == 3  # a fault is tried again, twice
+
+
+def test_no_model_no_publication(night):
+    conf = {"domains": ["movies"], "models": ["popularity"], "ds": "2026-03-01"}
+    state, states, _ = night(conf, {"train": 2})
+    assert state == "failed"
+    movies = states_of(states, "movies")
+    assert (movies["evaluate"], movies["publish"]) == ("failed", "upstream_failed")
+
+
+def test_without_spark_nothing_is_computed(night):
+    state, states, calls = night({"domains": ["movies"], "ds": "2026-03-01"}, {"spark start": 2})
+    assert state == "failed"
+    assert states["movies.clean"] == "upstream_failed"
+    assert {call[0] for call in calls} == {"spark", "pin"}
+
+
+def test_night_without_a_date_is_refused_by_the_job(night, request):
+    _, _, calls = night({"domains": ["movies"]}, {"pin": 2}, logical_date=None)
+    [pin] = [call for call in calls if call[0] == "pin"]
+    assert "--ds=" in pin
+    encore = request.config.rootpath / ".venv" / "bin" / "encore"
+    done = subprocess.run([encore, *pin], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "a manual trigger must fill in the date" in done.stderr

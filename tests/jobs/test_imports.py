@@ -1,0 +1,191 @@
+"""The command: what it says, what it leaves, and that the same import again changes nothing."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyarrow import parquet as pq
+
+from jobs import cli, landing
+from jobs.settings import ROOT
+from schemas.landing import LANDING
+
+RATINGS = "userId,movieId,rating,timestamp\n1,31,4.5,964982703\n1,32,x,964982704\n"
+MOVIES = "movieId,title,genres\n31,Toy Story (1995),Comedy\n"
+DAY = "2018-09-24"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    place = tmp_path / "ml"
+    place.mkdir()
+    (place / "ratings.csv").write_text(RATINGS)
+    (place / "movies.csv").write_text(MOVIES)
+    return place
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    """Runs `encore import …`; gives the exit code, stdout and stderr."""
+    monkeypatch.setenv("ENCORE_LANDING", str(tmp_path / "landing"))
+    monkeypatch.setenv("ENCORE_STATE", str(tmp_path / "state"))
+
+    def call(*words: object) -> tuple[int, str, str]:
+        code = cli.main(["import", *map(str, words)])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return call
+
+
+@pytest.fixture
+def landed(tmp_path: Path) -> Callable[..., list[landing.Landed]]:
+    return lambda domain="movies": landing.landed((tmp_path / "landing").as_uri(), domain, DAY)
+
+
+def test_an_import_lands_in_the_landing_format(files: Path, run: Any, landed: Any) -> None:
+    code, said, errors = run("movielens", files, "--domain", "movies", "--ds", DAY)
+    assert (code, errors) == (0, "")
+    ratings, movies = landed()
+    assert (ratings.path, ratings.table, ratings.rows) == ("ratings.csv", "interactions", 2)
+    assert (movies.path, movies.table, movies.rows) == ("movies.csv", "items", 1)
+    for file in (ratings, movies):
+        (address,) = file.data
+        rows = pq.read_table(address.removeprefix("file://"))
+        assert rows.schema.equals(LANDING[file.table].schema, check_metadata=False)
+    assert "ratings.csv                         2 rows → interactions" in said
+    assert re.search(r"imported 2 files, 3 rows, [\d,]+ rows/s, to file://\S+/movies/2018-09-24/[0-9a-f]{16}\n", said)
+    assert said.endswith(f"next: encore nightly --domain movies --ds {DAY}\n")
+
+
+def test_the_same_again_changes_nothing(files: Path, run: Any, landed: Any, tmp_path: Path) -> None:
+    run("movielens", files, "--domain", "movies", "--ds", DAY)
+    before = landed()
+    times = [path.stat().st_mtime_ns for path in (tmp_path / "landing").rglob("*")]
+    code, said, _ = run("movielens", files, "--domain", "movies", "--ds", DAY)
+    assert code == 0
+    assert said.startswith("nothing to do: these 2 files were imported before")
+    assert landed() == before
+    assert [path.stat().st_mtime_ns for path in (tmp_path / "landing").rglob("*")] == times
+
+
+def test_the_same_in_another_way_must_be_said(files: Path, run: Any, landed: Any) -> None:
+    path = files / "ratings.csv"
+    command = ("csv", path, "--domain", "movies", "--ds", DAY, "--table", "interactions", "--kind", "rating")
+    assert run(*command, "--map", "user_id=movieId", "--map", "item_id=userId")[0] == 0
+    right = (*command, "--map", "user_id=userId", "--map", "item_id=movieId")
+    code, _, error = run(*right)
+    assert code == 2
+    assert "imported before in another way" in error
+    assert run(*right, "--replace")[0] == 0
+    (file,) = landed()
+    assert pq.read_table(file.data[0].removeprefix("file://"))["user_id"].to_pylist() == ["1", "1"]
+
+
+def test_one_bad_file_spoils_the_whole_import(files: Path, run: Any, landed: Any, tmp_path: Path) -> None:
+    (files / "movies.csv").write_text("movieId,name\n")
+    code, said, error = run("movielens", files, "--domain", "movies", "--ds", DAY)
+    assert (code, said) == (2, "")
+    assert "movies.csv: there is no column 'title'" in error
+    assert landed() == []
+    assert [path for path in (tmp_path / "landing").rglob("*") if path.is_file()] == []
+
+
+def test_a_file_that_changes_meanwhile(files: Path, run: Any, landed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    add = landing.Batch.add
+
+    def change(*args: Any) -> Any:
+        (files / "movies.csv").write_text(MOVIES + "32,Other,Drama\n")
+        return add(*args)
+
+    monkeypatch.setattr(landing.Batch, "add", change)
+    code, _, error = run("movielens", files, "--domain", "movies", "--ds", DAY)
+    assert code == 2
+    assert "movies.csv: changed while it was read" in error
+    assert landed() == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["movielens", "PATH", "--domain", "music"], "kind 'rating', the domain music knows: play"),
+        (["movielens", "PATH", "--domain", "movies", "--kind", "rating"], "--kind is not for the format movielens"),
+        (["jsonl", "PATH", "--domain", "movies", "--delimiter", ";"], "--delimiter is not for the format jsonl"),
+        (["csv", "PATH", "--domain", "movies", "--map", "item_id=a"], "--map needs --table"),
+        (["movielens", "--domain", "movies"], "PATH is missing"),
+    ],
+)
+def test_wrong_usage(files: Path, run: Any, words: list[str], message: str) -> None:
+    code, _, error = run(*[files if word == "PATH" else word for word in words], "--ds", DAY)
+    assert code == 2
+    assert message in error
+
+
+@pytest.mark.parametrize(
+    "option", [["--map", "item_id"], ["--delimiter", '"'], ["--ds", "24.9.2018"], ["--domain", "books"]]
+)
+def test_options_that_do_not_parse(files: Path, run: Any, option: list[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run("csv", files, "--domain", "movies", "--ds", DAY, *option)
+
+
+def test_the_demo_is_made_and_imported(run: Any, landed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def generate(folder: Path, domain: Any, ds: str, **options: Any) -> None:
+        folder.mkdir(parents=True)
+        (folder / "items.jsonl").write_text(json.dumps({"item_id": f"{domain.name} {ds} {options}"}))
+
+    monkeypatch.setattr("jobs.sources.demo.generate", generate)
+    assert run("demo", "--domain", "games", "--ds", DAY, "--seed", "7")[0] == 0
+    assert (tmp_path / "state" / "demo" / "games" / "items.jsonl").is_file()
+    (file,) = landed("games")
+    rows = pq.read_table(file.data[0].removeprefix("file://"))
+    assert rows["item_id"].to_pylist() == [f"games {DAY} {{'seed': 7}}"]
+
+
+def command(files: Path, tmp_path: Path) -> dict[str, Any]:
+    words = [sys.executable, "-m", "jobs", "import", "movielens", str(files), "--domain", "movies", "--ds", DAY]
+    return {
+        "args": words,
+        "cwd": ROOT,
+        "env": os.environ | {"ENCORE_LANDING": str(tmp_path / "landing"), "TERM": "xterm"},
+    }
+
+
+def test_progress_is_shown_on_a_terminal(files: Path, tmp_path: Path) -> None:
+    main, terminal = pty.openpty()
+    subprocess.run(**command(files, tmp_path), stderr=terminal, stdout=subprocess.PIPE, check=True)
+    os.close(terminal)
+    shown = os.read(main, 1 << 16).decode()
+    os.close(main)
+    assert "rows" in shown
+    assert "/s" in shown
+
+
+MEASURED = """
+import re, sys
+from pathlib import Path
+from jobs import cli
+print(cli.main(sys.argv[1:]), re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
+def test_a_line_of_1_gb_is_refused_in_little_memory(tmp_path: Path) -> None:
+    files = tmp_path / "ml"
+    files.mkdir()
+    with (files / "ratings.csv").open("wb") as file:
+        file.truncate(1 << 30)
+    call = command(files, tmp_path)
+    call["args"] = [sys.executable, "-c", MEASURED, *call["args"][3:]]
+    done = subprocess.run(**call, capture_output=True, text=True, check=False)
+    code, peak_kib = done.stdout.split()
+    assert code == "2"
+    assert "ratings.csv, line 1: longer than 1,048,576 bytes" in done.stderr
+    assert int(peak_kib) < 1 << 19  # most of it libraries

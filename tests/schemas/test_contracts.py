@@ -1,0 +1,174 @@
+"""Every contract as DuckDB runs it before publication: silent on a good night, and it finds the row that breaks it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from schemas.table import Contract
+from schemas.tables import TABLES
+
+DS, LATER = "2018-09-24", "2018-09-25"
+Rows = list[dict[str, Any]]
+CONTRACTS = {(name, rule.name): rule for name, table in TABLES.items() for rule in table.contracts}
+
+
+def items(**available: bool) -> Rows:
+    return [{"item_id": item, "available": may} for item, may in available.items()]
+
+
+def had(user: str, *items: str) -> Rows:
+    return [{"user_id": user, "item_id": item} for item in items]
+
+
+def ids(kind: str, ds: str = DS, **rows: int) -> Rows:
+    return [{"kind": kind, "id": id, "row": row, "ds": ds} for id, row in rows.items()]
+
+
+def list_of(user: str, *items: str, scores: tuple[float, ...] = (0.9, 0.5, 0.5), **more: Any) -> Rows:
+    """A user's recommendations, ranks 1, 2, …"""
+    ranks = enumerate(zip(items, scores, strict=False), 1)
+    return [{"user_id": user, "rank": rank, "item_id": item, "score": score, **more} for rank, (item, score) in ranks]
+
+
+def near(entity: str, of: str, *others: str, values: tuple[float, ...] = (0.9, 0.5, 0.5)) -> Rows:
+    """Neighbours of an item or a user, ranks 1, 2, …"""
+    names = (f"{entity}_id", f"similar_{entity}_id")
+    ranks = enumerate(zip(others, values, strict=False), 1)
+    return [
+        {"method": "cosine", names[0]: of, "rank": rank, names[1]: o, "similarity": value} for rank, (o, value) in ranks
+    ]
+
+
+def metric(value: float, low: float, high: float) -> Rows:
+    return [{"model": "item_knn", "metric": "ndcg", "k": 10, "value": value, "low": low, "high": high}]
+
+
+def models(*statuses: str) -> Rows:
+    return [{"model": f"model{n}", "status": status} for n, status in enumerate(statuses)]
+
+
+def ranked(rows: Rows, *ranks: int) -> Rows:
+    """The rows with other ranks."""
+    return [row | {"rank": rank} for row, rank in zip(rows, ranks, strict=True)]
+
+
+# Item d may not be recommended, and nobody has it. User full has seen all the others; user new comes a night later.
+GOOD: dict[str, Rows] = {
+    "items": items(a=True, b=True, c=True, d=False),
+    "interactions": had("ann", "a") + had("full", "a", "b", "c"),
+    "vocabulary": ids("user", ann=0, bob=1, full=2) + ids("user", LATER, new=3) + ids("item", a=0, b=1, c=2, d=3),
+    "item_similarity": near("item", "a", "b", "c") + near("item", "b", "a"),
+    "user_similarity": near("user", "ann", "full") + near("user", "full", "ann"),
+    "recommendations": list_of("ann", "b", "c", because_item_id="a") + list_of("bob", "a", "b", "c"),
+    "metrics": metric(0.3, 0.2, 0.4),
+    "models": models("champion", "challenger", "failed"),
+}
+GOOD_LIST = list_of("bob", "a", "b", "c")
+NAN, INFINITE = float("nan"), float("inf")
+
+# What is planted: (table, contract) → tables with other rows, one after the other.
+PLANTED: dict[tuple[str, str], list[dict[str, Rows]]] = {
+    ("vocabulary", "row_unique"): [{"vocabulary": ids("user", ann=0, bob=0)}],
+    ("vocabulary", "rows_dense"): [
+        {"vocabulary": ids("user", ann=0, bob=2)},
+        {"vocabulary": ids("item", a=1)},
+    ],
+    ("recommendations", "ranks_without_gap"): [
+        {"recommendations": ranked(GOOD_LIST, 1, 2, 4)},
+        {"recommendations": ranked(GOOD_LIST, 2, 3, 4)},
+        {"recommendations": ranked(GOOD_LIST, 0, 1, 2)},
+        {"recommendations": ranked(GOOD_LIST, 1, 1, 2)},
+    ],
+    ("recommendations", "score_descending"): [
+        {"recommendations": list_of("bob", "a", "b", scores=(0.5, 0.6))},
+        {"recommendations": list_of("bob", "a", "b", scores=(0.5, NAN))},
+        {"recommendations": list_of("bob", "a", "b", scores=(INFINITE, 0.5))},
+    ],
+    ("recommendations", "item_once"): [{"recommendations": list_of("bob", "a", "b", "a")}],
+    ("recommendations", "unseen"): [{"recommendations": list_of("ann", "b", "a")}],
+    ("recommendations", "available"): [
+        {"recommendations": list_of("bob", "a", "d")},
+        {"recommendations": list_of("bob", "a", "not in the catalogue")},
+    ],
+    ("recommendations", "every_user_covered"): [
+        {"recommendations": list_of("ann", "b", "c")},
+        {"vocabulary": ids("user", new=0)},
+    ],
+    ("recommendations", "reason_in_history"): [
+        {"recommendations": list_of("ann", "b", because_item_id="c")},
+        {"recommendations": list_of("bob", "b", because_item_id="a")},
+    ],
+    ("metrics", "between_0_and_1"): [
+        {"metrics": metric(1.2, 0.2, 1.3)},
+        {"metrics": metric(-0.1, -0.2, 0.3)},
+        {"metrics": metric(0.5, 0.6, 0.7)},
+        {"metrics": metric(0.5, 0.3, 0.4)},
+        {"metrics": metric(NAN, 0.3, 0.4)},
+    ],
+    ("models", "one_champion"): [{"models": models("champion", "champion")}],
+}
+for entity in ("item", "user"):
+    table = f"{entity}_similarity"
+    PLANTED |= {
+        (table, "ranks_without_gap"): [{table: ranked(near(entity, "a", "b", "c"), 1, 3)}],
+        (table, "similarity_descending"): [
+            {table: near(entity, "a", "b", "c", values=(0.5, 0.6))},
+            {table: near(entity, "a", "b", values=(NAN,))},
+        ],
+        (table, "not_itself"): [{table: near(entity, "a", "b", "a")}],
+    }
+
+
+@pytest.fixture
+def db() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(":memory:") as connection:
+        connection.execute(f"CREATE VIEW night AS SELECT 'movies' AS domain, '{DS}' AS ds")
+        yield connection
+
+
+def violations(db: duckdb.DuckDBPyConnection, rule: Contract, tables: Mapping[str, Rows]) -> list[Any]:
+    """What a contract returns where the tables have these rows, of domain movies and night DS unless they say."""
+    for name, table in TABLES.items():
+        rows = [{"domain": "movies", "ds": DS} | row for row in tables.get(name, [])]
+        db.register(name, pa.Table.from_pylist(rows, schema=table.schema))
+    return db.execute(rule.violations).fetchall()
+
+
+def test_every_contract_has_a_planted_violation() -> None:
+    assert PLANTED.keys() == CONTRACTS.keys()
+
+
+@pytest.mark.parametrize("key", CONTRACTS, ids="-".join)
+def test_a_good_night_breaks_no_contract(db: duckdb.DuckDBPyConnection, key: tuple[str, str]) -> None:
+    assert violations(db, CONTRACTS[key], GOOD) == []
+
+
+@pytest.mark.parametrize("key", CONTRACTS, ids="-".join)
+def test_empty_tables_break_no_contract(db: duckdb.DuckDBPyConnection, key: tuple[str, str]) -> None:
+    assert violations(db, CONTRACTS[key], {}) == []
+
+
+@pytest.mark.parametrize("key", PLANTED, ids="-".join)
+def test_a_planted_violation_is_found(db: duckdb.DuckDBPyConnection, key: tuple[str, str]) -> None:
+    for change in PLANTED[key]:
+        assert violations(db, CONTRACTS[key], GOOD | change), change
+
+
+def test_the_offending_rows_are_shown(db: duckdb.DuckDBPyConnection) -> None:
+    rule = CONTRACTS["recommendations", "every_user_covered"]
+    assert violations(db, rule, GOOD | {"recommendations": list_of("ann", "b", "c")}) == [("bob",)]
+
+
+def test_having_seen_an_unavailable_item_does_not_excuse_a_missing_list(db: duckdb.DuckDBPyConnection) -> None:
+    """User old has as many items as may be recommended, but not the same ones."""
+    rule = CONTRACTS["recommendations", "every_user_covered"]
+    change = {
+        "items": items(a=True, b=False, c=False),
+        "interactions": had("old", "b", "c"),
+        "vocabulary": ids("user", old=0),
+        "recommendations": [],
+    }
+    assert violations(db, rule, GOOD | change) == [("old",)]

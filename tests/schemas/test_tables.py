@@ -1,0 +1,122 @@
+"""Tables as their readers rely on them: names, meanings, keys, partitions."""
+
+import string
+from collections.abc import Iterable, Mapping
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from schemas import inputs
+from schemas.domains import MOVIES, placeholders
+from schemas.landing import LANDING, ORIGIN
+from schemas.names import TABLES as NAMES
+from schemas.table import PARTITION, Column, Table, by_name
+from schemas.tables import TABLES
+
+WITH_NEXT = [*TABLES.values(), inputs.REVIEWS]  # a table that no job publishes yet
+EVERY = [*WITH_NEXT, *LANDING.values()]
+
+
+def table_id(table: Table) -> str:
+    return f"{table.name}{'' if table.partition else '-landing'}"
+
+
+every_table = pytest.mark.parametrize("table", EVERY, ids=table_id)
+published = pytest.mark.parametrize("table", WITH_NEXT, ids=table_id)
+landed = pytest.mark.parametrize("table", LANDING.values(), ids=table_id)
+
+
+def unique(names: Iterable[str]) -> bool:
+    names = list(names)
+    return len(names) == len(set(names))
+
+
+def test_tables_and_names_agree() -> None:
+    assert tuple(TABLES) == NAMES
+    assert all(name == table.name for tables in (TABLES, LANDING) for name, table in tables.items())
+
+
+def test_runs_are_published_last() -> None:
+    assert NAMES[-1] == "runs"
+
+
+@every_table
+def test_everything_has_a_meaning(table: Table) -> None:
+    parts = [table, *table.columns, *table.checks, *table.contracts]
+    assert all(part.meaning.strip() for part in parts)
+    assert all(part.meaning == part.meaning.strip() for part in parts)
+
+
+@every_table
+def test_names_stand_once(table: Table) -> None:
+    assert unique(column.name for column in table.columns)
+    assert unique(check.name for check in table.checks)
+    assert unique(contract.name for contract in table.contracts)
+    assert unique(table.key)
+
+
+@every_table
+def test_key_and_partition_are_columns(table: Table) -> None:
+    names = [column.name for column in table.columns]
+    assert table.key
+    assert set(table.key) <= set(names)
+    assert set(table.partition) <= set(names)
+    assert set(table.required) <= set(names)
+
+
+@published
+def test_a_row_says_whose_and_which_night_it_is(table: Table) -> None:
+    assert tuple(column.name for column in table.columns[: len(table.partition)]) == table.partition
+    assert table.partition[:2] == PARTITION
+    assert {*table.partition} <= {*table.required}
+
+
+@published
+def test_what_has_no_null_in_its_key_is_required(table: Table) -> None:
+    without_time = {"ts"}  # null where the source has none
+    assert {*table.key} - without_time <= {*table.required}
+
+
+@every_table
+def test_the_schema_carries_types_and_meanings(table: Table) -> None:
+    schema: Mapping[str, pa.Field] = {field.name: field for field in table.schema}
+    assert list(schema) == [column.name for column in table.columns]
+    for column in table.columns:
+        assert schema[column.name].type == column.type
+        assert schema[column.name].metadata == {b"doc": column.meaning.encode()}
+        assert schema[column.name].nullable
+
+
+@landed
+def test_landing_has_the_columns_of_its_table_and_the_origin(table: Table) -> None:
+    assert table.columns[-len(ORIGIN) :] == ORIGIN
+    assert not {*PARTITION} & {column.name for column in table.columns}
+    if table.name in (t.name for t in WITH_NEXT):
+        own = next(t for t in WITH_NEXT if t.name == table.name)
+        extra = {*table.columns} - {*own.columns} - {*ORIGIN}
+        assert {column.name for column in extra} <= {"item_link"}
+        assert table.checks == own.checks
+
+
+@every_table
+def test_checks_use_known_placeholders(table: Table) -> None:
+    known = placeholders(MOVIES, "2018-09-24")
+    for check in table.checks:
+        used = {name for _, name, _, _ in string.Formatter().parse(check.violation) if name}
+        assert used <= set(known), check.name
+
+
+def test_required_lists_the_columns_that_are_never_null() -> None:
+    columns = (Column("a", pa.string(), "one", required=True), Column("b", pa.int64(), "two"))
+    table = Table("t", "a table", columns, key=("a",))
+    assert table.required == ("a",)
+    assert table.partition == ("domain", "ds")
+    assert by_name(table) == {"t": table}
+
+
+@pytest.mark.parametrize(("length", "bad"), [(0, True), (1, False), (512, False), (513, True)])
+def test_ids_have_1_to_512_bytes(length: int, bad: bool) -> None:
+    missing, too_long = (check.violation.replace("octet_length(id)", "strlen(id)") for check in inputs.id_checks("id"))
+    row = duckdb.sql(f"SELECT ({missing}) OR ({too_long}) FROM (SELECT repeat('x', {length}) AS id)").fetchone()
+    assert row == (bad,)
