@@ -29,6 +29,15 @@ def users(facts: DataFrame, earlier: DataFrame) -> DataFrame:
     return _before(earlier).unionByName(facts, allowMissingColumns=True).groupBy("user_id").agg(*columns)
 
 
+def matched(reviews: DataFrame, catalogue: DataFrame) -> DataFrame:
+    """`reviews` with the item_id that the catalogue gives to their `item_link`; null for an item that it has not."""
+    by_link = catalogue.select(F.col("item_id").alias("linked"), F.explode("links").alias("item_link"))
+    first = by_link.groupBy("item_link").agg(F.min("linked").alias("linked"))  # two items may share a link
+    ids = catalogue.select(F.col("item_id").alias("known"))
+    joined = reviews.join(first, on="item_link", how="left").join(ids, F.col("item_id") == F.col("known"), "left")
+    return joined.withColumn("item_id", F.coalesce("known", "linked")).drop("known", "linked")
+
+
 def _before(earlier: DataFrame) -> DataFrame:
     return earlier.drop("domain", "ds").withColumns({"position": F.lit(-1), "line": F.lit(0).cast("long")})
 

@@ -52,6 +52,7 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
         "items": items,
         "annotations": judge(with_known(landed["annotations"], known), LANDING["annotations"], night),
         "users": judge(landed["users"], LANDING["users"], night),
+        "reviews": judge(landed["reviews"], LANDING["reviews"], night),
         "interactions": judge(
             with_history(with_known(landed["interactions"], known), history), LANDING["interactions"], night
         ),
@@ -72,6 +73,8 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     write_table(catalog.select(*partition, "*"), attempt.folder("items"), TABLES["items"])
     users = catalogue.users(accepted(judged["users"]), read(spark, night.last_night("users"), TABLES["users"].schema))
     write_table(users.select(*partition, "*"), attempt.folder("users"), TABLES["users"])
+    reviews = catalogue.matched(accepted(judged["reviews"]), catalog)
+    write_table(reviews.select(*partition, "*"), attempt.folder("reviews"), TABLES["reviews"])
 
 
 def inputs(night: Night) -> dict[str, dict[str, Any]]:

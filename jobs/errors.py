@@ -4,7 +4,7 @@ DONE, FAULT, WRONG_INPUT, REFUSED = 0, 1, 2, 3
 
 
 class InputError(Exception):
-    """Wrong usage or bad input: names the thing, the rule and the value, and says what to do. No use in trying again."""
+    """Wrong usage or bad input: names the thing, the rule and the value, and says what to do. Trying again is vain."""
 
     exit_code = WRONG_INPUT
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from jobs import job
 from jobs.errors import InputError
-from jobs.held_out import Split, ids, split
+from jobs.held_out import Split, ids, split, split_name
 from jobs.night import Attempt, Night, night_parser
 from jobs.storage.files import download
 from jobs.storage.frames import write
@@ -26,7 +26,6 @@ from schemas.tables import TABLES
 
 # (metric, k), in the order shown; the gate looks at the first.
 JUDGED = (("ndcg", 10), ("hr", 10), ("recall", 20))
-SPLIT = "time"
 log = logging.getLogger(__name__)
 
 
@@ -90,7 +89,13 @@ def judged(night: Night, name: str, model: Recommender, fallback: Recommender, p
                 low, high = interval(values[members], night.seed)
                 mean, users = float(values[members].mean()), int(members.sum())
                 rows.append(
-                    {"domain": night.run.domain, "ds": night.ds, "model": name, "split": SPLIT, "segment": segment}
+                    {
+                        "domain": night.run.domain,
+                        "ds": night.ds,
+                        "model": name,
+                        "split": split_name(night),
+                        "segment": segment,
+                    }
                     | {"metric": metric, "k": k, "value": mean, "users": users, "low": low, "high": high}
                 )
                 if segment == "all":

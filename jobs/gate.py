@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from jobs import job
+from jobs.errors import InputError
 from jobs.evaluate import JUDGED, artifacts
 from jobs.night import Attempt, Night, night_parser
 from jobs.storage.frames import read, write
@@ -35,6 +36,8 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
         if (row["metric"], row["k"], row["segment"]) == (metric, k, "all")
     }
     candidates = list(artifacts(night))
+    if not candidates:
+        raise InputError(f"{night.run.domain} {night.ds}: no model of run {night.run.run_id} was trained")
     champion = choose(candidates, values)
     log.info("champion: %s", champion)
     rows = [row(night, name, champion, values, f"{metric}@{k}") for name in night.models]

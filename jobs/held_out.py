@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import scipy.sparse as sp
 
 from jobs.night import Night
-from jobs.sequences import SCHEMA
+from jobs.sequences import HASH, SCHEMA
 from jobs.storage.frames import read
 from models.histories import Histories, IntArray, from_events
 from schemas.tables import TABLES
@@ -58,14 +58,19 @@ def _by_row(table: pa.Table) -> pa.Array:
 
 def all_events(night: Night, ids: Ids) -> Histories:
     """Every event up to the night."""
-    return _histories(read(night.tonight("sequences"), SCHEMA), ids)
+    return _histories(night, read(night.tonight("sequences"), SCHEMA), ids)
+
+
+def split_name(night: Night) -> str:
+    """How the run's events were split: time, leave_last_out or hash."""
+    return str(night.run.entry("sequences").facts["split"])
 
 
 def split(night: Night, ids: Ids) -> Split:
     """The events parted in training and test."""
     table = read(night.tonight("sequences"), SCHEMA)
-    train = _histories(table.filter(pc.invert(table["test"])), ids)
-    test = _histories(table.filter(table["test"]), ids)
+    train = _histories(night, table.filter(pc.invert(table["test"])), ids)
+    test = _histories(night, table.filter(table["test"]), ids)
     relevant = test.matrix()
     relevant = relevant - relevant.multiply(train.matrix())  # what the user had before is no discovery
     relevant.eliminate_zeros()
@@ -73,9 +78,10 @@ def split(night: Night, ids: Ids) -> Split:
     return Split(train, users, sp.csr_array(relevant[users]))
 
 
-def _histories(table: pa.Table, ids: Ids) -> Histories:
+def _histories(night: Night, table: pa.Table, ids: Ids) -> Histories:
     times: npt.NDArray[np.int64] | None = None
     if table.num_rows and table["ts"].null_count == 0:
         times = table["ts"].cast(pa.int64()).to_numpy()
     users, items, values = (table[name].to_numpy() for name in ("user_row", "item_row", "value"))
-    return from_events(users, items, values, times, len(ids.users), len(ids.items))
+    ordered = split_name(night) != HASH
+    return from_events(users, items, values, times, len(ids.users), len(ids.items), ordered)

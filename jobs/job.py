@@ -43,13 +43,23 @@ def run(task: str, compute: Compute, args: argparse.Namespace) -> int:
         record(REFUSED, refusal, refusal.exit_code)
         raise
     except Exception as error:
+        told = OSError(f"no space left in {night.run.warehouse}; free some and run it again") if full(error) else error
         try:
-            record(FAILED, error, getattr(error, "exit_code", FAULT))
+            record(FAILED, told, getattr(told, "exit_code", FAULT))
         except OSError as second:
             log.error("the failure could not be recorded in %s: %s", night.run.address, second)
-        raise
+        if told is error:
+            raise
+        raise told from error
     print(json.dumps({"task": task, "rows": entry.rows, "seconds": entry.seconds}), file=sys.stdout, flush=True)
     return DONE
+
+
+def full(error: BaseException) -> bool:
+    """Whether an error or its cause is a full disk: said by the system, by Spark or by the SQLite catalog."""
+    signs = ("No space left on device", "database or disk is full")
+    cause = error.__cause__ or error.__context__
+    return any(sign in str(error) for sign in signs) or (cause is not None and full(cause))
 
 
 def peak_mib() -> float:

@@ -61,9 +61,11 @@ def main(args: argparse.Namespace) -> int:
     prepare(config, log)
     print(f"night of {args.ds}: {', '.join(domains)} (run {name})", flush=True)
     try:
-        problems = follow(config, ["dags", "test", "nightly", "--conf", json.dumps(conf)], log)
+        code, problems = follow(config, ["dags", "test", "nightly", "--conf", json.dumps(conf)], log)
     finally:
         spark_server.stop(config, name)
+    if code and not problems:
+        problems["airflow"] = (FAULT, f"ended with exit code {code}")
     return show(nights, problems, log)
 
 
@@ -118,8 +120,8 @@ class Progress:
             self.problems[task] = (CODES[state], reason)
 
 
-def follow(config: Settings, words: list[str], log: Path) -> Problems:
-    """Runs Airflow to its end; returns the tasks that failed."""
+def follow(config: Settings, words: list[str], log: Path) -> tuple[int, Problems]:
+    """Runs Airflow to its end; returns its exit code and the tasks that failed."""
     progress = Progress()
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # to be ended is to be interrupted
     with (
@@ -144,12 +146,7 @@ def follow(config: Settings, words: list[str], log: Path) -> Problems:
             raise
         finally:
             signal.signal(signal.SIGTERM, before)
-    if airflow.returncode and not progress.problems:
-        progress.problems["airflow"] = (
-            FAULT,
-            f"airflow {' '.join(words[:2])} ended with exit code {airflow.returncode}",
-        )
-    return progress.problems
+    return airflow.returncode, progress.problems
 
 
 def show(nights: list[Run], problems: Problems, log: Path) -> int:
@@ -159,6 +156,7 @@ def show(nights: list[Run], problems: Problems, log: Path) -> int:
         entries = run.entries()
         for task, entry in entries.items():
             if entry.state == runs.FAILED:
+                problems.pop("airflow", None)  # it failed because of this
                 problems[f"{run.domain}.{task}"] = (entry.exit_code, entry.error or "")
             elif entry.state == runs.REFUSED:
                 refused = True

@@ -13,11 +13,13 @@ import pyarrow as pa
 from jobs import job
 from jobs.held_out import Ids, all_events, ids
 from jobs.night import Attempt, Night, night_parser
-from jobs.storage.frames import read, write
+from jobs.storage.frames import write
+from jobs.storage.sql import connect, parquet_view
 from jobs.train import new_model
 from models.base import Recommender, filled
 from models.histories import Histories, IntArray
 from models.popularity import Popularity
+from schemas.domains import eligible
 from schemas.tables import TABLES
 
 BLOCK_USERS = 50_000  # users per file: bounds the memory of lists and texts
@@ -39,27 +41,29 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     """Reads all events and the catalogue, retrains the champion on them, writes `recommendations`."""
     known = ids(night)
     histories = all_events(night, known)
-    catalogue = read(night.tonight("items"), TABLES["items"].schema, columns=["item_id", "title", "available"])
-    eligible, titles = offered(known, catalogue)
+    may, titles = offered(known, night)
     champion = new_model(night, night.run.entry("gate").facts["champion"]).fit(histories)
     fallback = Popularity().fit(histories)
     for number, low in enumerate(range(0, len(known.people), BLOCK_USERS)):
         part = known.people[low : low + BLOCK_USERS]
-        rows = lists(night, champion, fallback, histories.take(part), part, known, eligible, titles)
+        rows = lists(night, champion, fallback, histories.take(part), part, known, may, titles)
         write(rows, attempt.folder("recommendations"), f"part-{number:05d}")
     log.info("%s made lists for %d users", champion.name, len(known.people))
 
 
-def offered(known: Ids, catalogue: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+def offered(known: Ids, night: Night) -> tuple[np.ndarray, np.ndarray]:
     """By item row: whether it may be recommended (bool [n_items]), and its title (object [n_items])."""
+    with connect() as db:
+        parquet_view(db, "items", night.tonight("items"), TABLES["items"].schema)
+        rows = db.execute(f"SELECT item_id, title, {eligible(night.domain, night.ds)} FROM items").fetchall()
     place = {item: row for row, item in enumerate(known.items.to_pylist())}
-    eligible = np.zeros(len(known.items), bool)
+    may = np.zeros(len(known.items), bool)
     titles = np.array(known.items.to_pylist(), object)
     titles[titles == None] = ""  # noqa: E711 (elementwise)
-    for item, title, available in zip(*(catalogue[name].to_pylist() for name in catalogue.column_names), strict=True):
-        eligible[place[item]] = available
+    for item, title, allowed in rows:
+        may[place[item]] = allowed
         titles[place[item]] = title or item
-    return eligible, titles
+    return may, titles
 
 
 def lists(
@@ -69,13 +73,13 @@ def lists(
     histories: Histories,
     users: IntArray,
     known: Ids,
-    eligible: np.ndarray,
+    may: np.ndarray,
     titles: np.ndarray,
 ) -> pa.Table:
     """Rows of `recommendations` for some users, sorted by user and rank."""
     k = night.domain.top_k
-    own = champion.recommend(histories, k, eligible=eligible)
-    top, filler = filled(own, fallback.recommend(histories, k, eligible=eligible))
+    own = champion.recommend(histories, k, eligible=may)
+    top, filler = filled(own, fallback.recommend(histories, k, eligible=may))
     reasons = champion.explain(histories, np.where(filler, -1, top.items))
     owner, place = np.nonzero(top.items >= 0)
     items, because = top.items[owner, place], reasons[owner, place]

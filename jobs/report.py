@@ -7,13 +7,14 @@ from typing import Any
 import duckdb
 from rich.console import Console
 from rich.table import Table as Grid
+from rich.text import Text
 
 from jobs import settings
 from jobs.errors import InputError
 from jobs.night import iso_day
 from jobs.storage.catalog import Tables
 from jobs.storage.runs import run_name
-from jobs.storage.sql import open_tables
+from jobs.storage.sql import add_publications, open_tables
 from schemas.domains import DOMAINS
 
 SHOWN_ITEMS = 10
@@ -34,15 +35,16 @@ def main(args: argparse.Namespace) -> int:
     tables.check_format()
     with open_tables(tables) as db:
         run = newest(db, args.domain, args.ds, args.run)
+        add_publications(db, tables, "shown", [tuple(run[name] for name in ("domain", "ds", "run_id", "sequence"))])
+        db.execute("SET search_path = 'shown'")
         console = Console()
         console.print(summary(db, run))
         console.print(metrics(db, run))
         for grid in example(db, run):
             console.print(grid)
         console.print(durations(run))
-        console.print(
-            f'tables: {tables.warehouse}  (`encore tables ls`, `encore tables sql "FROM latest.recommendations"`)'
-        )
+        console.print(f"tables: {tables.warehouse}", markup=False, soft_wrap=True)
+        console.print('`encore tables ls` lists them; `encore tables sql "FROM latest.recommendations"` reads one')
     return 0
 
 
@@ -110,11 +112,11 @@ def example(db: duckdb.DuckDBPyConnection, run: dict[str, Any]) -> list[Grid]:
            WHERE domain = $1 AND ds = $2 AND user_id = $3 AND rank <= $4 ORDER BY rank""",
         [*where, found[0][0], SHOWN_ITEMS],
     ).fetchall()  # fmt: skip
-    grid = Grid(title=f"user {found[0][0]}", title_justify="left")
+    grid = Grid(title=Text(f"user {found[0][0]}"), title_justify="left")
     for column in ("rank", "title", "score", "model", "because"):
         grid.add_column(column)
     for rank, title, score, model, because in rows:
-        grid.add_row(str(rank), title, f"{score:.4f}", model, because)
+        grid.add_row(str(rank), Text(title), f"{score:.4f}", model, Text(because))
     return [grid]
 
 

@@ -1,14 +1,21 @@
-"""Every user's events, oldest first, in the vocabulary's rows, split by time for training and test.
+"""Every user's events, oldest first, in the vocabulary's rows, split for training and test.
 
-The newest events (the domain's `test_share`) are the test; events of one instant are never parted. Not published: the
-training, evaluation and recommendation tasks of the run read it.
+How they are split follows from what the data knows of time; the fact `split` says which:
+
+- `time`, where every event has a time: the newest events (the domain's `test_share`) are the test; events of one
+  instant are never parted;
+- `leave_last_out`, where every event has a place in its user's order (`ordinal`): each user's last event is the test;
+- `hash`, where neither holds: of every user's items a share, chosen by a hash, is the test.
+
+Not published: the training, evaluation and recommendation tasks of the run read it.
 """
 
 import argparse
+import logging
 from collections.abc import Mapping
 
 import pyarrow as pa
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from jobs import job
@@ -16,6 +23,10 @@ from jobs.events import events, vocabulary
 from jobs.night import Attempt, Night, night_parser
 from jobs.spark import session, write
 from schemas.inputs import TIMESTAMP
+
+TIME, LEAVE_LAST_OUT, HASH = "time", "leave_last_out", "hash"
+HASH_PARTS = 1_000_000
+log = logging.getLogger(__name__)
 
 SCHEMA = pa.schema(
     [
@@ -42,30 +53,39 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     """Reads all events up to the night, writes them in order of user and time."""
     spark = session(night)
     interactions = events(spark, night)
-    cut = test_starts(interactions, night.domain.test_share)
+    split, is_test = held_out(interactions, night.domain.test_share)
+    if split == HASH:
+        log.warning("%s: no times and no order: recency and sequence models are left out", night.run.domain)
+    attempt.facts["split"] = split
     rows = in_rows(interactions, vocabulary(spark, night, "user"), vocabulary(spark, night, "item"))
     weights = {name: kind.weight for name, kind in night.domain.kinds.items()}
-    write(ordered(rows, weights, cut), attempt.folder("sequences"), SCHEMA)
+    write(ordered(rows, weights, is_test), attempt.folder("sequences"), SCHEMA)
 
 
-def test_starts(interactions: DataFrame, share: float) -> float | None:
-    """The time, in µs since 1970, after which events are the test: `share` of those that have a time."""
-    row = interactions.agg(F.percentile(F.unix_micros("ts"), 1 - share)).first()
-    return None if row is None else row[0]
+def held_out(interactions: DataFrame, share: float) -> tuple[str, F.Column]:
+    """The split that the data allows, and the condition (on the interactions' columns) for an event to be the test."""
+    micros = F.unix_micros("ts")
+    known = interactions.agg(F.count("*"), F.count("ts"), F.count("ordinal"), F.percentile(micros, 1 - share)).first()
+    every, timed, ranked, cut = known if known is not None else (0, 0, 0, None)
+    if timed == every:
+        return TIME, micros > F.lit(cut).cast("double")
+    if ranked == every:
+        newer = Window.partitionBy("user_id").orderBy(F.desc("ordinal"), F.desc("item_id"))
+        return LEAVE_LAST_OUT, F.row_number().over(newer) == 1
+    return HASH, F.pmod(F.xxhash64("user_id", "item_id"), F.lit(HASH_PARTS)) < int(share * HASH_PARTS)
 
 
 def in_rows(interactions: DataFrame, users: DataFrame, items: DataFrame) -> DataFrame:
-    """The interactions with `user_row` and `item_row` in place of ids."""
+    """The interactions with `user_row` and `item_row` beside the ids."""
     return interactions.join(users, on="user_id", how="inner").join(items, on="item_id", how="inner")
 
 
-def ordered(rows: DataFrame, weights: Mapping[str, float], cut: float | None) -> DataFrame:
-    """SCHEMA's columns, sorted by (user_row, ts, ordinal, item_row) over all files; `test`: ts after `cut`."""
-    late = F.unix_micros("ts") > F.lit(cut).cast("double")
+def ordered(rows: DataFrame, weights: Mapping[str, float], is_test: F.Column) -> DataFrame:
+    """SCHEMA's columns, sorted by (user_row, ts, ordinal, item_row) over all files; `test` where `is_test` holds."""
     weight = F.create_map(*(F.lit(part) for pair in weights.items() for part in pair))
     return (
         rows.withColumn("value", weight[F.col("kind")] * F.coalesce("value", F.lit(1.0)))
-        .withColumn("test", F.coalesce(late, F.lit(False)))
+        .withColumn("test", F.coalesce(is_test, F.lit(False)))
         .repartitionByRange("user_row")
         .sortWithinPartitions("user_row", "ts", "ordinal", "item_row", "kind")
     )

@@ -14,6 +14,7 @@ from jobs.errors import InputError
 from schemas.domains import DOMAINS, Domain
 from schemas.names import MODELS
 
+_TYPES = {int: "a whole number", float: "a number", tuple: "a list", bool: "true or false", str: "a text"}
 ROOT = Path(__file__).resolve().parents[1]
 T = TypeVar("T")
 
@@ -66,7 +67,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
 
 
 def address(place: str | Path) -> str:
-    """A path made absolute behind file://, unescaped as Spark and Iceberg take it; other URIs without a trailing slash."""
+    """A path made absolute behind file://, unescaped as Spark and Iceberg take it; other URIs without a last slash."""
     text = str(place).rstrip("/")
     if text.startswith("file://"):
         return unquote(text)
@@ -80,10 +81,11 @@ def override(default: T, changes: Mapping[str, Any], where: str) -> T:
         if name not in known:
             raise InputError(f"{where}.{name} is not a setting; there are: {', '.join(known)}")
         wanted = type(known[name])
-        if isinstance(value, bool) != (wanted is bool) or not isinstance(value, (wanted, int)):
-            raise InputError(f"{where}.{name} must be {wanted.__name__}, got {value!r}")
+        fits = {float: type(value) in (int, float), tuple: type(value) in (list, tuple)}
+        if not fits.get(wanted, type(value) is wanted):
+            raise InputError(f"{where}.{name} must be {_TYPES.get(wanted, wanted.__name__)}, got {value!r}")
     try:
-        return replace(default, **changes)  # type: ignore[type-var]
+        return replace(default, **{n: tuple(v) if isinstance(v, list) else v for n, v in changes.items()})  # type: ignore[type-var]
     except ValueError as error:
         raise InputError(str(error)) from error
 

@@ -3,14 +3,19 @@
 import argparse
 import csv
 import json
+import math
 import sys
 from collections.abc import Sequence
-from typing import Any
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TextIO
 
 import duckdb
+import pyarrow as pa
 from pyarrow import parquet as pq
 from rich.console import Console
 from rich.table import Table as Grid
+from rich.text import Text
 
 from jobs import settings
 from jobs.errors import InputError
@@ -21,6 +26,8 @@ from jobs.storage.runs import run_name
 from jobs.storage.sql import open_tables
 from schemas.domains import DOMAINS
 from schemas.tables import TABLES
+
+COUNTS = "(SELECT count(*) FROM main.{0}) AS rows, (SELECT count(*) FROM latest.{0}) AS latest_rows"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -59,14 +66,10 @@ def main(args: argparse.Namespace) -> int:
             query(db, args.query, args.format, args.output)
         elif args.action == "history":
             where = f"WHERE domain = '{args.domain}'" if args.domain else ""
-            query(db, f"SELECT domain, ds, run_id, trigger, state, sequence, rows FROM runs {where} ORDER BY ALL DESC")
+            columns = "domain, ds, run_id, trigger, state, sequence, rows"
+            query(db, f"SELECT {columns} FROM runs {where} ORDER BY domain, sequence DESC")
         else:
-            parts = [
-                f"SELECT '{name}' AS table, (SELECT count(*) FROM {name}) AS rows, "
-                f"(SELECT count(*) FROM latest.{name}) AS latest_rows, '{tables.metadata_location(name)}' AS metadata"
-                for name in TABLES
-            ]
-            query(db, " UNION ALL ".join(parts))
+            query(db, " UNION ALL ".join(f"SELECT '{name}' AS table, {COUNTS.format(name)}" for name in TABLES))
     return 0
 
 
@@ -83,39 +86,70 @@ def show(tables: Tables, name: str, metadata: bool) -> None:
 
 
 def query(db: duckdb.DuckDBPyConnection, sql: str, form: str = "table", output: str | None = None) -> None:
-    """Prints or writes the rows of a query; InputError for SQL that DuckDB refuses."""
+    """Prints or writes the rows of a query; InputError for SQL that DuckDB refuses or that is more than one query."""
+    if form == "parquet" and output is None:
+        raise InputError("--format parquet needs --output FILE")
     try:
-        result = db.execute(sql).to_arrow_table()
+        statements = db.extract_statements(sql)
+        if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
+            raise InputError("sql takes one query (SELECT, FROM, DESCRIBE, …): it reads and changes nothing")
+        result = db.execute(statements[0]).to_arrow_table()
     except duckdb.Error as error:
         raise InputError(
             f"{error}; `encore tables ls` lists the tables, `encore tables show TABLE` the columns"
         ) from error
-    if form == "parquet":
-        if output is None:
-            raise InputError("--format parquet needs --output FILE")
-        pq.write_table(result, output)
+    if output is None:
+        _print(result, form, sys.stdout)
         return
-    stream = open(output, "w", encoding="utf-8", newline="") if output else sys.stdout  # noqa: SIM115, PTH123
     try:
-        if form == "table":
-            console = Console(file=stream) if stream.isatty() else Console(file=stream, width=10_000)
-            console.print(_grid(result.column_names, [tuple(map(str, row.values())) for row in result.to_pylist()]))
-        elif form == "csv":
-            writer = csv.writer(stream)
-            writer.writerow(result.column_names)
-            writer.writerows(row.values() for row in result.to_pylist())
+        if form == "parquet":
+            pq.write_table(result, output)
         else:
-            json.dump(result.to_pylist(), stream, default=str, ensure_ascii=False)
-            stream.write("\n")
-    finally:
-        if output:
-            stream.close()
+            with Path(output).open("w", encoding="utf-8", newline="") as stream:
+                _print(result, form, stream)
+    except OSError as error:
+        raise InputError(
+            f"--output {output}: cannot be written ({error}); name a file in an existing folder"
+        ) from error
+
+
+def _print(result: pa.Table, form: str, stream: TextIO) -> None:
+    columns = [column.to_pylist() for column in result.columns]
+    rows = list(zip(*columns, strict=True))
+    if form == "table":
+        console = Console(file=stream) if stream.isatty() else Console(file=stream, width=10_000)
+        console.print(
+            _grid(result.column_names, [["" if cell is None else _cell(cell) for cell in row] for row in rows])
+        )
+    elif form == "csv":
+        writer = csv.writer(stream)
+        writer.writerow(result.column_names)
+        writer.writerows([_cell(cell) for cell in row] for row in rows)
+    else:
+        named = [dict(zip(result.column_names, map(_plain, row), strict=True)) for row in rows]
+        stream.write(json.dumps(named, default=str, ensure_ascii=False) + "\n")
+
+
+def _cell(value: Any) -> Any:
+    """A value for a cell: lists and structs as JSON, the rest as it is."""
+    return json.dumps(_plain(value), default=str, ensure_ascii=False) if isinstance(value, list | dict) else value
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON knows it: decimals are numbers, NaN and the infinities null."""
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _grid(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Grid:
     grid = Grid(show_edge=False, pad_edge=False)
     for column in columns:
-        grid.add_column(column, overflow="fold")
+        grid.add_column(Text(column), overflow="fold")
     for row in rows:
-        grid.add_row(*row)
+        grid.add_row(*(Text(str(cell)) for cell in row))
     return grid

@@ -54,7 +54,7 @@ def score(a_key):  # type: ignore[no-untyped-def]
 def empty(n: int, k: int, least: float) -> Candidates:
     """No candidates yet, and none wanted below similarity `least`."""
     room = k + max(k, 64)
-    return Candidates(np.zeros((n, room), np.uint64), np.zeros(n, np.int32), np.full(n, key(least, ROW)), k)
+    return Candidates(np.zeros((n, room), np.uint64), np.zeros(n, np.int32), np.full(n, key(least, ROW), np.uint64), k)
 
 
 def closed(n: int) -> Limits:

@@ -18,6 +18,7 @@ class Histories:
     values: float32 [n_events], how much the user gave or took, weighted by kind.
     times: int64 [n_events], µs since 1970, or None where the data has no times.
     n_items: number of item rows, with or without events.
+    ordered: whether a user's events come oldest first; False where the data has neither times nor an order.
     """
 
     indptr: IntArray
@@ -25,6 +26,7 @@ class Histories:
     values: npt.NDArray[np.float32]
     times: IntArray | None
     n_items: int
+    ordered: bool = True
 
     def __post_init__(self) -> None:
         """Raises ValueError where the arrays do not fit together."""
@@ -50,7 +52,9 @@ class Histories:
         return np.repeat(np.arange(self.n_users), np.diff(self.indptr))
 
     def position_from_end(self) -> IntArray:
-        """0 for a user's newest event, 1 for the one before, …; int64 [n_events]."""
+        """0 for a user's newest event, 1 for the one before, …; 0 for all where there is no order; int64 [n_events]."""
+        if not self.ordered:
+            return np.zeros(len(self.items), np.int64)
         return self.indptr[1:][self.users] - 1 - np.arange(len(self.items))
 
     def matrix(self, weights: npt.NDArray[np.float32] | None = None) -> sp.csr_array:
@@ -68,7 +72,7 @@ class Histories:
         indptr = np.concatenate(([0], np.cumsum(lengths)))
         chosen = np.repeat(self.indptr[:-1][users] - indptr[:-1], lengths) + np.arange(indptr[-1])
         times = None if self.times is None else self.times[chosen]
-        return Histories(indptr, self.items[chosen], self.values[chosen], times, self.n_items)
+        return Histories(indptr, self.items[chosen], self.values[chosen], times, self.n_items, self.ordered)
 
 
 def from_events(
@@ -78,6 +82,7 @@ def from_events(
     times: IntArray | None,
     n_users: int,
     n_items: int,
+    ordered: bool = True,
 ) -> Histories:
     """Histories of events that come sorted by user and, within a user, oldest first.
 
@@ -88,4 +93,4 @@ def from_events(
     if len(users) and not 0 <= users[0] <= users[-1] < n_users:
         raise ValueError(f"user rows must lie in 0..{n_users - 1}, got {users[0]}..{users[-1]}")
     indptr = np.concatenate(([0], np.cumsum(np.bincount(users, minlength=n_users))))
-    return Histories(indptr.astype(np.int64), items, values, times, n_items)
+    return Histories(indptr.astype(np.int64), items, values, times, n_items, ordered)

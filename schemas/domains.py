@@ -6,6 +6,12 @@ from datetime import date, timedelta
 
 from schemas.names import DOMAINS as NAMES
 
+# Which items may be recommended on the night {ds}: SQL over `items` that every reader of the tables can run.
+ELIGIBILITY: Mapping[str, str] = {
+    "available": "available",
+    "released": "(released IS NULL OR released <= CAST('{ds}' AS DATE))",
+}
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -24,6 +30,7 @@ class Domain:
     name: str
     verb: str
     kinds: Mapping[str, Kind] = field(hash=False)
+    eligibility: tuple[str, ...] = ("available", "released")
     top_k: int = 20
     neighbours: int = 50
     test_share: float = 0.1
@@ -31,6 +38,10 @@ class Domain:
 
     def __post_init__(self) -> None:
         """Raises ValueError that names the setting, the rule and the value."""
+        for rule in self.eligibility:
+            if rule not in ELIGIBILITY:
+                there = ", ".join(ELIGIBILITY)
+                raise ValueError(f"domains.{self.name}.eligibility: there is no rule {rule!r}; there are: {there}")
         _between(self.name, "top_k", self.top_k, 1, 1000)
         _between(self.name, "neighbours", self.neighbours, 1, 1000)
         _between(self.name, "test_share", self.test_share, 0.001, 0.5)
@@ -65,6 +76,11 @@ GAMES = Domain(
 
 DOMAINS: Mapping[str, Domain] = {domain.name: domain for domain in (MOVIES, MUSIC, GAMES)}
 assert tuple(DOMAINS) == NAMES, "schemas/names.py and schemas/domains.py must list the same domains"
+
+
+def eligible(domain: Domain, ds: str) -> str:
+    """SQL condition on `items` for those that may be recommended."""
+    return " AND ".join(ELIGIBILITY[rule].format(ds=ds) for rule in domain.eligibility) or "TRUE"
 
 
 def placeholders(domain: Domain, ds: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ TABLES = (
     "interactions",
     "items",
     "users",
+    "reviews",
     "vocabulary",
     "item_similarity",
     "user_similarity",

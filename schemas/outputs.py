@@ -66,7 +66,7 @@ RECOMMENDATIONS = Table(
         DS,
         Column("user_id", pa.string(), "the user", required=True),
         RANK,
-        Column("item_id", pa.string(), "the recommended item: available, and new to the user", required=True),
+        Column("item_id", pa.string(), "the recommended item: eligible, and new to the user", required=True),
         Column("score", pa.float32(), "the model's score; comparable within one user and model only", required=True),
         Column("model", pa.string(), "the model that chose the item", required=True),
         Column("because_item_id", pa.string(), "the item of the user's history that spoke most for it"),
@@ -87,15 +87,15 @@ RECOMMENDATIONS = Table(
             "no item that the user already has",
         ),
         Contract(
-            "available",
-            "SELECT r.* FROM recommendations r ANTI JOIN (FROM items WHERE available) USING (item_id)",
-            "only items that are available",
+            "eligible",
+            "SELECT r.* FROM recommendations r ANTI JOIN eligible USING (item_id)",
+            "only items that may be recommended: available and released",
         ),
         Contract(
             "every_user_covered",
             """SELECT id FROM vocabulary v WHERE kind = 'user' AND ds <= (SELECT ds FROM night)
                AND NOT EXISTS (SELECT 1 FROM recommendations WHERE user_id = v.id)
-               AND (SELECT count(*) FROM items WHERE available)
+               AND (SELECT count(*) FROM eligible)
                  > (SELECT count(DISTINCT item_id) FROM interactions WHERE user_id = v.id)""",
             "every known user who has not yet seen everything has a list",
         ),
@@ -116,7 +116,7 @@ METRICS = Table(
         DOMAIN,
         DS,
         Column("model", pa.string(), "the model", required=True),
-        Column("split", pa.string(), "how events were held out: time", required=True),
+        Column("split", pa.string(), "how events were held out: time, leave_last_out or hash", required=True),
         Column("segment", pa.string(), "which users: all, warm (with a history) or cold", required=True),
         Column("metric", pa.string(), "ndcg, hr or recall", required=True),
         Column("k", pa.int32(), "length of the list that is judged", required=True),

@@ -35,7 +35,7 @@ class Contract:
     """A rule for a whole table before it is published: `violations` is DuckDB SQL that returns the offending rows.
 
     It sees every table of the night under its name (`interactions` and `vocabulary` with the other nights that count),
-    and `night` (domain, ds).
+    `night` (domain, ds), and `eligible`, the items that may be recommended.
     """
 
     name: str

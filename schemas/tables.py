@@ -12,6 +12,7 @@ TABLES: Mapping[str, Table] = by_name(
     inputs.INTERACTIONS,
     inputs.ITEMS,
     inputs.USERS,
+    inputs.REVIEWS,
     inputs.VOCABULARY,
     outputs.ITEM_SIMILARITY,
     outputs.USER_SIMILARITY,

@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from pyiceberg.catalog import Catalog, load_catalog
@@ -15,7 +15,7 @@ from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, TableA
 from pyiceberg.expressions import And, BooleanExpression, EqualTo, LessThan
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table.update.snapshot import ManageSnapshots
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from jobs.errors import InputError
 from jobs.settings import Settings
@@ -32,11 +32,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Pointer:
-    """What the catalog says of a table: its metadata file, current snapshot, and the snapshot of each publication."""
+    """What the catalog says of a table: its metadata file, current snapshot, and the snapshot of each publication.
 
-    metadata: str
-    snapshot: int | None
-    tags: Mapping[str, int]
+    Empty for a table that no night has made yet.
+    """
+
+    metadata: str = ""
+    snapshot: int | None = None
+    tags: Mapping[str, int] = field(default_factory=dict)
 
 
 class Tables:
@@ -65,13 +68,13 @@ class Tables:
         """Makes the warehouse and the tables that are missing, and adds columns that a newer Encore knows."""
         self.check_format(create=True)
         files.create_folder(self.warehouse)
-        with suppress(OperationalError):  # another process has just made the SQLite catalog
+        with suppress(DBAPIError):  # another domain's night is making the SQLite catalog: the second try finds it
             self._catalog.create_namespace_if_not_exists(NAMESPACE)
         self._catalog.create_namespace_if_not_exists(NAMESPACE)
         for table in TABLES.values():
             known = self._find(table.name)
             if known is None:
-                with suppress(TableAlreadyExistsError):  # another domain's night has just made it
+                with suppress(TableAlreadyExistsError, CommitFailedException):  # another domain's night has made it
                     self._create(table)
             elif missing := set(table.schema.names) - set(known.schema().column_names):
                 log.info("table %s gains %s", table.name, ", ".join(sorted(missing)))
@@ -111,11 +114,11 @@ class Tables:
             return table
         raise InputError(f"warehouse {self.warehouse}: there is no table {name} yet; the next night makes it")
 
-    def pointer(self, name: str) -> Pointer | None:
-        """Where the catalog points for a table; None for a table that no night has made yet."""
+    def pointer(self, name: str) -> Pointer:
+        """Where the catalog points for a table."""
         table = self._find(name)
         if table is None:
-            return None
+            return Pointer()
         tags = {tag: reference.snapshot_id for tag, reference in table.refs().items()}
         return Pointer(table.metadata_location, table.metadata.current_snapshot_id, tags)
 
@@ -125,12 +128,11 @@ class Tables:
 
     def metadata_location(self, name: str) -> str:
         """The metadata file that the catalog points to: the truth about a table, whatever other files lie about."""
-        return self._load(name).metadata_location
+        return str(self._load(name).metadata_location)
 
     def tagged(self, name: str, tag: str) -> int | None:
         """The snapshot that a publication left behind."""
-        pointer = self.pointer(name)
-        return pointer.tags.get(tag) if pointer else None
+        return self.pointer(name).tags.get(tag)
 
     def current_files(self, name: str, domain: str, ds: str | None = None) -> list[tuple[str, str]]:
         """(night, address) of a table's Parquet files as it is now."""

@@ -80,9 +80,13 @@ class Run:
         return {task: entry for task in tasks if (entry := self.find(task))}
 
     def files(self, table: str) -> list[str]:
-        """The files of a table that this run wrote, from the tasks that are done."""
-        done = (entry for entry in self.entries().values() if entry.state != FAILED)
-        return sorted(path for entry in done for path in entry.files.get(table, []))
+        """The files of a table that this run wrote; InputError where no task that is done has written it."""
+        done = [
+            entry.files[table] for entry in self.entries().values() if entry.state != FAILED and table in entry.files
+        ]
+        if not done:
+            raise InputError(f"run {self.run_id} of {self.domain} {self.ds}: no task has written {table}; run it first")
+        return sorted(path for paths in done for path in paths)
 
 
 def run_name(text: str) -> str:

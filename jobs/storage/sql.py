@@ -34,42 +34,46 @@ def parquet_view(db: duckdb.DuckDBPyConnection, name: str, addresses: Sequence[s
 def open_tables(tables: Tables) -> duckdb.DuckDBPyConnection:
     """Every published table as a view, and in the schema `latest` its rows of each domain's last complete night.
 
-    The view `latest` itself lists those nights. A view of `latest` reads the snapshot that the night's publication
-    left: one under way, or one that was killed, does not show.
+    The view `latest` itself lists those nights.
     """
     db = connect()
     for extension in ("avro", "iceberg"):
         folder = Path(str(importlib.import_module(f"duckdb_extension_{extension}").__file__)).parent
         db.execute(f"LOAD {_text(str(next(folder.rglob(f'{extension}.duckdb_extension'))))}")
-    # `runs` first: the other tables, looked up after it, have every publication that it names.
-    pointers = {name: tables.pointer(name) for name in ("runs", *TABLES)}
-    for name, pointer in pointers.items():
-        _view(db, name, name, [_scan(name, pointer.metadata, pointer.snapshot)] if pointer and pointer.snapshot else [])
+    for name in TABLES:
+        pointer = tables.pointer(name)
+        _view(db, name, name, [_scan(name, pointer, pointer.snapshot)] if pointer.snapshot else [])
     db.execute(
         """CREATE VIEW latest AS SELECT domain, ds, run_id, sequence FROM runs WHERE state = 'complete'
            QUALIFY row_number() OVER (PARTITION BY domain ORDER BY ds DESC, sequence DESC) = 1"""
     )
-    nights = db.execute("FROM latest ORDER BY domain").fetchall()
-    db.execute("CREATE SCHEMA latest")
-    for name, pointer in pointers.items():
-        _view(db, f"latest.{name}", name, _of_nights(name, pointer, tables.warehouse, nights) if pointer else [])
+    add_publications(db, tables, "latest", db.execute("FROM latest ORDER BY domain").fetchall())
     return db
 
 
-def _of_nights(name: str, pointer: Pointer, warehouse: str, nights: Sequence[tuple[str, str, str, int]]) -> list[str]:
-    """For each of the nights, the query for its rows of a table."""
-    selects = []
-    for domain, ds, run_id, sequence in nights:
-        if snapshot := pointer.tags.get(Run(warehouse, domain, ds, run_id).tag(sequence)):
-            rows = f"ds {'<=' if name in GROWING else '='} {_text(ds)}"
-            rows += f" AND run_id = {_text(run_id)}" if name == "runs" else ""
-            selects.append(f"{_scan(name, pointer.metadata, snapshot)} WHERE domain = {_text(domain)} AND {rows}")
-    return selects
+def add_publications(
+    db: duckdb.DuckDBPyConnection, tables: Tables, schema: str, publications: Sequence[tuple[str, str, str, int]]
+) -> None:
+    """A schema whose views hold each table as publications (domain, ds, run_id, sequence) left it.
+
+    They read tagged snapshots: a publication under way, or one that was killed, does not show. The catalog is asked
+    after `runs` has been read, so that every tag of what is complete is there.
+    """
+    db.execute(f"CREATE SCHEMA {schema}")
+    for name in TABLES:
+        selects = []
+        pointer = tables.pointer(name)
+        for domain, ds, run_id, sequence in publications:
+            snapshot = pointer.tags.get(Run(tables.warehouse, domain, ds, run_id).tag(sequence))
+            where = f"domain = {_text(domain)} AND ds {'<=' if name in GROWING else '='} {_text(ds)}"
+            where += f" AND run_id = {_text(run_id)}" if name == "runs" else ""
+            selects += [f"{_scan(name, pointer, snapshot)} WHERE {where}"] if snapshot else []
+        _view(db, f"{schema}.{name}", name, selects)
 
 
-def _scan(name: str, metadata: str, snapshot: int) -> str:
+def _scan(name: str, pointer: Pointer, snapshot: int) -> str:
     columns = ", ".join(TABLES[name].schema.names)
-    location = _text(metadata.removeprefix("file://"))
+    location = _text(pointer.metadata.removeprefix("file://"))
     return f"SELECT {columns} FROM iceberg_scan({location}, snapshot_from_id = {snapshot})"
 
 

@@ -18,7 +18,7 @@ def catalogue(folder):
         f"{user},{film},{3 + (user + film) % 3},{LAST - DAY * (1 + (7 * user + 3 * film) % 60)}"
         for user in range(1, 21)
         for film in range(1, 12)
-        if (film + user) % 2 == 0 and (film * user) % 7
+        if (film + user) % 2 == 0 and (film + 2 * user) % 7
     ]
     ratings.append(f"1,2,99,{LAST - DAY}")
     tables = {
@@ -68,8 +68,8 @@ def test_a_night_from_files_to_published_tables(encore):
     assert "movies.publish" in shown
     [count] = rows(encore, "SELECT count(*) n, count(DISTINCT user_id) users, max(rank) k FROM latest.recommendations")
     assert count == {"n": 60, "users": 20, "k": 3}
-    [rejected] = rows(encore, "SELECT user_reasons: reasons FROM rejected WHERE file LIKE '%ratings%'")
-    assert rejected["user_reasons"]
+    [rejected] = rows(encore, "SELECT reasons FROM rejected WHERE file LIKE '%ratings%'")
+    assert rejected["reasons"]
     [files] = rows(encore, "SELECT rows, rejected FROM files WHERE path LIKE '%ratings%'")
     assert files == {"rows": encore.ratings, "rejected": 1}
     seen = "SELECT count(*) n FROM latest.recommendations r SEMI JOIN interactions i USING (domain, user_id, item_id)"

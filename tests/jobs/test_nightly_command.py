@@ -166,7 +166,7 @@ def test_airflow_that_fails_by_itself_is_a_fault(airflow, capsys):
     assert night() == 0
     airflow(code=4)
     assert night() == 1
-    assert "airflow dags test ended with exit code 4" in capsys.readouterr().err
+    assert "error: airflow: ended with exit code 4" in capsys.readouterr().err
 
 
 def test_several_domains_in_one_run(airflow, ends):

@@ -65,3 +65,11 @@ def rows(tmp_path: Path) -> Callable[..., list[dict[str, Any]]]:
         return frames.read(run.entry(task).files[table], TABLES[table].schema).to_pylist()
 
     return read
+
+
+@pytest.fixture
+def lenient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any share may be rejected, so that files may hold bad rows alone."""
+    file = tmp_path / "encore.toml"
+    file.write_text("[domains.movies]\nmax_rejected_share = 1.0\n")
+    monkeypatch.setenv("ENCORE_CONFIG", str(file))

@@ -32,17 +32,11 @@ def clean(encore: Encore, source: str, ds: str, share: str = "1.0") -> int:
     return encore("clean", ds=ds)
 
 
-@pytest.fixture(autouse=True)
-def lenient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any share may be rejected, so that files may hold bad rows alone."""
-    file = tmp_path / "encore.toml"
-    file.write_text("[domains.movies]\nmax_rejected_share = 1.0\n")
-    monkeypatch.setenv("ENCORE_CONFIG", str(file))
-
+pytestmark = pytest.mark.usefixtures("lenient")
 
 BAD = {
-    "u1,1,four,946684800": ["unparsable", "value_missing"],
-    "u1,1,4.0": ["unparsable", "user_id_missing", "item_id_missing", "unknown_kind"],
+    "u5,1,four,946684800": ["unparsable", "value_missing"],
+    "u1,1,4.0": ["unparsable", "user_id_missing", "item_id_missing", "value_missing"],
     ",1,4.0,946684800": ["user_id_missing"],
     "u1,,4.0,946684800": ["item_id_missing"],
     f"{'x' * 513},1,4.0,946684800": ["user_id_too_long"],

@@ -1,0 +1,275 @@
+"""Publication into real Iceberg tables: what readers see before, between and behind its steps."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from jobs.cli import main
+from jobs.settings import Settings
+from jobs.storage.catalog import Tables
+from jobs.storage.runs import REFUSED, Entry
+from jobs.storage.sql import open_tables
+from schemas.names import TABLES
+from tests.jobs.fakes import DS, USERS, Seen, expected, fake_night, marks, publish_words, together
+
+KILLED = Path(__file__).with_name("killed.py")
+Command = Callable[..., int]
+
+
+@pytest.fixture
+def command(config: Settings) -> Iterator[Command]:
+    """Runs a command line in a process of its own, which `die` kills at that step; returns the exit code."""
+    with subprocess.Popen(
+        [sys.executable, str(KILLED)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        talk_in, talk_out = process.stdin, process.stdout
+
+        def run(words: list[str], die: int | None = None) -> int:
+            talk_in.write(json.dumps({"words": words, "die": die}) + "\n")
+            talk_in.flush()
+            return int(talk_out.readline())
+
+        yield run
+
+
+def both(config: Settings) -> tuple[Seen, Seen]:
+    """What there is, and what the last complete nights are."""
+    return marks(config), marks(config, "latest")
+
+
+def test_first_publication_is_there_for_two_independent_readers(published: Settings) -> None:
+    assert both(published) == (expected(1), expected(1))
+    tables = Tables(published)
+    with open_tables(tables) as db:
+        for name in TABLES:
+            through_duckdb = db.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0]
+            through_polars = pl.scan_iceberg(tables.metadata_location(name)).select(pl.len()).collect().item()
+            assert through_duckdb == through_polars > 0, name
+
+
+def test_values_are_those_of_the_files(published: Settings) -> None:
+    with open_tables(Tables(published)) as db:
+        mine = db.execute("FROM latest.recommendations ORDER BY user_id, rank").to_arrow_table().to_pylist()
+    location = Tables(published).metadata_location("recommendations")
+    theirs = pl.scan_iceberg(location).collect().sort("user_id", "rank").to_dicts()
+    assert mine == theirs
+    assert mine[0] == {
+        "domain": "movies",
+        "ds": DS,
+        "user_id": "[u4]",
+        "rank": 1,
+        "item_id": "n1",
+        "score": 1.0,
+        "model": "item_knn",
+        "because_item_id": "s1",
+        "because": "because you watched [bold]it",
+    }
+    assert {row["user_id"] for row in mine} == set(USERS)
+
+
+def test_a_second_run_replaces_the_night(published: Settings) -> None:
+    fake_night(published, 2, run="second", users=(*USERS, "u5"))
+    assert main(publish_words("second")) == 0
+    assert both(published) == (expected(2, users=5), expected(2, users=5))
+
+
+def test_publishing_a_run_again_changes_nothing(published: Settings) -> None:
+    assert main(publish_words("first")) == 0
+    assert both(published) == (expected(1), expected(1))
+    with open_tables(Tables(published)) as db:
+        assert db.execute("SELECT run_id, sequence FROM runs").fetchall() == [("first", 2)]
+
+
+def test_other_domains_and_nights_stay(published: Settings) -> None:
+    fake_night(published, 2, domain="music", run="first")
+    assert main(publish_words("first", domain="music")) == 0
+    fake_night(published, 3, ds="2026-11-21", run="next")
+    assert main(publish_words("next", ds="2026-11-21")) == 0
+    fake_night(published, 4, run="again")
+    assert main(publish_words("again")) == 0
+    music, movies = expected(2, domain="music"), expected(3, ds="2026-11-21")
+    now, latest = both(published)
+    assert now == together(music, movies, expected(4))
+    growing = {"interactions", "files"}  # all nights up to the last, as the last night's run left them
+    assert latest == {
+        name: together(music, movies, expected(1))[name] if name in growing else together(music, movies)[name]
+        for name in now
+    }
+
+
+def test_a_night_without_new_events_is_published(published: Settings) -> None:
+    def nothing_new(rows: dict[str, list[dict[str, object]]]) -> None:
+        for name in ("files", "rejected", "interactions", "metrics"):
+            rows[name].clear()
+
+    fake_night(published, 2, ds="2026-11-21", run="quiet", broken=nothing_new)
+    assert main(publish_words("quiet", ds="2026-11-21")) == 0
+    latest = marks(published, "latest")
+    assert (latest["rejected"], latest["metrics"]) == ((), ())
+    assert (latest["interactions"], latest["files"]) == (expected(1)["interactions"], expected(1)["files"])
+    assert latest["recommendations"] == expected(2, ds="2026-11-21")["recommendations"]
+
+
+def test_a_first_night_with_nothing_in_it_is_published(config: Settings) -> None:
+    def empty(rows: dict[str, list[dict[str, object]]]) -> None:
+        for some in rows.values():
+            some.clear()
+
+    fake_night(config, 1, run="empty", broken=empty)
+    assert main(publish_words("empty")) == 0
+    assert both(config) == (dict.fromkeys(expected(1), ()),) * 2
+    with open_tables(Tables(config)) as db:
+        assert db.execute("SELECT domain, ds, run_id FROM latest").fetchall() == [("movies", DS, "empty")]
+
+
+def test_a_refused_night_keeps_the_last_complete_one(published: Settings) -> None:
+    night = fake_night(published, 2, run="worse")
+    night.run.record(Entry("gate", REFUSED, "b", {"models": night.tonight("models")}, {"models": 2}))
+    assert main(publish_words("worse")) == 0
+    now, latest = both(published)
+    assert latest == expected(1)
+    assert now == expected(2) | {"recommendations": expected(1)["recommendations"]}
+    with open_tables(Tables(published)) as db:
+        assert db.execute("SELECT run_id, state FROM runs ORDER BY sequence").fetchall() == [
+            ("first", "complete"),
+            ("worse", "refused"),
+        ]
+
+
+def test_tasks_that_have_not_run_or_failed_stop_publication(
+    config: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    night = fake_night(config, 1)
+    night.run.record(Entry("clean", "failed", "b", error="full"))
+    assert main(publish_words("run")) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"error: run run of movies {DS}: task clean has failed; run it again. Nothing was published"
+    )
+    assert main(publish_words("other")) == 1
+    assert "task pin has not run" in capsys.readouterr().err
+    assert both(config) == (dict.fromkeys(expected(1), ()),) * 2
+
+
+def test_a_column_that_a_newer_encore_adds_is_null_in_old_nights(
+    published: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from schemas import tables as known
+    from schemas.table import Column
+
+    users = known.TABLES["users"]
+    wider = replace(users, columns=(*users.columns, Column("language", pa.string(), "spoken")))
+    monkeypatch.setitem(known.TABLES, "users", wider)  # type: ignore[attr-defined]
+    fake_night(published, 2, ds="2026-11-21", run="newer")
+    with open_tables(Tables(published)) as db:
+        assert db.execute("SELECT DISTINCT language, age FROM latest.users").fetchall() == [(None, 1)]
+    assert main(publish_words("newer", ds="2026-11-21")) == 0
+    with open_tables(Tables(published)) as db:
+        assert db.execute("SELECT DISTINCT language, age FROM users ORDER BY age").fetchall() == [(None, 1), (None, 2)]
+
+
+def test_the_files_of_a_table_are_its_rows_for_a_reader_of_the_file_list(published: Settings) -> None:
+    [(night, path)] = Tables(published).current_files("users", "movies")
+    rows = pq.read_table(path.removeprefix("file://"))
+    assert (night, rows["user_id"].to_pylist()) == (DS, list(USERS))
+    assert duckdb.sql("SELECT count(*) FROM rows").fetchall() == [(4,)]
+
+
+@pytest.mark.timeout(240)
+def test_killed_between_any_two_steps_readers_see_whole_tables_and_a_complete_night(
+    published: Settings, command: Command
+) -> None:
+    """Each publication dies one step later than the last, and so begins where that one stopped."""
+    users = (*USERS, "u5")
+    fake_night(published, 2, run="second", users=users)
+    old, new = expected(1), expected(2, users=5)
+    replaced, step, code = 0, 0, -9
+    while code == -9:
+        step += 1
+        code = command(publish_words("second"), die=step)
+        now, latest = both(published)
+        assert all(now[name] in (old[name], new[name]) for name in now), f"a mix after step {step}"
+        committed = sum(now[name] == new[name] for name in now)
+        assert committed >= replaced, f"a table went back after step {step}"
+        replaced = committed
+        with open_tables(Tables(published)) as db:
+            runs = db.execute("SELECT run_id FROM runs ORDER BY sequence").fetchall()
+        complete = ("second",) in runs
+        assert latest == (new if complete else old), f"after step {step}"
+        if complete:
+            assert replaced == len(new)
+    assert code == 0
+    assert step > 2 * len(TABLES), "each table's commit is two steps"
+    assert both(published) == (new, new)
+
+
+def test_a_changed_run_that_is_killed_does_not_show_in_latest(published: Settings, command: Command) -> None:
+    """The same run with other content: a task was run again after the publication."""
+    fake_night(published, 7, run="first")
+    assert command(publish_words("first"), die=9) == -9
+    now, latest = both(published)
+    assert (now["files"], now["recommendations"]) == (expected(7)["files"], expected(1)["recommendations"])
+    assert latest == expected(1)
+    assert command(publish_words("first")) == 0
+    assert both(published) == (expected(7), expected(7))
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["into a new warehouse", "into one with tables"])
+def test_two_domains_publish_at_once(config: Settings, first: bool) -> None:
+    """Four times: both processes start when both are ready, and commit to the same twelve tables."""
+    if not first:
+        fake_night(config, 9, domain="games")
+        assert main(publish_words("run", domain="games")) == 0
+    parts = [] if first else [expected(9, domain="games")]
+    at_once(config, [("movies", 1), ("music", 2)])
+    assert both(config) == (together(*parts, expected(1), expected(2, domain="music")),) * 2
+    at_once(config, [("movies", 3), ("music", 4)])
+    assert both(config) == (together(*parts, expected(3), expected(4, domain="music")),) * 2
+
+
+AT_ONCE = """
+import sys
+from jobs.cli import main
+from jobs.settings import load
+from tests.jobs.fakes import fake_night, publish_words
+domain, mark = sys.argv[1], int(sys.argv[2])
+print("ready", flush=True)
+sys.stdin.readline()
+fake_night(load(), mark, domain=domain, run=f"run{mark}")
+sys.exit(main(publish_words(f"run{mark}", domain=domain)))
+"""
+
+
+def at_once(config: Settings, nights: list[tuple[str, int]]) -> None:
+    """Makes and publishes nights in processes that start together."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", AT_ONCE, domain, str(mark)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for domain, mark in nights
+    ]
+    for process in processes:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == 0, told
