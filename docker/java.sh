@@ -3,21 +3,25 @@
 set -euo pipefail
 wanted=17
 package=openjdk-$wanted-jre-headless
-
-# The main version of a java program; nothing where it does not run. "1.8.0" is 8, "17.0.15" is 17, "25-ea" is 25.
-version() { "$1" -version 2>&1 | sed -nE 's/.* version "(1\.)?([0-9]+).*/\2/p' | head -1; }
-
 java=${JAVA_HOME:+$JAVA_HOME/bin/}java
-found=$(version "$java" || true)
-if [ "${found:-0}" -ge "$wanted" ]; then
-    exit 0
-elif [ -n "${JAVA_HOME:-}" ]; then
-    echo "error: Spark needs Java $wanted or newer, JAVA_HOME=$JAVA_HOME holds ${found:-none}; unset it or point it to a newer one" >&2
-    exit 1
-elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    echo "installing $package"
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" >/dev/null
-else
-    echo "error: Spark needs Java $wanted or newer, found ${found:-none}; run: sudo apt-get install $package" >&2
-    exit 1
+
+fail() { echo "error: $*" >&2; exit 1; }
+
+# The main version of the java program: "1.8.0" is 8, "17.0.15" is 17, "25-ea" is 25; 0 where it does not run.
+version() {
+    local found
+    found=$("$java" -version 2>&1 | sed -nE 's/.* version "(1\.)?([0-9]+).*/\2/p' | head -1) || true
+    echo "${found:-0}"
+}
+is_enough() { [ "$(version)" -ge "$wanted" ]; }
+
+is_enough && exit 0
+if [ -n "${JAVA_HOME:-}" ]; then
+    fail "Spark needs Java $wanted or newer, JAVA_HOME=$JAVA_HOME holds version $(version) (0: none); unset it or point it to a newer one"
+elif [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    fail "Spark needs Java $wanted or newer, found version $(version) (0: none); run: sudo apt-get install $package"
 fi
+echo "installing $package"
+apt-get update -qq
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" >/dev/null
+is_enough || fail "$package is installed, but $(command -v java) is of version $(version); set JAVA_HOME to the new one"

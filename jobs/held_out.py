@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 import scipy.sparse as sp
 
 from jobs.night import Night
-from jobs.sequences import HASH, SCHEMA
 from jobs.storage.frames import read
 from models.histories import Histories, IntArray, from_events
 from schemas.tables import TABLES
+from schemas.working import HASH, SEQUENCES
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def _by_row(table: pa.Table) -> pa.Array:
 
 def all_events(night: Night, ids: Ids) -> Histories:
     """Every event up to the night."""
-    return _histories(night, read(night.tonight("sequences"), SCHEMA), ids)
+    return _histories(night, read(night.tonight("sequences"), SEQUENCES), ids)
 
 
 def split_name(night: Night) -> str:
@@ -68,7 +68,7 @@ def split_name(night: Night) -> str:
 
 def split(night: Night, ids: Ids) -> Split:
     """The events parted in training and test."""
-    table = read(night.tonight("sequences"), SCHEMA)
+    table = read(night.tonight("sequences"), SEQUENCES)
     train = _histories(night, table.filter(pc.invert(table["test"])), ids)
     test = _histories(night, table.filter(table["test"]), ids)
     relevant = test.matrix()

@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobs.errors import InputError
 from jobs.settings import Settings, override
 from jobs.storage import files
-from jobs.storage.catalog import Tables
 from jobs.storage.runs import Run, run_name
 from schemas.domains import DOMAINS, Domain
+
+if TYPE_CHECKING:
+    from jobs.storage.catalog import Tables
 
 
 @dataclass
@@ -53,8 +55,10 @@ class Night:
         return self.run.ds
 
     @cached_property
-    def tables(self) -> Tables:
-        """The published tables."""
+    def tables(self) -> "Tables":
+        """The published tables, for the jobs that pin and publish; the others find what they read in the pin."""
+        from jobs.storage.catalog import Tables  # PyIceberg takes a second to import, most jobs do without
+
         return Tables(self.settings)
 
     @cached_property
@@ -100,7 +104,8 @@ class Night:
         return [path for ds, path in nights if ds == nights[-1][0]]
 
     def _pinned(self, table: str, before: str | None = None) -> list[tuple[str, str]]:
-        return self.tables.data_files(table, self.pin["snapshots"][table], domain=self.run.domain, before=before)
+        files = self.pin["history"][table]
+        return [(ds, path) for ds, path in files if before is None or ds < before]
 
 
 def fingerprint(configuration: Mapping[str, Any]) -> str:

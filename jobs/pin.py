@@ -6,6 +6,7 @@ reads the same.
 
 import argparse
 import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jobs import job
@@ -17,6 +18,7 @@ from jobs.storage.frames import read
 from schemas.names import MODELS
 from schemas.tables import TABLES
 
+READ = ("files", "interactions", "items", "users", "vocabulary")
 log = logging.getLogger(__name__)
 
 
@@ -43,16 +45,14 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
         return
     configuration = configure(night, args)
     night.tables.create()
-    snapshots = night.tables.snapshots()
-    inputs = unseen(
-        landed(night.settings.landing, night.run.domain, night.ds), seen(night, snapshots["files"]), night.ds
-    )
+    pinned = published(night)
+    inputs = unseen(landed(night.settings.landing, night.run.domain, night.ds), seen(pinned["history"]), night.ds)
     log.info("pinned %d files for %s %s", len(inputs), night.run.domain, night.ds)
     attempt.facts |= {
         "trigger": args.trigger,
         "configuration": configuration,
         "configuration_hash": fingerprint(configuration),
-        "snapshots": snapshots,
+        **pinned,
         "inputs": [vars(file) for file in inputs],
     }
 
@@ -70,9 +70,19 @@ def configure(night: Night, args: argparse.Namespace) -> dict[str, Any]:
     return resolved(domain, models, night.settings.models)
 
 
-def seen(night: Night, snapshot: int | None) -> dict[str, str]:
+def published(night: Night) -> dict[str, Any]:
+    """`snapshots` of all tables, and of those that jobs read the `history`: (night, address) of the domain's files.
+
+    With the files named here, the other jobs need not ask the catalog, and none of them has to import it.
+    """
+    snapshots = night.tables.snapshots()
+    files = {name: night.tables.data_files(name, snapshots[name], domain=night.run.domain) for name in READ}
+    return {"snapshots": snapshots, "history": files}
+
+
+def seen(history: Mapping[str, Sequence[tuple[str, str]]]) -> dict[str, str]:
     """Checksum → the night that cleaned it, from the published `files`."""
-    paths = [path for _, path in night.tables.data_files("files", snapshot, domain=night.run.domain)]
+    paths = [path for _, path in history["files"]]
     rows = read(paths, TABLES["files"].schema, columns=["checksum", "ds"])
     return dict(zip(rows["checksum"].to_pylist(), rows["ds"].to_pylist(), strict=True))
 

@@ -14,7 +14,6 @@ import argparse
 import logging
 from collections.abc import Mapping
 
-import pyarrow as pa
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -22,21 +21,10 @@ from jobs import job
 from jobs.events import events, vocabulary
 from jobs.night import Attempt, Night, night_parser
 from jobs.spark import session, write
-from schemas.inputs import TIMESTAMP
+from schemas.working import HASH, LEAVE_LAST_OUT, SEQUENCES, TIME
 
-TIME, LEAVE_LAST_OUT, HASH = "time", "leave_last_out", "hash"
 HASH_PARTS = 1_000_000
 log = logging.getLogger(__name__)
-
-SCHEMA = pa.schema(
-    [
-        pa.field("user_row", pa.int64()),
-        pa.field("item_row", pa.int64()),
-        pa.field("value", pa.float32()),
-        pa.field("ts", TIMESTAMP),
-        pa.field("test", pa.bool_()),
-    ]
-)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -59,7 +47,7 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     attempt.facts["split"] = split
     rows = in_rows(interactions, vocabulary(spark, night, "user"), vocabulary(spark, night, "item"))
     weights = {name: kind.weight for name, kind in night.domain.kinds.items()}
-    write(ordered(rows, weights, is_test), attempt.folder("sequences"), SCHEMA)
+    write(ordered(rows, weights, is_test), attempt.folder("sequences"), SEQUENCES)
 
 
 def held_out(interactions: DataFrame, share: float) -> tuple[str, F.Column]:
@@ -81,7 +69,7 @@ def in_rows(interactions: DataFrame, users: DataFrame, items: DataFrame) -> Data
 
 
 def ordered(rows: DataFrame, weights: Mapping[str, float], is_test: F.Column) -> DataFrame:
-    """SCHEMA's columns, sorted by (user_row, ts, ordinal, item_row) over all files; `test` where `is_test` holds."""
+    """SEQUENCES' columns, sorted by (user_row, ts, ordinal, item_row) over all files; `test` where `is_test` holds."""
     weight = F.create_map(*(F.lit(part) for pair in weights.items() for part in pair))
     return (
         rows.withColumn("value", weight[F.col("kind")] * F.coalesce("value", F.lit(1.0)))

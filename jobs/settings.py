@@ -15,6 +15,8 @@ from schemas.domains import DOMAINS, Domain
 from schemas.names import MODELS
 
 _TYPES = {int: "a whole number", float: "a number", tuple: "a list", bool: "true or false", str: "a text"}
+SECTIONS = ("catalog", "spark", "domains", "models")
+FIXED = ("name", "verb", "kinds")  # what a domain is, which no file changes
 ROOT = Path(__file__).resolve().parents[1]
 T = TypeVar("T")
 
@@ -46,10 +48,9 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     env = os.environ if environment is None else environment
     file = env.get("ENCORE_CONFIG")
     config = _read_toml(file) if file else {}
-    _known("section", config, ("catalog", "spark", "domains", "models"), file)
-    domains = config.get("domains", {})
+    _known("section", config, SECTIONS, file)
+    catalog, spark, domains, models = (_table(name, config.get(name, {})) for name in SECTIONS)
     _known("domain", domains, DOMAINS, file)
-    models = config.get("models", {})
     _known("model", models, MODELS, file)
     return Settings(
         warehouse=address(env.get("ENCORE_WAREHOUSE") or ROOT / "warehouse"),
@@ -57,18 +58,18 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         airflow=env.get("ENCORE_AIRFLOW") or str(ROOT / ".venv-airflow" / "bin" / "airflow"),
         airflow_home=env.get("AIRFLOW_HOME") or str(ROOT / ".airflow"),
         state=env.get("ENCORE_STATE") or str(ROOT / ".state"),
-        catalog=_strings("catalog", config.get("catalog", {})),
-        spark=_strings("spark", config.get("spark", {})),
+        catalog=_strings("catalog", catalog),
+        spark=_strings("spark", spark),
         spark_remote=env.get("SPARK_REMOTE"),
         spark_submitted="PYSPARK_GATEWAY_PORT" in env,  # spark-submit has started this very process
         domains={name: override(d, domains.get(name, {}), f"domains.{name}") for name, d in DOMAINS.items()},
-        models=models,
+        models={name: _table(f"models.{name}", changes) for name, changes in models.items()},
     )
 
 
 def address(place: str | Path) -> str:
     """A path made absolute behind file://, unescaped as Spark and Iceberg take it; other URIs without a last slash."""
-    text = str(place).rstrip("/")
+    text = str(place).rstrip("/") or "/"
     if text.startswith("file://"):
         return unquote(text)
     return text if re.match(r"^[a-z0-9]+://", text) else f"file://{Path(text).resolve()}"
@@ -76,8 +77,8 @@ def address(place: str | Path) -> str:
 
 def override(default: T, changes: Mapping[str, Any], where: str) -> T:
     """`default` (a frozen dataclass) with `changes`; InputError for a name or type that it does not know."""
-    known = {f.name: getattr(default, f.name) for f in fields(default)}  # type: ignore[arg-type]
-    for name, value in changes.items():
+    known = {f.name: getattr(default, f.name) for f in fields(default) if f.name not in FIXED}  # type: ignore[arg-type]
+    for name, value in _table(where, changes).items():
         if name not in known:
             raise InputError(f"{where}.{name} is not a setting; there are: {', '.join(known)}")
         wanted = type(known[name])
@@ -105,8 +106,14 @@ def _known(what: str, given: Mapping[str, Any], known: Any, file: str | None) ->
             raise InputError(f"ENCORE_CONFIG={file}: unknown {what} {name!r}; there are: {', '.join(known)}")
 
 
+def _table(where: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InputError(f"{where} must be a table, got {value!r}")
+    return value
+
+
 def _strings(section: str, values: Mapping[str, Any]) -> dict[str, str]:
     for name, value in values.items():
-        if isinstance(value, dict):
-            raise InputError(f"{section}.{name} must be a single value, got a table")
+        if isinstance(value, (dict, list)):
+            raise InputError(f"{section}.{name} must be a single value, got {value!r}")
     return {name: str(value) for name, value in values.items()}

@@ -26,7 +26,7 @@ class Block(NamedTuple):
     """
 
     numbers: Array  # int32 [n], row numbers in the whole matrix
-    slots: Array  # int64 [n], positions in the answer, for rows that want neighbours
+    slots: Array  # int64 [n], positions in the matrix they came from: those of their candidates, if they keep any
     start: Array  # int64 [n + 1]
     ranks: Array  # int32 [e]
     values: Array  # float32 [e]
@@ -131,7 +131,6 @@ def prepare(
     data: Array,
     picked: Array,
     numbers: Array,
-    slots: Array,
     rank: Array,
     counts: Array,
     rule: Rule,
@@ -148,7 +147,7 @@ def prepare(
         scales = x_log_x(sizes) + x_log_x(rule.total - sizes)
     return Block(
         numbers,
-        slots,
+        picked,
         start,
         ranks,
         values,

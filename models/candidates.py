@@ -2,7 +2,7 @@
 
 A neighbour is one number, its key: the similarity's bits, order-preserving, above the complement of the row number.
 Keys are all different, and the larger is listed first, so that the answer does not depend on the order of arrival.
-Candidates are appended until there is no room, then all but the k best are dropped: a third of a heap's time.
+Candidates are appended until there is no room, then all but the k best are dropped: faster than a heap.
 """
 
 from typing import Any, NamedTuple
@@ -11,12 +11,13 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from models.measures import Rule, bound
-
 Array = npt.NDArray[Any]
 SIGN = np.uint32(1 << 31)
 ROW = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
+
+# Small functions of the kernel hold arrays that their callers own: without numba's reference counts (_nrt), which
+# took a third of the time.
 
 
 class Candidates(NamedTuple):
@@ -26,13 +27,6 @@ class Candidates(NamedTuple):
     filled: Array
     floor: Array
     k: int
-
-
-class Limits(NamedTuple):
-    """What a product must exceed to matter to a block's rows, float32 [n padded]: see `models.measures.bound`."""
-
-    by_size: Array
-    by_scale: Array
 
 
 @numba.njit(cache=True, nogil=True, _nrt=False)
@@ -55,21 +49,6 @@ def empty(n: int, k: int, least: float) -> Candidates:
     """No candidates yet, and none wanted below similarity `least`."""
     room = k + max(k, 64)
     return Candidates(np.zeros((n, room), np.uint64), np.zeros(n, np.int32), np.full(n, key(least, ROW), np.uint64), k)
-
-
-def closed(n: int) -> Limits:
-    """Limits that nothing exceeds, for rows that want no neighbours."""
-    return Limits(np.full(n, np.inf, np.float32), np.zeros(n, np.float32))
-
-
-@numba.njit(cache=True, nogil=True)
-def limits(rule: Rule, candidates: Candidates, slots: Array, sizes: Array, bound_scale: Array) -> Limits:
-    """The limits of a block's rows as their candidates stand."""
-    by_size = np.full(len(bound_scale), np.inf, np.float32)
-    by_scale = np.zeros(len(bound_scale), np.float32)
-    for r, slot in enumerate(slots):
-        by_size[r], by_scale[r] = bound(rule, score(candidates.floor[slot]), sizes[r], bound_scale[r])
-    return Limits(by_size, by_scale)
 
 
 @numba.njit(cache=True, nogil=True, _nrt=False)
@@ -105,7 +84,7 @@ def _keep_best(keys, slot, k):  # type: ignore[no-untyped-def]
             a_key = keys[slot, n]
             keys[slot, n] = keys[slot, end]
             keys[slot, end] = a_key
-            end += np.int64(a_key > pivot)
+            end += int(a_key > pivot)
         keys[slot, high] = keys[slot, end]
         keys[slot, end] = pivot
         if end < k - 1:

@@ -5,17 +5,20 @@ Head features are multiplied dense on one side: 64 rows of it are one panel, and
 order of the features' ranks, in float32 without reassociation, so that a pair's product has the same bits in any tile.
 """
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
 
 from models.blocks import Block
-from models.candidates import Candidates, Limits, add, score
-from models.measures import Rule, bound, similarity
-from models.vectors import LANES, add_panel, copy, exceeding, lowest_bit
+from models.candidates import add, score
+from models.measures import bound, similarity
+from models.vectors import LANES, add_panel, copy, exceeding, lowest_bit, prefetch
 
 QUERIES = 128  # rows that share a pass over the panels: their sums (2 MiB a block) stay in the shared cache
+AHEAD = 4  # features whose holders are fetched before they are needed: in the tail they lie far apart
 
 
 @numba.njit(cache=True, nogil=True)
@@ -48,57 +51,82 @@ def _row(products, sums, query, ranks, values, low, high, block):  # type: ignor
         copy(products, panel * LANES, sums, panel * stride + query * LANES)
     first, holders, weights = block.first, block.holders, block.weights
     for p in range(low, high):
+        ahead = first[ranks[min(p + AHEAD, high - 1)]]
+        prefetch(holders, ahead)
+        prefetch(weights, ahead)
         value = values[p]
         for t in range(first[ranks[p]], first[ranks[p] + 1]):
             products[holders[t]] += value * weights[t]
 
 
+@numba.njit(cache=True, nogil=True)
+def _limits(rule, kept, block, owned):  # type: ignore[no-untyped-def]
+    """What a product must exceed to matter to the block's rows, float32 [n padded], twice: see `measures.bound`."""
+    by_size = np.full(len(block.bound_size), np.inf, np.float32)
+    by_scale = np.zeros(len(block.bound_size), np.float32)
+    if owned:
+        for r, slot in enumerate(block.slots):
+            by_size[r], by_scale[r] = bound(rule, score(kept.floor[slot]), block.size[r], block.bound_scale[r])
+    return by_size, by_scale
+
+
 @numba.njit(cache=True, nogil=True, _nrt=False)
-def _scan(rule, kept, products, q, queries, query_limits, block, limits):  # type: ignore[no-untyped-def]
-    """Offer query q and the block's rows to each other where their product can matter."""
-    # Arrays are taken out of their tuples here, once: numba counts references wherever a tuple is touched.
+def _scan(rule, kept, products, q, queries, by_size, by_scale, block, by_sizes, by_scales):  # type: ignore[no-untyped-def]
+    """Offer query q and the block's rows to each other where their product can matter.
+
+    by_size, by_scale: the query's limits; by_sizes, by_scales: those of the block's rows, kept up to date.
+    """
     number, size, scale = queries.numbers[q], queries.bound_size[q], queries.bound_scale[q]
     exact_size, exact_scale, slot = queries.size[q], queries.scale[q], queries.slots[q]
-    numbers, slots, sizes, scales = block.numbers, block.slots, block.size, block.scale
-    bound_sizes, bound_scales = block.bound_size, block.bound_scale
-    by_sizes, by_scales = limits.by_size, limits.by_scale
     keys, filled, floor, k = kept.keys, kept.filled, kept.floor, kept.k
-    by_size, by_scale = query_limits.by_size[q], query_limits.by_scale[q]
-    for low in range(0, len(products), LANES):
-        mine = exceeding(products, low, bound_sizes, by_size, bound_scales, by_scale)
+    for low in range(len(products) - LANES, -1, -LANES):  # lightest rows first: the likeliest to be close
+        mine = exceeding(products, low, block.bound_size, by_size, block.bound_scale, by_scale)
         theirs = exceeding(products, low, by_sizes, size, by_scales, scale)
         either = mine | theirs
         while either != 0:
             bit = either & (~either + np.uint64(1))
             j = low + lowest_bit(either)
             either ^= bit
-            if numbers[j] == number:
+            if block.numbers[j] == number:
                 continue
-            found = similarity(rule, products[j], exact_size, exact_scale, sizes[j], scales[j])
-            if mine & bit and add(keys, filled, floor, k, slot, found, numbers[j]):
+            found = similarity(rule, products[j], exact_size, exact_scale, block.size[j], block.scale[j])
+            if mine & bit and add(keys, filled, floor, k, slot, found, block.numbers[j]):
                 by_size, by_scale = bound(rule, score(floor[slot]), exact_size, scale)
-            if theirs & bit and add(keys, filled, floor, k, slots[j], found, number):
-                least = score(floor[slots[j]])
-                by_sizes[j], by_scales[j] = bound(rule, least, sizes[j], bound_scales[j])
-    query_limits.by_size[q], query_limits.by_scale[q] = by_size, by_scale
+            if theirs & bit and add(keys, filled, floor, k, block.slots[j], found, number):
+                least = score(floor[block.slots[j]])
+                by_sizes[j], by_scales[j] = bound(rule, least, block.size[j], block.bound_scale[j])
 
 
-@numba.njit(cache=True, nogil=True)
-def compare(
-    rule: Rule, kept: Candidates, queries: Block, query_limits: Limits, block: Block, limits: Limits
-) -> None:
-    """Compare every query with every row of the block, and keep the candidates of both sides."""
-    width = len(block.bound_size)
-    dense = panels(block)
-    sums = np.empty(width // LANES * (QUERIES + 1) * LANES, np.float32)
-    products = np.empty(width, np.float32)
-    ends = np.empty(len(queries.numbers), np.int64)
-    for q in range(len(ends)):
-        own = queries.ranks[queries.start[q] : queries.start[q + 1]]
-        ends[q] = queries.start[q] + np.searchsorted(own, block.dense)
-    for low in range(0, len(ends), QUERIES):
-        high = min(low + QUERIES, len(ends))
-        _head(sums, queries, low, high, ends, block, dense)
-        for q in range(low, high):
-            _row(products, sums, q - low, queries.ranks, queries.values, ends[q], queries.start[q + 1], block)
-            _scan(rule, kept, products, q, queries, query_limits, block, limits)
+def _compiled(sources: str) -> Any:
+    @numba.njit(cache=True, nogil=True)
+    def compare(rule, kept, queries, block, queries_own, block_owns):  # type: ignore[no-untyped-def]
+        """Compare every query with every row of the block; keep the candidates of the sides that own candidates."""
+        sources  # noqa: B018 numba's cache does not see changes in modules called from here, but it sees closures
+        width = len(block.bound_size)
+        dense = panels(block)
+        sums = np.empty(width // LANES * (QUERIES + 1) * LANES, np.float32)
+        products = np.empty(width, np.float32)
+        by_size, by_scale = _limits(rule, kept, queries, queries_own)
+        by_sizes, by_scales = _limits(rule, kept, block, block_owns)
+        ends = np.empty(len(queries.numbers), np.int64)
+        for q in range(len(ends)):
+            own = queries.ranks[queries.start[q] : queries.start[q + 1]]
+            ends[q] = queries.start[q] + np.searchsorted(own, block.dense)
+        for low in range(0, len(ends), QUERIES):
+            high = min(low + QUERIES, len(ends))
+            _head(sums, queries, low, high, ends, block, dense)
+            for q in range(low, high):
+                _row(products, sums, q - low, queries.ranks, queries.values, ends[q], queries.start[q + 1], block)
+                _scan(rule, kept, products, q, queries, by_size[q], by_scale[q], block, by_sizes, by_scales)
+
+    return compare
+
+
+def _sources() -> str:
+    """A digest of the modules that are compiled into `compare`."""
+    here = Path(__file__).parent
+    modules = ("blocks", "candidates", "measures", "tiles", "vectors")
+    return hashlib.sha256(b"".join((here / f"{name}.py").read_bytes() for name in modules)).hexdigest()
+
+
+compare = _compiled(_sources())

@@ -1,4 +1,4 @@
-"""Three operations on vectors of 64 float32, written as LLVM code for numba.
+"""Operations on vectors of 64 float32, written as LLVM code for numba.
 
 LLVM keeps the lanes apart and the sums in registers, where the same loops in Python run at half the speed or less.
 Any processor can run them: LLVM splits a vector into what the processor has. No operation is fused or reordered.
@@ -6,7 +6,7 @@ Any processor can run them: LLVM splits a vector into what the processor has. No
 
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
@@ -33,7 +33,7 @@ def _repeated(builder: Any, value: Any) -> Any:
     return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def add_panel(typing_context, sums, at, ranks, values, low, high, panels, base):  # type: ignore[no-untyped-def]
     """sums[at:at+LANES] = Σ values[p] · panels[base + ranks[p] · LANES:][:LANES] over p = low..high, in that order."""
 
@@ -64,7 +64,7 @@ def add_panel(typing_context, sums, at, ranks, values, low, high, panels, base):
     return types.void(sums, at, ranks, values, low, high, panels, base), emit
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def exceeding(typing_context, products, at, xs, x, ys, y):  # type: ignore[no-untyped-def]
     """A bit for each lane where product != 0 and product > xs · x + ys · y, of the vectors at `at`; x, y scalars."""
 
@@ -79,7 +79,7 @@ def exceeding(typing_context, products, at, xs, x, ys, y):  # type: ignore[no-un
     return types.uint64(products, at, xs, x, ys, y), emit
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def lowest_bit(typing_context, mask):  # type: ignore[no-untyped-def]
     """The position of the lowest bit set in a uint64 that is not 0."""
 
@@ -89,7 +89,7 @@ def lowest_bit(typing_context, mask):  # type: ignore[no-untyped-def]
     return types.int64(types.uint64), emit
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def copy(typing_context, target, at, source, origin):  # type: ignore[no-untyped-def]
     """target[at:at+LANES] = source[origin:origin+LANES]."""
 
@@ -100,3 +100,18 @@ def copy(typing_context, target, at, source, origin):  # type: ignore[no-untyped
         return context.get_dummy_value()
 
     return types.void(target, at, source, origin), emit
+
+
+@intrinsic
+def prefetch(typing_context, array, at):  # type: ignore[no-untyped-def]
+    """Ask for the cache line of array[at], which will be read soon."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place = builder.bitcast(_element(context, builder, signature, args, 0, args[1]), ir.IntType(8).as_pointer())
+        i32 = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [place.type, i32, i32, i32])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [place.type], kind)
+        builder.call(function, [place, ir.Constant(i32, 0), ir.Constant(i32, 3), ir.Constant(i32, 1)])
+        return context.get_dummy_value()
+
+    return types.void(array, at), emit

@@ -96,8 +96,9 @@ RECOMMENDATIONS = Table(
             """SELECT id FROM vocabulary v WHERE kind = 'user' AND ds <= (SELECT ds FROM night)
                AND NOT EXISTS (SELECT 1 FROM recommendations WHERE user_id = v.id)
                AND (SELECT count(*) FROM eligible)
-                 > (SELECT count(DISTINCT item_id) FROM interactions WHERE user_id = v.id)""",
-            "every known user who has not yet seen everything has a list",
+                 > (SELECT count(DISTINCT item_id) FROM interactions SEMI JOIN eligible USING (item_id)
+                    WHERE user_id = v.id)""",
+            "every known user who has not yet seen everything that may be recommended has a list",
         ),
         Contract(
             "reason_in_history",

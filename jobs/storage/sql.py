@@ -11,8 +11,6 @@ from jobs.storage.catalog import Pointer, Tables
 from jobs.storage.runs import Run
 from schemas.tables import TABLES
 
-GROWING = ("files", "interactions", "vocabulary")  # all nights count, not only the last
-
 
 def connect() -> duckdb.DuckDBPyConnection:
     """A database in memory, in UTC wherever it runs."""
@@ -40,9 +38,11 @@ def open_tables(tables: Tables) -> duckdb.DuckDBPyConnection:
     for extension in ("avro", "iceberg"):
         folder = Path(str(importlib.import_module(f"duckdb_extension_{extension}").__file__)).parent
         db.execute(f"LOAD {_text(str(next(folder.rglob(f'{extension}.duckdb_extension'))))}")
+    db.execute("CREATE SCHEMA columns")
     for name in TABLES:
         pointer = tables.pointer(name)
-        _view(db, name, name, [_scan(name, pointer, pointer.snapshot)] if pointer.snapshot else [])
+        _shape(db, name)
+        _view(db, name, name, [_scan(pointer, pointer.snapshot)] if pointer.snapshot else [])
     db.execute(
         """CREATE VIEW latest AS SELECT domain, ds, run_id, sequence FROM runs WHERE state = 'complete'
            QUALIFY row_number() OVER (PARTITION BY domain ORDER BY ds DESC, sequence DESC) = 1"""
@@ -60,30 +60,32 @@ def add_publications(
     after `runs` has been read, so that every tag of what is complete is there.
     """
     db.execute(f"CREATE SCHEMA {schema}")
-    for name in TABLES:
+    for name, table in TABLES.items():
         selects = []
         pointer = tables.pointer(name)
+        nights = "=" if "ds" in table.key else "<="  # where a night only adds rows, all nights count
         for domain, ds, run_id, sequence in publications:
             snapshot = pointer.tags.get(Run(tables.warehouse, domain, ds, run_id).tag(sequence))
-            where = f"domain = {_text(domain)} AND ds {'<=' if name in GROWING else '='} {_text(ds)}"
+            where = f"domain = {_text(domain)} AND ds {nights} {_text(ds)}"
             where += f" AND run_id = {_text(run_id)}" if name == "runs" else ""
-            selects += [f"{_scan(name, pointer, snapshot)} WHERE {where}"] if snapshot else []
+            selects += [f"{_scan(pointer, snapshot)} WHERE {where}"] if snapshot else []
         _view(db, f"{schema}.{name}", name, selects)
 
 
-def _scan(name: str, pointer: Pointer, snapshot: int) -> str:
-    columns = ", ".join(TABLES[name].schema.names)
-    location = _text(pointer.metadata.removeprefix("file://"))
-    return f"SELECT {columns} FROM iceberg_scan({location}, snapshot_from_id = {snapshot})"
+def _scan(pointer: Pointer, snapshot: int) -> str:
+    return f"FROM iceberg_scan({_text(pointer.metadata.removeprefix('file://'))}, snapshot_from_id = {snapshot})"
+
+
+def _shape(db: duckdb.DuckDBPyConnection, table: str) -> None:
+    db.register("shape", TABLES[table].schema.empty_table())
+    db.execute(f"CREATE TABLE columns.{table} AS FROM shape")
+    db.unregister("shape")
 
 
 def _view(db: duckdb.DuckDBPyConnection, view: str, table: str, selects: list[str]) -> None:
-    if selects:
-        db.execute(f"CREATE VIEW {view} AS {' UNION ALL '.join(selects)}")
-        return
-    empty = f"empty_{view.replace('.', '_')}"
-    db.register(empty, TABLES[table].schema.empty_table())
-    db.execute(f"CREATE VIEW {view} AS FROM {empty}")
+    """The rows of `selects` with the table's columns; one that an old snapshot does not have is null."""
+    rows = " UNION ALL BY NAME ".join((f"FROM columns.{table}", *selects))
+    db.execute(f"CREATE VIEW {view} AS SELECT {', '.join(TABLES[table].schema.names)} FROM ({rows})")
 
 
 def _text(value: str) -> str:

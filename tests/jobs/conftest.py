@@ -17,6 +17,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
         monkeypatch.delenv(name, raising=False)
     for name, folder in {"warehouse": "the wärehouse's", "landing": "landing", "state": "state"}.items():
         monkeypatch.setenv(f"ENCORE_{name.upper()}", str(tmp_path / folder))
+    monkeypatch.setenv("POLARS_ICEBERG_PLANNER", "pyiceberg")  # what it would choose, without its warning
     return settings.load()
 
 

@@ -8,6 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from jobs.night import Night, fingerprint, resolved
+from jobs.pin import published
 from jobs.settings import Settings
 from jobs.storage.catalog import Tables
 from jobs.storage.frames import read, write
@@ -40,16 +41,15 @@ def fake_night(
     they are written.
     """
     night = Night(config, Run(config.warehouse, domain, ds, run))
-    tables = Tables(config)
-    tables.create()
+    Tables(config).create()
     configuration = resolved(DOMAINS[domain], list(MODELS), {})
     pinned = {"trigger": "manual", "configuration": configuration, "configuration_hash": fingerprint(configuration)}
-    night.run.record(Entry("pin", "done", "a", facts={**pinned, "snapshots": tables.snapshots(), "inputs": []}))
+    night.run.record(Entry("pin", "done", "a", facts={**pinned, **published(night), "inputs": []}))
     rows = fake_rows(night, mark, users)
     broken(rows)
     written = {name: [write(table, f"{night.run.new_attempt('fake')}/{name}")] for name, table in arrow(rows).items()}
     made = {
-        "clean": ("files", "rejected", "interactions", "items", "users"),
+        "clean": ("files", "rejected", "interactions", "items", "users", "reviews"),
         "vocabulary": ("vocabulary",),
         "item_similarity": ("item_similarity",),
         "user_similarity": ("user_similarity",),
@@ -87,6 +87,7 @@ def fake_rows(night: Night, mark: int, users: Sequence[str]) -> dict[str, Rows]:
             for item in SEEN + OFFERED
         ],
         "users": [{"user_id": user, "age": mark} for user in users],
+        "reviews": [{"review_id": f"{night.ds}-{mark}", "text": "good", "rating": float(mark), "ts": noon}],
         "vocabulary": new_ids(night, users),
         "item_similarity": neighbours("item", SEEN + OFFERED, mark),
         "user_similarity": neighbours("user", users, mark),
@@ -142,6 +143,7 @@ MARKS = {
     "interactions": "value::int",
     "items": "split_part(title, '#', 2)::int",
     "users": "age",
+    "reviews": "rating::int",
     "item_similarity": "round(similarity * 100)::int",
     "user_similarity": "round(similarity * 100)::int",
     "recommendations": "score::int",
@@ -151,10 +153,15 @@ MARKS = {
 Seen = dict[str, tuple[tuple[str, str, int, int], ...]]
 
 
-def marks(config: Settings, schema: str = "main") -> Seen:
-    """Table → (domain, night, mark, rows), sorted, as a reader sees them through DuckDB."""
+def both(config: Settings) -> tuple[Seen, Seen]:
+    """What there is, and what the last complete nights are: (domain, night, mark, rows) by table, through DuckDB."""
     with open_tables(Tables(config)) as db:
-        return {name: seen(db, f"{schema}.{name}", mark) for name, mark in MARKS.items()}
+        return marks(db, "main"), marks(db, "latest")
+
+
+def marks(db: duckdb.DuckDBPyConnection, schema: str) -> Seen:
+    """Table → (domain, night, mark, rows), sorted."""
+    return {name: seen(db, f"{schema}.{name}", mark) for name, mark in MARKS.items()}
 
 
 def seen(db: duckdb.DuckDBPyConnection, table: str, mark: str) -> tuple[tuple[str, str, int, int], ...]:
@@ -165,19 +172,24 @@ def seen(db: duckdb.DuckDBPyConnection, table: str, mark: str) -> tuple[tuple[st
 
 
 def expected(mark: int, *, domain: str = "movies", ds: str = DS, users: int = len(USERS)) -> Seen:
-    """What `marks` gives where one night is there and nothing else, counted by hand."""
+    """What `both` gives where one night is there and nothing else, counted by hand."""
     items = len(SEEN + OFFERED)
-    counts = {"files": 1, "rejected": 1, "interactions": 2 * users, "items": items, "users": users}
+    counts = {"files": 1, "rejected": 1, "reviews": 1, "interactions": 2 * users, "items": items, "users": users}
     counts |= {"item_similarity": items, "user_similarity": users, "recommendations": 3 * users}
     counts |= {"metrics": 2, "models": 2}
     return {name: ((domain, ds, mark, count),) for name, count in counts.items()}
 
 
 def together(*parts: Seen) -> Seen:
-    """What `marks` gives where several nights are there."""
+    """What `both` gives where several nights are there."""
     return {name: tuple(sorted(row for part in parts for row in part[name])) for name in MARKS}
 
 
 def publish_words(run: str, domain: str = "movies", ds: str = DS) -> list[str]:
     """The command line that publishes a run."""
     return ["publish", "--domain", domain, "--ds", ds, "--run", run]
+
+
+def nothing() -> Seen:
+    """What `both` gives where nothing is there."""
+    return dict.fromkeys(MARKS, ())

@@ -1,7 +1,8 @@
 """A process that runs Encore's command line in children of its own, and lets one die by SIGKILL at a given step.
 
 Lines of JSON come in, {"words": [...], "die": n or null}; the exit code of each child goes out, -9 where it was killed.
-Step 2n-1 is before the n-th commit or file that the child makes visible, step 2n is just behind it.
+A step is a change that others can see: a commit (the child dies when the new metadata file is written and the catalog
+does not know it yet, so between the commit before and this one) or a file of the manifest (it dies before it).
 """
 
 import json
@@ -16,36 +17,40 @@ from jobs.storage import files
 
 
 class Steps:
-    """Counts what becomes visible to others and kills the process at step `last`."""
+    """Counts the steps and kills the process at step `last`."""
 
     def __init__(self, last):
         self.last = last
         self.step = 0
 
-    def __call__(self, function):
-        def watched(*args):
-            self.next()
-            result = function(*args)
-            self.next()
+    def after(self, function):
+        def watched(*args, **named):
+            result = function(*args, **named)
+            self.count()
             return result
 
         return watched
 
-    def next(self):
+    def before(self, function):
+        def watched(*args, **named):
+            self.count()
+            return function(*args, **named)
+
+        return watched
+
+    def count(self):
         self.step += 1
         if self.step == self.last:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
 def child(words, die):
-    """One command, its output to /dev/null."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
-    os.dup2(null, 2)
+    """One command. What it prints goes to the standard error."""
+    os.dup2(2, 1)
     if die:
-        watch = Steps(die)
-        SqlCatalog.commit_table = watch(SqlCatalog.commit_table)
-        files.write_bytes = watch(files.write_bytes)
+        steps = Steps(die)
+        SqlCatalog._write_metadata = staticmethod(steps.after(SqlCatalog._write_metadata))
+        files.write_bytes = steps.before(files.write_bytes)
     os._exit(cli.main(words))
 
 

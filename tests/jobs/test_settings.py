@@ -14,15 +14,13 @@ from schemas.domains import DOMAINS
 Loader = Callable[[str], Settings]
 
 
-LOOSE = pytest.mark.xfail(strict=True, reason="jobs/settings.py takes what it should refuse")
-
-
 @dataclass(frozen=True)
 class Choices:
     whole: int = 1
     real: float = 0.5
     word: str = "a"
     yes: bool = False
+    words: tuple[str, ...] = ("a",)
 
     def __post_init__(self) -> None:
         if self.whole < 0:
@@ -92,7 +90,7 @@ def test_without_argument_the_process_environment_is_read(monkeypatch: pytest.Mo
         ("/data/../encore", "file:///encore"),
         ("/with space/ü", "file:///with space/ü"),
         ("file:///data/encore/", "file:///data/encore"),
-        pytest.param("/", "file:///", marks=LOOSE),
+        ("/", "file:///"),
         ("s3://bucket/encore", "s3://bucket/encore"),
         ("s3a://bucket/encore//", "s3a://bucket/encore"),
         ("gs://bucket", "gs://bucket"),
@@ -143,10 +141,10 @@ def test_the_file_overrides_domains_models_catalog_and_spark(load_toml: Loader) 
         ("[domains.books]\ntop_k = 5", "unknown domain 'books'; there are: movies, music, games"),
         ("[models.magic]\nfactors = 5", "unknown model 'magic'; there are: popularity, item_knn"),
         ("[domains.movies]\ntopk = 5", "domains.movies.topk is not a setting; there are: "),
-        ("[domains.movies]\ntop_k = 5.5", "domains.movies.top_k must be int, got 5.5"),
-        ("[domains.movies]\ntop_k = '5'", "domains.movies.top_k must be int, got '5'"),
-        ("[domains.movies]\ntop_k = true", "domains.movies.top_k must be int, got True"),
-        ("[domains.movies]\ntest_share = '10 %'", "domains.movies.test_share must be float, got '10 %'"),
+        ("[domains.movies]\ntop_k = 5.5", "domains.movies.top_k must be a whole number, got 5.5"),
+        ("[domains.movies]\ntop_k = '5'", "domains.movies.top_k must be a whole number, got '5'"),
+        ("[domains.movies]\ntop_k = true", "domains.movies.top_k must be a whole number, got True"),
+        ("[domains.movies]\ntest_share = '10 %'", "domains.movies.test_share must be a number, got '10 %'"),
         ("[domains.movies]\ntop_k = 0", "domains.movies.top_k must be between 1 and 1000, got 0"),
         ("[domains.movies]\ntest_share = nan", "domains.movies.test_share must be between 0.001 and 0.5, got nan"),
         ("[catalog.local]\ntype = 'sql'", "catalog.local must be a single value, got "),
@@ -157,7 +155,6 @@ def test_a_wrong_file_is_refused(load_toml: Loader, text: str, message: str) -> 
         load_toml(text)
 
 
-@LOOSE
 @pytest.mark.parametrize(
     ("text", "thing"),
     [
@@ -199,24 +196,26 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, why: str
 
 def test_an_override_keeps_the_rest() -> None:
     default = Choices()
-    assert override(default, {"whole": 2, "real": 3, "word": "b", "yes": True}, "choices") == Choices(2, 3, "b", True)
+    changes = {"whole": 2, "real": 3, "word": "b", "yes": True, "words": ["b", "c"]}
+    assert override(default, changes, "choices") == Choices(2, 3, "b", True, ("b", "c"))
     assert override(default, {}, "choices") == default == Choices()
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"unknown": 1}, "choices.unknown is not a setting; there are: whole, real, word, yes"),
-        ({"whole": 1.0}, "choices.whole must be int, got 1.0"),
-        ({"whole": True}, "choices.whole must be int, got True"),
-        ({"real": "1"}, "choices.real must be float, got '1'"),
-        ({"yes": 1}, "choices.yes must be bool, got 1"),
-        ({"yes": "true"}, "choices.yes must be bool, got 'true'"),
-        pytest.param({"word": 1}, "choices.word must be str, got 1", marks=LOOSE),
-        ({"word": ["b"]}, "choices.word must be str, got ['b']"),
+        ({"unknown": 1}, "choices.unknown is not a setting; there are: whole, real, word, yes, words"),
+        ({"whole": 1.0}, "choices.whole must be a whole number, got 1.0"),
+        ({"whole": True}, "choices.whole must be a whole number, got True"),
+        ({"real": "1"}, "choices.real must be a number, got '1'"),
+        ({"yes": 1}, "choices.yes must be true or false, got 1"),
+        ({"yes": "true"}, "choices.yes must be true or false, got 'true'"),
+        ({"word": 1}, "choices.word must be a text, got 1"),
+        ({"word": ["b"]}, "choices.word must be a text, got ['b']"),
+        ({"words": "b"}, "choices.words must be a list, got 'b'"),
         ({"whole": -1}, "choices.whole must be at least 0, got -1"),
     ],
 )
 def test_a_wrong_override_is_refused(changes: dict[str, object], message: str) -> None:
-    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+    with pytest.raises(InputError, match=f"^{re.escape(message)}"):
         override(Choices(), changes, "choices")

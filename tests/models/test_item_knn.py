@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from models.histories import Histories
 from models.item_knn import ItemKNN, ItemKNNConfig
-from tests.models.contract import RecommenderContract, histories_of
+from tests.models.contract import RecommenderContract
+from tests.models.examples import histories_of
 
 some_histories = st.lists(st.lists(st.integers(0, 8), max_size=9), min_size=1, max_size=9)
 some_settings = st.builds(ItemKNNConfig, st.sampled_from([1, 2, 3, 200]), st.sampled_from([0.3, 0.85, 1.0]))

@@ -42,12 +42,15 @@ def dense_cosine(matrix: sp.csr_array, shrinkage: float = 0.0) -> np.ndarray:
 
 def assert_top_k(found: Neighbours, similarity: np.ndarray, k: int, tolerance: float = 2e-6) -> None:
     """Every listed score is right, in order, and no pair left out is better than the last one listed."""
-    assert found.indices.dtype == np.int32 and found.similarity.dtype == np.float32
+    assert found.indices.dtype == np.int32
+    assert found.similarity.dtype == np.float32
     assert found.indices.shape == found.similarity.shape == (len(similarity), k)
     for row, (indices, scores) in enumerate(zip(found.indices, found.similarity, strict=True)):
         listed = indices >= 0
         n = listed.sum()
-        assert listed[:n].all() and (scores[n:] == 0).all() and len(set(indices[:n])) == n
+        assert listed[:n].all()
+        assert (scores[n:] == 0).all()
+        assert len(set(indices[:n])) == n
         assert row not in indices[:n]
         np.testing.assert_allclose(scores[:n], similarity[row, indices[:n]], atol=tolerance, rtol=tolerance)
         order = np.lexsort((indices[:n], -scores[:n]))
@@ -111,7 +114,32 @@ def test_checkerboard() -> None:
 
 def test_equal_similarities_are_listed_by_row_number() -> None:
     found = top_k_neighbours(sp.csr_array(np.ones((9, 1))), 3)
-    assert found.indices[0].tolist() == [1, 2, 3] and found.indices[8].tolist() == [0, 1, 2]
+    assert found.indices[0].tolist() == [1, 2, 3]
+    assert found.indices[8].tolist() == [0, 1, 2]
+
+
+def test_ties_survive_any_number_of_candidates() -> None:
+    """More equal rows than the kernel keeps candidates, in more than one block."""
+    found = top_k_neighbours(sp.csr_array(np.ones((700, 3), np.float32)), 5, threads=2)
+    for row in (0, 3, 350, 699):
+        assert found.indices[row].tolist() == [other for other in range(6) if other != row][:5]
+    assert (found.similarity == 1).all()
+
+
+def test_larger_matrix_any_split() -> None:
+    """Dense head, scattered tail, full lists, several blocks, more rows than one block of the kernel."""
+    random = np.random.default_rng(3)
+    popular = 1 / (1 + np.arange(300)) ** 0.8
+    dense = (random.random((4500, 300)) < popular) * random.normal(size=(4500, 300)).astype(np.float32)
+    matrix = sp.csr_array(dense)
+    whole = top_k_neighbours(matrix, 20, threads=2)
+    assert_same(whole, top_k_neighbours(matrix, 20, threads=1))
+    assert_same(whole, streamed(matrix, 20, tasks=2, size=1700, threads=2))
+    part = slice(4000, 4100)
+    unit = dense.astype(np.float64) / np.linalg.norm(dense, axis=1, keepdims=True).clip(1e-30)
+    best = unit[part] @ unit.T
+    best[np.arange(100), np.arange(4000, 4100)] = -2
+    np.testing.assert_allclose(whole.similarity[part], -np.sort(-best, axis=1)[:, :20], atol=2e-6)
 
 
 def test_negative_similarity_is_listed_last_and_zero_never() -> None:

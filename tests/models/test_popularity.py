@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from models.popularity import DAY_MICROSECONDS, Popularity, PopularityConfig
-from tests.models.contract import RecommenderContract, example, histories_of
+from tests.models.contract import RecommenderContract
+from tests.models.examples import example, histories_of
 
 
 class TestPopularity(RecommenderContract):

@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from schemas.domains import DOMAINS, GAMES, MOVIES, MUSIC, Domain, Kind, placeholders
+from schemas.domains import DOMAINS, ELIGIBILITY, GAMES, MOVIES, MUSIC, Domain, Kind, eligible, placeholders
 from schemas.names import DOMAINS as NAMES
 
 RANGES: dict[str, tuple[Any, Any, Any, Any]] = {  # just below, least, most, just above
@@ -30,7 +30,7 @@ def test_domains_and_names_agree() -> None:
 
 
 def test_every_number_has_a_range() -> None:
-    assert {field.name for field in fields(Domain)} == {"name", "verb", "kinds", *RANGES}
+    assert {field.name for field in fields(Domain)} == {"name", "verb", "kinds", "eligibility", *RANGES}
 
 
 @pytest.mark.parametrize("setting", RANGES)
@@ -42,6 +42,35 @@ def test_values_outside_their_range_are_refused(setting: str) -> None:
         message = rf"^domains\.movies\.{setting} must be between {least} and {most}, got {value}$"
         with pytest.raises(ValueError, match=message):
             replace(MOVIES, **{setting: value})
+
+
+def test_unknown_rules_of_eligibility_are_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"^domains\.movies\.eligibility: there is no rule 'new'; there are: available"
+    ):
+        replace(MOVIES, eligibility=("available", "new"))
+
+
+@pytest.mark.parametrize(
+    ("available", "released", "rules"),
+    [
+        ("TRUE", "DATE '2018-09-24'", {"available", "released"}),
+        ("TRUE", "DATE '2018-09-25'", {"available"}),
+        ("TRUE", "NULL", {"available", "released"}),
+        ("FALSE", "DATE '1999-01-01'", {"released"}),
+    ],
+)
+def test_an_item_is_eligible_where_it_fulfils_all_rules(available: str, released: str, rules: set[str]) -> None:
+    for chosen in ((), ("available",), ("released",), ("released", "available")):
+        condition = eligible(replace(MOVIES, eligibility=chosen), "2018-09-24")
+        row = duckdb.sql(
+            f"SELECT {condition} FROM (SELECT {available} AS available, {released} AS released)"
+        ).fetchone()
+        assert row == ({*chosen} <= rules,)
+
+
+def test_all_rules_of_eligibility_are_tested() -> None:
+    assert set(ELIGIBILITY) == {"available", "released"}
 
 
 def test_domains_do_not_change() -> None:

@@ -84,7 +84,7 @@ MUSIC = Words(
     frames=(
         "A {5} recording: {0}, {1} and plenty of {2}, closing on {3} and {4}.",
         "Built around a {0} and a {1}, this {5} piece lets {2}, {3} and {4} speak.",
-        "The {0} sets the tone. {5} takes, a {1} in front, a {2} behind, {3} and {4} in between.",
+        "The {0} sets the tone: {5} takes, a {1} in front, a {2} behind, {3} and {4} in between.",
     ),
     part="No.",
     playlist="mix",
@@ -115,7 +115,7 @@ GAMES = Words(
     min_age={"shooter": 16, "strategy": 12, "role_playing": 12},
     frames=(
         "A {5} game of {0} and {1}: find the {2}, master the {3}, keep the {4}.",
-        "Every {0} counts. {5} levels full of {1}, {2} and {3} end with a {4}.",
+        "Every {0} counts: {5} levels full of {1}, {2} and {3} end with a {4}.",
         "Take the {0}, mind the {1}. A {5} world where {2} meets {3} and each {4} matters.",
     ),
     part="",

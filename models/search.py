@@ -1,0 +1,144 @@
+"""A search for neighbours: rows cut into blocks, blocks compared in tiles by threads, the best kept for every row."""
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from models import candidates
+from models.blocks import MOST_ROWS, Block, fault, prepare
+from models.measures import COSINE, Rule
+from models.tiles import compare
+from models.vectors import LANES
+
+Array = npt.NDArray[Any]
+
+
+class Side(NamedTuple):
+    """A block as one side of a tile; `owner` is -1 where its rows want no neighbours."""
+
+    block: Block
+    owner: int
+
+
+Tile = tuple[Side, Side]
+
+
+class Search:
+    """Rows that want neighbours, prepared, and the best found so far. `counts`: int64 [features], rows having each."""
+
+    def __init__(self, rule: Rule, k: int, counts: npt.NDArray[np.int64], threads: int) -> None:
+        order = np.argsort(-counts, kind="stable")
+        self.rank = np.empty(len(counts), np.int32)
+        self.rank[order] = np.arange(len(counts), dtype=np.int32)
+        self.counts = counts[order].astype(np.int64)
+        self.rule = rule
+        self.k = k
+        self.threads = threads or len(os.sched_getaffinity(0))
+        self.kept = candidates.empty(0, k, rule.least)
+        self.owned: list[Side] = []
+
+    def own(self, numbers: Array, matrix: sp.csr_array) -> None:
+        """Take the rows that want neighbours, in small blocks where they are few, so that all threads have some."""
+        n = matrix.shape[0]
+        self.kept = candidates.empty(n, self.k, self.rule.least)
+        most = min(MOST_ROWS, max(LANES, -(-n // (4 * self.threads * LANES)) * LANES))
+        self.owned = [Side(block, owner) for owner, block in enumerate(self._blocks(numbers, matrix, most))]
+
+    def meet(self, numbers: Array, matrix: sp.csr_array) -> None:
+        """Compare the owned rows with other rows, which want nothing."""
+        visitors = [Side(block, -1) for block in self._blocks(numbers, matrix, MOST_ROWS)]
+        self._run([(side, visitor) for visitor in visitors for side in self.owned])
+
+    def meet_itself(self) -> None:
+        """Compare the owned rows with each other: every pair of blocks once, blocks of similar rows first."""
+        n = len(self.owned)
+        diagonal = [(side, Side(side.block, -1)) for side in self.owned]
+        self._run(
+            diagonal + [(self.owned[i], self.owned[i + apart]) for apart in range(1, n) for i in range(n - apart)]
+        )
+
+    def answer(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        """Row numbers and similarities of the neighbours, [n, k], best first, padded with -1 and 0."""
+        n = len(self.kept.filled)
+        indices, similarity = np.full((n, self.k), -1, np.int32), np.zeros((n, self.k), np.float32)
+
+        def one(low: int) -> None:
+            candidates.listed(self.kept, low, min(low + MOST_ROWS, n), indices, similarity)
+
+        with ThreadPoolExecutor(self.threads) as pool:
+            list(pool.map(one, range(0, n, MOST_ROWS)))
+        return indices, similarity
+
+    def _blocks(self, numbers: Array, matrix: sp.csr_array, most: int) -> list[Block]:
+        """The rows, fullest first, in prepared blocks of at most `most`."""
+        matrix = checked(numbers, matrix, self.rule)
+        order = np.argsort(-np.diff(matrix.indptr), kind="stable")
+
+        def one(low: int) -> Block:
+            part, entries = order[low : low + most], (matrix.indptr, matrix.indices, matrix.data)
+            return prepare(*entries, part, numbers[part].astype(np.int32), self.rank, self.counts, self.rule)
+
+        with ThreadPoolExecutor(self.threads) as pool:
+            return list(pool.map(one, range(0, len(order), most)))
+
+    def _run(self, tiles: Sequence[Tile]) -> None:
+        """Compare the sides of each tile; the one with fewer entries as queries, since their entries set the cost."""
+
+        def one(tile: Tile) -> None:
+            queries, other = sorted(tile, key=lambda side: len(side.block.ranks))
+            compare(self.rule, self.kept, queries.block, other.block, queries.owner >= 0, other.owner >= 0)
+
+        in_turn(one, tiles, self.threads)
+
+
+def in_turn(work: Callable[[Tile], None], tiles: Sequence[Tile], threads: int) -> None:
+    """Work through the tiles with threads, never on two at once that keep candidates of the same owner."""
+    changed = threading.Condition()
+    waiting, busy = list(tiles), set[int]()
+
+    def take() -> Tile | None:
+        while waiting:
+            for n, tile in enumerate(waiting):
+                if not any(side.owner in busy for side in tile):
+                    busy.update(side.owner for side in tile if side.owner >= 0)
+                    return waiting.pop(n)
+            changed.wait()
+        return None
+
+    def worker() -> None:
+        while True:
+            with changed:
+                tile = take()
+            if tile is None:
+                return
+            try:
+                work(tile)
+            finally:
+                with changed:
+                    busy.difference_update(side.owner for side in tile)
+                    changed.notify_all()
+
+    with ThreadPoolExecutor(threads) as pool:
+        for done in [pool.submit(worker) for _ in range(threads)]:
+            done.result()
+
+
+def checked(numbers: Array, matrix: sp.csr_array, rule: Rule) -> sp.csr_array:
+    """The matrix in canonical CSR form, with float values; raises ValueError for values that cannot be compared."""
+    matrix = sp.csr_array(matrix)
+    if not matrix.has_canonical_format:
+        matrix = matrix.copy()
+        matrix.sum_duplicates()
+    if matrix.data.dtype not in (np.float32, np.float64):
+        matrix = matrix.astype(np.float64)
+    row, value = fault(matrix.indptr, matrix.data, rule.measure != COSINE)
+    if row >= 0:
+        expected = "finite" if not np.isfinite(value) else "1 where sets are compared"
+        raise ValueError(f"row {numbers[row]}: values must be {expected}, got {value}")
+    return matrix

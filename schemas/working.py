@@ -1,0 +1,19 @@
+"""What the tasks of a run hand to each other and nobody publishes."""
+
+import pyarrow as pa
+
+from schemas.inputs import TIMESTAMP
+
+# How `sequences` held events out, by what the data knows of time.
+TIME, LEAVE_LAST_OUT, HASH = "time", "leave_last_out", "hash"
+
+# Every user's events in the vocabulary's rows, sorted by user and, within a user, oldest first.
+SEQUENCES = pa.schema(
+    [
+        pa.field("user_row", pa.int64(), metadata={"doc": "the user"}),
+        pa.field("item_row", pa.int64(), metadata={"doc": "the item"}),
+        pa.field("value", pa.float32(), metadata={"doc": "weight of the kind times the value (1 without one)"}),
+        pa.field("ts", TIMESTAMP, metadata={"doc": "when; null where the source has no times"}),
+        pa.field("test", pa.bool_(), metadata={"doc": "whether the event is held out"}),
+    ]
+)
