@@ -1,6 +1,5 @@
 # Encore. `make` alone says what there is. What takes more than a few lines is in docker/*.sh and .ci/.
 SHELL := /bin/bash
-DOMAIN ?= movies
 export DOMAIN SOURCE DS PORT UPGRADE PYTHON
 
 .PHONY: help setup nightly test up down lock clean distclean
@@ -13,7 +12,7 @@ setup: ## both environments (.venv, .venv-airflow) from their lock files, and Ja
 	@docker/environment.sh .venv docker/jobs.lock
 	@docker/environment.sh .venv-airflow docker/airflow.lock
 
-nightly: setup ## one night, of a generated catalogue or of SOURCE=movielens:PATH DOMAIN=movies DS=2018-09-24
+nightly: setup ## one night, of three generated catalogues or of SOURCE=movielens:PATH DOMAIN=movies DS=2018-09-24
 	@docker/nightly.sh
 
 test: setup ## linters and all tests, with one summary

@@ -2,6 +2,9 @@
 # One night, as `make nightly` runs it: SOURCE=FORMAT:PATH DOMAIN=… DS=…; without SOURCE, of a generated catalogue.
 set -euo pipefail
 encore=$(dirname "$0")/../.venv/bin/encore
+if [ -z "${DOMAIN:-}" ]; then
+    [ -z "${SOURCE:-}" ] && DOMAIN=movies,music,games || DOMAIN=movies
+fi
 read -ra domains <<<"${DOMAIN//,/ }"
 
 if [ -z "${SOURCE:-}" ]; then

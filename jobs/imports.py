@@ -29,6 +29,7 @@ from jobs.night import iso_day
 from jobs.sources import FORMATS
 from jobs.sources.folder import Folder, open_folder
 from jobs.sources.reading import Options, Reading
+from jobs.storage import files
 from schemas.domains import DOMAINS, Domain
 from schemas.landing import LANDING
 
@@ -73,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
     own.add_argument("--encoding", choices=["utf-8", "latin-1"], help="csv: the text's encoding (default: utf-8)")
     demo = parser.add_argument_group("demo")
     demo.add_argument("--seed", type=int, help="another seed, another company (default: 0)")
-    demo.add_argument("--size", help="small (default) or larger")
+    demo.add_argument("--size", help="tiny, small (default) or large")
     return parser
 
 
@@ -98,7 +99,7 @@ def main(args: argparse.Namespace) -> int:
     path = args.path or Path(place.state) / "demo" / domain.name
     if args.format == "demo":
         demo = importlib.import_module("jobs.sources.demo")
-        demo.generate(path, domain, args.ds, **said)
+        demo.generate(path, domain, args.ds, since=_demo_until(place.landing, domain.name, args.ds), **said)
     options = Options(args.format, **({} if args.format == "demo" else said))
     with open_folder(path) as folder:
         readings = importlib.import_module(FORMATS[args.format][0]).readings(folder, options)
@@ -119,6 +120,15 @@ def main(args: argparse.Namespace) -> int:
     _report(batch, watch, address)
     print(f"next: encore nightly --domain {domain.name} --ds {args.ds}")
     return DONE
+
+
+def _demo_until(landing: str, domain: str, ds: str) -> str | None:
+    """The newest night before `ds` that the demo was imported for: the next import brings only the days since."""
+    for night in reversed([night for night in files.folders(f"{landing}/{domain}") if night < ds]):
+        batches = (f"{landing}/{domain}/{night}/{batch}" for batch in files.folders(f"{landing}/{domain}/{night}"))
+        if any((batch_facts(batch) or {}).get("format") == "demo" for batch in batches):
+            return night
+    return None
 
 
 def _said(args: argparse.Namespace) -> dict[str, Any]:

@@ -32,7 +32,6 @@ def parser() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> int:
     """Prints the report of a published night."""
     tables = Tables(settings.load())
-    tables.check_format()
     with open_tables(tables) as db:
         run = newest(db, args.domain, args.ds, args.run)
         add_publications(db, tables, "shown", [tuple(run[name] for name in ("domain", "ds", "run_id", "sequence"))])

@@ -54,6 +54,7 @@ class Tables:
 
     @cached_property
     def _catalog(self) -> Catalog:
+        self.check_format()
         if self._properties:
             return load_catalog(NAMESPACE, **{"warehouse": self.warehouse, **self._properties})
         if not self.warehouse.startswith("file://"):

@@ -1,4 +1,4 @@
-"""A warehouse of its own for a test."""
+"""A warehouse of its own for a test, and one for tests that only read."""
 
 from pathlib import Path
 
@@ -10,15 +10,20 @@ from jobs.settings import Settings
 from tests.jobs.fakes import fake_night, publish_words
 
 
-@pytest.fixture
-def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings of a warehouse and a landing folder below the test's folder; the environment says the same."""
+def use(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of a warehouse and a landing folder below a folder; the environment says the same."""
     for name in ("ENCORE_CONFIG", "SPARK_REMOTE"):
         monkeypatch.delenv(name, raising=False)
-    for name, folder in {"warehouse": "the wärehouse's", "landing": "landing", "state": "state"}.items():
-        monkeypatch.setenv(f"ENCORE_{name.upper()}", str(tmp_path / folder))
+    for name, place in {"warehouse": "the wärehouse's", "landing": "landing", "state": "state"}.items():
+        monkeypatch.setenv(f"ENCORE_{name.upper()}", str(folder / place))
     monkeypatch.setenv("POLARS_ICEBERG_PLANNER", "pyiceberg")  # what it would choose, without its warning
     return settings.load()
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of a warehouse that is not there yet."""
+    return use(tmp_path, monkeypatch)
 
 
 @pytest.fixture
@@ -27,3 +32,19 @@ def published(config: Settings) -> Settings:
     fake_night(config, 1, run="first")
     assert main(publish_words("first")) == 0
     return config
+
+
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of `shared`."""
+    folder = tmp_path_factory.mktemp("shelf")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        fake_night(use(folder, monkeypatch), 1, run="first")
+        assert main(publish_words("first")) == 0
+    return folder
+
+
+@pytest.fixture
+def shared(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """As `published`, but the same for all tests: they only read it."""
+    return use(shelf, monkeypatch)

@@ -7,6 +7,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from jobs import pin
 from jobs.night import Night, fingerprint, resolved
 from jobs.pin import published
 from jobs.settings import Settings
@@ -41,10 +42,10 @@ def fake_night(
     they are written.
     """
     night = Night(config, Run(config.warehouse, domain, ds, run))
-    Tables(config).create()
+    night.tables.create()
     configuration = resolved(DOMAINS[domain], list(MODELS), {})
-    pinned = {"trigger": "manual", "configuration": configuration, "configuration_hash": fingerprint(configuration)}
-    night.run.record(Entry("pin", "done", "a", facts={**pinned, **published(night), "inputs": []}))
+    facts = {"trigger": "manual", "configuration": configuration, "configuration_hash": fingerprint(configuration)}
+    night.run.record(Entry("pin", "done", "a", facts={**facts, **pin.published(night), "inputs": []}))
     rows = fake_rows(night, mark, users)
     broken(rows)
     written = {name: [write(table, f"{night.run.new_attempt('fake')}/{name}")] for name, table in arrow(rows).items()}

@@ -50,7 +50,7 @@ BREACHES: list[Breach] = [
     ("recommendations", "score_descending", "inf", change("recommendations", 0, score=float("inf"))),
     ("recommendations", "item_once", "n1", change("recommendations", 1, item_id="n1")),
     ("recommendations", "unseen", "s'2", change("recommendations", 0, item_id="s'2", because_item_id=None)),
-    ("recommendations", "available", 'n"2', change("items", 3, available=False)),
+    ("recommendations", "eligible", 'n"2', change("items", 3, available=False)),
     ("recommendations", "every_user_covered", "u1", drop("recommendations", 0, 1, 2)),
     ("recommendations", "reason_in_history", "n1", change("recommendations", 0, because_item_id="n1")),
     ("metrics", "between_0_and_1", "1.5", change("metrics", 0, value=1.5)),
@@ -112,15 +112,15 @@ def test_a_run_that_was_overtaken_may_not_change_rows_of_the_vocabulary(
     config: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Both runs were pinned before either was published: each gives row 0 to a user of its own."""
-    fake_night(config, 1, run="slow", users=("b",))
-    fake_night(config, 2, run="fast", users=("a", "b"))
+    fake_night(config, 1, run="slow", users=("b", "c"))
+    fake_night(config, 2, run="fast", users=("a", "b", "c"))
     assert main(publish_words("fast")) == 0
     capsys.readouterr()
     assert main(publish_words("slow")) == 1
     told = capsys.readouterr().err.splitlines()[-1]
     assert told.startswith("error: table vocabulary breaks the rule append_only: ")
     assert "('user', 'a', 0)" in told
-    assert both(config) == (expected(2, users=2),) * 2
+    assert both(config) == (expected(2, users=3),) * 2
 
 
 def test_what_is_told_of_a_published_night_is_not_lost(published: Settings) -> None:

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from dataclasses import replace
 
 import duckdb
 import polars as pl
@@ -13,14 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.cli import main
-from jobs.settings import Settings
+from jobs.settings import ROOT, Settings
 from jobs.storage.catalog import Tables
 from jobs.storage.runs import REFUSED, Entry
 from jobs.storage.sql import open_tables
 from schemas.names import TABLES
+from schemas.table import Column
+from schemas.tables import TABLES as TABLES_BY_NAME
 from tests.jobs.fakes import DS, USERS, both, expected, fake_night, marks, publish_words, together
 
-KILLED = Path(__file__).with_name("killed.py")
 Command = Callable[..., int]
 
 
@@ -28,7 +29,7 @@ Command = Callable[..., int]
 def command(config: Settings) -> Iterator[Command]:
     """Runs a command line in a process of its own, which `die` kills at that step; returns the exit code."""
     with subprocess.Popen(
-        [sys.executable, str(KILLED)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tests.jobs.killed"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
 
         def run(words: list[str], die: int | None = None) -> int:
@@ -39,9 +40,9 @@ def command(config: Settings) -> Iterator[Command]:
         yield run
 
 
-def test_first_publication_is_there_for_two_independent_readers(published: Settings) -> None:
-    assert both(published) == (expected(1), expected(1))
-    tables = Tables(published)
+def test_first_publication_is_there_for_two_independent_readers(shared: Settings) -> None:
+    assert both(shared) == (expected(1), expected(1))
+    tables = Tables(shared)
     with open_tables(tables) as db:
         for name in TABLES:
             through_duckdb = db.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0]
@@ -49,10 +50,10 @@ def test_first_publication_is_there_for_two_independent_readers(published: Setti
             assert through_duckdb == through_polars > 0, name
 
 
-def test_values_are_those_of_the_files(published: Settings) -> None:
-    with open_tables(Tables(published)) as db:
+def test_values_are_those_of_the_files(shared: Settings) -> None:
+    with open_tables(Tables(shared)) as db:
         mine = db.execute("FROM latest.recommendations ORDER BY user_id, rank").to_arrow_table().to_pylist()
-    location = Tables(published).metadata_location("recommendations")
+    location = Tables(shared).metadata_location("recommendations")
     theirs = pl.scan_iceberg(location).collect().sort("user_id", "rank").to_dicts()
     assert mine == theirs
     assert mine[0] == {
@@ -155,14 +156,9 @@ def test_tasks_that_have_not_run_or_failed_stop_publication(
 def test_a_column_that_a_newer_encore_adds_is_null_in_old_nights(
     published: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dataclasses import replace
-
-    from schemas import tables as known
-    from schemas.table import Column
-
-    users = known.TABLES["users"]
+    users = TABLES_BY_NAME["users"]
     wider = replace(users, columns=(*users.columns, Column("language", pa.string(), "spoken")))
-    monkeypatch.setitem(known.TABLES, "users", wider)  # type: ignore[attr-defined]
+    monkeypatch.setitem(TABLES_BY_NAME, "users", wider)  # type: ignore[attr-defined]
     fake_night(published, 2, ds="2026-11-21", run="newer")
     with open_tables(Tables(published)) as db:
         assert db.execute("SELECT DISTINCT language, age FROM latest.users").fetchall() == [(None, 1)]
@@ -171,8 +167,8 @@ def test_a_column_that_a_newer_encore_adds_is_null_in_old_nights(
         assert db.execute("SELECT DISTINCT language, age FROM users ORDER BY age").fetchall() == [(None, 1), (None, 2)]
 
 
-def test_the_files_of_a_table_are_its_rows_for_a_reader_of_the_file_list(published: Settings) -> None:
-    [(night, path)] = Tables(published).current_files("users", "movies")
+def test_the_files_of_a_table_are_its_rows_for_a_reader_of_the_file_list(shared: Settings) -> None:
+    [(night, path)] = Tables(shared).current_files("users", "movies")
     rows = pq.read_table(path.removeprefix("file://"))
     assert (night, rows["user_id"].to_pylist()) == (DS, list(USERS))
     assert duckdb.sql("SELECT count(*) FROM rows").fetchall() == [(4,)]
@@ -231,7 +227,7 @@ for mark in map(int, sys.stdin):
 
 def test_two_domains_publish_at_once(config: Settings) -> None:
     """Three times, the first into a warehouse that is not there yet: both go when both are ready."""
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
     words = [sys.executable, "-c", AT_ONCE]
     with subprocess.Popen([*words, "movies"], **pipes) as movies, subprocess.Popen([*words, "music"], **pipes) as music:
         assert (movies.stdout.readline(), music.stdout.readline()) == ("ready\n", "ready\n")

@@ -1,0 +1,228 @@
+"""Retention: nights older than the newest N complete ones of each domain go, and then the files that nobody refers to.
+
+What comes in is kept for ever (files, rejected, interactions, reviews, vocabulary): it cannot be computed again, and
+every later night learns from it. What a night computes goes with the night, and with it its row in `runs`, its tag, its
+models and the attempts that never counted. `items` and `users` hold a whole state each night: they keep one night more,
+which the oldest kept night reads.
+
+Kept in any case: all that the current tables, the tags of kept nights and their runs' pins refer to; and whatever was
+written less than --grace-hours ago, because a job may be at work on it. Iceberg's own metadata files stay.
+Killed anywhere, run it again.
+"""
+
+import argparse
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from jobs import settings
+from jobs.errors import DONE, InputError
+from jobs.publish import COMPLETE
+from jobs.storage.frames import read
+from jobs.storage.inventory import GRACE_HOURS, RunFolder, Stored, artifacts, delete, hours, run_folders
+from jobs.storage.runs import Run
+from jobs.storage.upkeep import Cut, DataFile, State, Upkeep
+from jobs.terminal import show, size
+from schemas.domains import DOMAINS
+from schemas.tables import TABLES
+
+KEEP_NIGHTS = 30
+LASTING = ("files", "rejected", "interactions", "reviews", "vocabulary")
+WHOLE = ("items", "users")  # a whole state each night: tonight's is last night's and the news
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What stays. `first`: the oldest night that stays, of each domain that loses any. `tags`: of the publications that
+    stay; `gone`: of those that do not. `pins`: the snapshots that runs may still read, by table. `busy`: runs that may
+    be under way. `since`: files that are younger stay in any case."""
+
+    domains: frozenset[str]
+    first: Mapping[str, str]
+    tags: frozenset[str]
+    gone: frozenset[str]
+    pins: Mapping[str, frozenset[int]]
+    busy: frozenset[Run]
+    since: datetime
+
+
+def parser() -> argparse.ArgumentParser:
+    """Arguments of the command."""
+    parser = argparse.ArgumentParser(
+        prog="encore tables expire", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--keep-nights",
+        type=_positive,
+        default=KEEP_NIGHTS,
+        metavar="N",
+        help=f"complete nights to keep of each domain (default: {KEEP_NIGHTS})",
+    )
+    parser.add_argument("--domain", choices=list(DOMAINS), help="default: all")
+    parser.add_argument(
+        "--grace-hours",
+        type=hours,
+        default=GRACE_HOURS,
+        metavar="N",
+        help=f"leave files that are younger (default: {GRACE_HOURS:g}); 0 only while no night runs",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only say what would go")
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1, got {text!r}")
+    return int(text)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Cuts the tables, then removes the files that nothing refers to any more."""
+    tables = Upkeep(settings.load())
+    tables.check_format()
+    domains = [args.domain] if args.domain else list(DOMAINS)
+    folders, _ = run_folders(tables.warehouse)
+    states = {name: tables.state(name) for name in TABLES}
+    require_whole(tables, states, folders)
+    keep = kept(tables, folders, domains, args.keep_nights, datetime.now(UTC) - timedelta(hours=args.grace_hours))
+    cuts = {name: cut(name, state, keep) for name, state in states.items()}
+    if args.dry_run:
+        referred = {name: paths(cuts[name].after(state)) for name, state in states.items()}
+    else:
+        for name in reversed(TABLES):  # `runs` first: without its row a night is no longer complete
+            tables.cut(name, partial(cut, name, keep=keep))
+        referred = {name: paths(tables.state(name).every) for name in TABLES}
+    old, young = leftovers(folders, referred, keep)
+    if not args.dry_run:
+        delete((file.address for file in old), f"{tables.warehouse}/runs")
+    show(*report(states, cuts, old, young, args.dry_run))
+    return DONE
+
+
+def require_whole(tables: Upkeep, states: Mapping[str, State], folders: Sequence[RunFolder]) -> None:
+    """InputError where a table refers to a file that is not among those found: then nothing found may be deleted."""
+    found = {file.address for folder in folders for attempt in folder.attempts for file in attempt.files}
+    for name, state in states.items():
+        if missing := sorted(paths(state.now) - found):
+            raise InputError(
+                f"table {name} refers to {missing[0]}, which is not below {tables.warehouse}/runs; "
+                "nothing was removed; `encore tables check` lists all such files"
+            )
+
+
+def kept(tables: Upkeep, folders: Sequence[RunFolder], domains: Sequence[str], nights: int, since: datetime) -> Kept:
+    """What stays of the given domains' nights; the other domains keep everything."""
+    files = [path for domain in DOMAINS for _, path in tables.current_files("runs", domain)]
+    rows = read(files, TABLES["runs"].schema).to_pylist()
+    first = {}
+    for domain in domains:
+        complete = {row["ds"] for row in rows if row["domain"] == domain and row["state"] == COMPLETE}
+        if len(complete) > nights:
+            first[domain] = sorted(complete)[-nights]
+    published = {Run(tables.warehouse, row["domain"], row["ds"], row["run_id"]): row["sequence"] for row in rows}
+    busy = {folder.run for folder in folders if folder.run not in published and folder.written >= since}
+    pins: dict[str, set[int]] = defaultdict(set)
+    for folder in folders:
+        if folder.run in busy or folder.run.ds >= first.get(folder.run.domain, ""):
+            for name, snapshot in folder.pins.items():
+                if snapshot is not None and (folder.run in busy or name in LASTING + WHOLE):
+                    pins[name].add(snapshot)
+    tags = {run.tag(sequence): run.ds >= first.get(run.domain, "") for run, sequence in published.items()}
+    return Kept(
+        domains=frozenset(domains),
+        first=first,
+        tags=frozenset(tag for tag, stays in tags.items() if stays),
+        gone=frozenset(tag for tag, stays in tags.items() if not stays),
+        pins={name: frozenset(snapshots) for name, snapshots in pins.items()},
+        busy=frozenset(busy),
+        since=since,
+    )
+
+
+def cut(name: str, state: State, keep: Kept) -> Cut:
+    """What a table loses.
+
+    A kept tag whose snapshot holds older nights too is moved to the table as it then is, where its own night is the
+    same. Only `runs` keeps its snapshots, which tell when each night was published.
+    """
+    before = {} if name in LASTING else dict(keep.first)
+    if name in WHOLE:
+        before = {domain: _one_more(state, domain, first) for domain, first in before.items()}
+    now = {file for file in state.now if file.partition[1] >= before.get(file.partition[0], "")}
+    stay = {tag: state.snapshots[snapshot] for tag, snapshot in state.tags.items() if stays(tag, state, keep)}
+    move = {
+        tag
+        for tag, files in stay.items()
+        if before and name != "runs" and tag in keep.tags and not files <= now and own(tag, files) == own(tag, now)
+    }
+    needed = {state.tags[tag] for tag in stay if tag not in move} | state.branches | keep.pins.get(name, frozenset())
+    if state.current is not None and (name in WHOLE or len(now) == len(state.now)):
+        needed.add(state.current)  # a night may be pinning `items` right now; elsewhere a new snapshot takes its place
+    return Cut(before, frozenset(state.tags.keys() - stay.keys()), frozenset(move), frozenset(state.snapshots) - needed)
+
+
+def _one_more(state: State, domain: str, first: str) -> str:
+    nights = [file.partition[1] for file in state.now if file.partition[0] == domain]
+    return max((ds for ds in nights if ds < first), default=first)
+
+
+def stays(tag: str, state: State, keep: Kept) -> bool:
+    """Whether a tag stays: a kept publication's, another domain's, one that people made, or one that is under way."""
+    publication = tag.split(".")
+    if len(publication) != 4 or publication[0] not in keep.domains or tag in keep.tags:
+        return True
+    return tag not in keep.gone and state.committed[state.tags[tag]] >= keep.since
+
+
+def own(tag: str, files: Iterable[DataFile]) -> set[DataFile]:
+    """The files of a publication's own domain and night."""
+    return {file for file in files if list(file.partition[:2]) == tag.split(".")[:2]}
+
+
+def paths(files: Iterable[DataFile]) -> frozenset[str]:
+    """Their addresses."""
+    return frozenset(file.path for file in files)
+
+
+def leftovers(
+    folders: Sequence[RunFolder], referred: Mapping[str, frozenset[str]], keep: Kept
+) -> tuple[list[Stored], list[Stored]]:
+    """Files of runs that nothing refers to: (to remove, too young to tell).
+
+    Of a night that stays, those are the attempts that its manifest does not name; of one that went, all.
+    """
+    every = frozenset().union(*referred.values())
+    models = artifacts(referred["models"])
+    old: list[Stored] = []
+    young: list[Stored] = []
+    for folder in folders:
+        run = folder.run
+        if run.domain not in keep.domains:
+            continue
+        gone = run.ds < keep.first.get(run.domain, "") and run not in keep.busy
+        named = every if gone else every | folder.named
+        for attempt in folder.attempts:
+            files = [f for f in attempt.files if f.address not in named and not f.address.startswith(models)]
+            (old if attempt.written < keep.since else young).extend(files)
+    return old, young
+
+
+def report(
+    states: Mapping[str, State], cuts: Mapping[str, Cut], old: list[Stored], young: list[Stored], dry_run: bool
+) -> list[str]:
+    """What went, or would go, line by line."""
+    lines = []
+    for name, lost in cuts.items():
+        partitions = {file.partition for file in states[name].now if lost.loses(file)}
+        if lost.changes(states[name]):
+            counts = f"{len(partitions)} partitions, {len(lost.drop)} tags, {len(lost.expire)} snapshots"
+            lines.append(f"{name}: {counts}")
+    lines.append(f"{len(old)} files, {size(sum(file.bytes for file in old))}")
+    if young:
+        lines.append(
+            f"{len(young)} more files, {size(sum(file.bytes for file in young))}, stay for now: they are younger than "
+            "--grace-hours, a job may be at work on them"
+        )
+    return ["would go:" if dry_run else "gone:", *lines]

@@ -1,0 +1,112 @@
+"""One user: what the user did, what is recommended and why, and who is alike."""
+
+import argparse
+from typing import Any
+
+import duckdb
+
+from jobs import settings
+from jobs.errors import InputError
+from jobs.night import iso_day
+from jobs.storage.catalog import Tables
+from jobs.storage.sql import add_publications, open_tables
+from jobs.terminal import grid, show, show_json
+from schemas.domains import DOMAINS
+
+ROWS = 20
+TITLE = "LEFT JOIN (SELECT item_id, title FROM items) USING (item_id)"
+HISTORY = f"""SELECT ts, ordinal, item_id, title, kind, value FROM interactions {TITLE} WHERE user_id = $1
+    ORDER BY ts DESC NULLS LAST, ordinal DESC NULLS LAST, item_id, kind"""
+RECOMMENDATIONS = f"""SELECT rank, item_id, title, score, model, because FROM recommendations {TITLE}
+    WHERE user_id = $1 ORDER BY rank"""
+SIMILAR = """SELECT method, rank, similar_user_id AS user_id, similarity FROM user_similarity WHERE user_id = $1
+    ORDER BY method, rank"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Arguments of the command."""
+    parser = argparse.ArgumentParser(prog="encore user", description=__doc__)
+    parser.add_argument("user_id", metavar="ID", help="the user's external id")
+    parser.add_argument("--domain", required=True, choices=list(DOMAINS))
+    parser.add_argument("--ds", type=iso_day, metavar="YYYY-MM-DD", help="default: the last complete night")
+    parser.add_argument("--format", choices=("table", "json"), default="table")
+    parser.add_argument("--rows", type=int, default=ROWS, help=f"rows of each part in the terminal (default: {ROWS})")
+    return parser
+
+
+def main(args: argparse.Namespace) -> int:
+    """Prints what a complete night knows of a user; JSON has every row."""
+    tables = Tables(settings.load())
+    tables.check_format()
+    with open_tables(tables) as db:
+        night = complete_night(db, args.domain, args.ds)
+        add_publications(db, tables, "shown", [night])
+        db.execute("SET search_path = 'shown'")
+        found = user(db, night, args.user_id)
+    if args.format == "json":
+        show_json(found)
+    else:
+        show_user(found, args.rows)
+    return 0
+
+
+def complete_night(db: duckdb.DuckDBPyConnection, domain: str, ds: str | None) -> tuple[str, str, str, int]:
+    """(domain, ds, run_id, sequence) of the last complete night, or of `ds`; InputError where there is none."""
+    found = db.execute(
+        """SELECT domain, ds, run_id, sequence FROM runs
+           WHERE state = 'complete' AND domain = $1 AND ds = coalesce($2, ds)
+           ORDER BY ds DESC, sequence DESC LIMIT 1""",
+        [domain, ds],
+    ).fetchall()  # fmt: skip
+    if not found:
+        asked = f"{domain} {ds}" if ds else domain
+        raise InputError(f"no complete night of {asked}; `encore tables history` lists what is published")
+    domain, ds, run_id, sequence = found[0]
+    return domain, ds, run_id, sequence
+
+
+def user(db: duckdb.DuckDBPyConnection, night: tuple[str, str, str, int], user_id: str) -> dict[str, Any]:
+    """History (newest first), recommendations and similar users; InputError for a user that no night has seen."""
+    domain, ds, run_id, _ = night
+    known = db.execute("SELECT count(*) FROM vocabulary WHERE kind = 'user' AND id = $1", [user_id]).fetchall()
+    if not known[0][0]:
+        raise InputError(
+            f"{domain} {ds} knows no user {user_id!r}; ids are spelled as in the imported files: "
+            "`encore tables sql \"SELECT id FROM latest.vocabulary WHERE kind = 'user'\"` lists them"
+        )
+    parts = {"history": HISTORY, "recommendations": RECOMMENDATIONS, "similar_users": SIMILAR}
+    rows = {name: db.execute(query, [user_id]).to_arrow_table().to_pylist() for name, query in parts.items()}
+    return {"domain": domain, "ds": ds, "run_id": run_id, "user_id": user_id, **rows}
+
+
+def show_user(found: dict[str, Any], rows: int) -> None:
+    """The same for a terminal, the first rows of each part."""
+    history, lists, alike = (found[name][:rows] for name in ("history", "recommendations", "similar_users"))
+    show(
+        f"user {found['user_id']}, {found['domain']} {found['ds']} (run {found['run_id']})",
+        grid(
+            f"history: the last {len(history)} of {len(found['history'])}",
+            ("when", "title", "kind", "value"),
+            [(when(row), row["title"] or row["item_id"], row["kind"], row["value"]) for row in history],
+        ),
+        grid(
+            f"recommendations: {len(lists)} of {len(found['recommendations'])}",
+            ("rank", "title", "score", "model", "because"),
+            [
+                (row["rank"], row["title"] or row["item_id"], f"{row['score']:.4f}", row["model"], row["because"])
+                for row in lists
+            ],
+        ),
+        grid(
+            f"similar users: {len(alike)} of {len(found['similar_users'])}",
+            ("method", "rank", "user", "similarity"),
+            [(row["method"], row["rank"], row["user_id"], f"{row['similarity']:.4f}") for row in alike],
+        ),
+    )
+
+
+def when(event: dict[str, Any]) -> str:
+    """The time of an event, or its place in the user's order where the source has no times."""
+    if event["ts"] is not None:
+        return f"{event['ts']:%Y-%m-%d %H:%M}"
+    return "" if event["ordinal"] is None else f"#{event['ordinal']}"

@@ -1,0 +1,208 @@
+"""What every job of a night leaves behind: an entry in the manifest, one line of JSON, an exit code, a last line."""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from jobs import cli, job
+from jobs.errors import InputError, RefusedError
+from jobs.night import Attempt, Night, night_parser
+from jobs.settings import Settings
+from jobs.storage.frames import write
+from jobs.storage.runs import Entry, Run
+from tests.jobs.fakes import DS, both, expected, fake_night, nothing, publish_words
+
+Captured = pytest.CaptureFixture[str]
+ROWS = pa.table({"user_id": ["a", "b"]})
+
+
+def call(error: BaseException | None = None, written: bool = True) -> argparse.Namespace:
+    """Arguments of a job that writes two rows of `users` and none of `items`, then ends with `error`."""
+
+    def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
+        if written:
+            write(ROWS, attempt.folder("users"))
+            write(ROWS.slice(0, 0), attempt.folder("items"))
+        attempt.facts["told"] = "é"
+        if error:
+            raise error
+
+    args = night_parser("clean", None).parse_args(["--domain", "movies", "--ds", DS, "--run", "manual__1+00:00"])
+    return argparse.Namespace(**vars(args), compute=compute)
+
+
+def entry(config: Settings) -> Entry:
+    found = Run(config.warehouse, "movies", DS, "manual__1_00_00").find("clean")
+    assert found is not None
+    return found
+
+
+def test_a_job_that_is_done(config: Settings, capsys: Captured) -> None:
+    args = call()
+    assert job.run("clean", args.compute, args) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["task"], told["rows"]) == ("clean", {"users": 2, "items": 0})
+    found = entry(config)
+    assert (found.state, found.exit_code, found.error) == ("done", 0, None)
+    assert (found.rows, found.facts) == ({"users": 2, "items": 0}, {"told": "é"})
+    assert [path.rsplit("/", 2)[1:] for path in found.files["users"]] == [["users", "part-0.parquet"]]
+    assert found.files["items"] == [], "files without rows are left out"
+    assert found.peak_mib > 10
+    assert told["seconds"] == found.seconds >= 0
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "code", "last"),
+    [
+        (InputError("file x: rule y"), "failed", 2, "error: file x: rule y"),
+        (RefusedError("ndcg fell"), "refused", 3, "error: ndcg fell"),
+        (ValueError("broken"), "failed", 1, "error: clean: ValueError: broken"),
+    ],
+)
+def test_a_job_that_ends_badly(
+    config: Settings,
+    capsys: Captured,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    state: str,
+    code: int,
+    last: str,
+) -> None:
+    command = argparse.Namespace(
+        parser=lambda: night_parser("clean", None), main=lambda args: job.run("clean", call(error).compute, args)
+    )
+    monkeypatch.setattr(cli.importlib, "import_module", lambda name: command)
+    assert cli.main(["clean", "--domain", "movies", "--ds", DS, "--run", "manual__1+00:00"]) == code
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines()[-1] == last
+    found = entry(config)
+    assert (found.state, found.exit_code, found.error) == (state, code, str(error))
+    assert found.rows == ({"users": 2, "items": 0} if state == "refused" else {}), "a refusal keeps what was measured"
+
+
+def test_the_newest_attempt_counts(config: Settings) -> None:
+    failing = call(ValueError("first"))
+    with pytest.raises(ValueError, match="first"):
+        job.run("clean", failing.compute, failing)
+    first = entry(config)
+    args = call()
+    assert job.run("clean", args.compute, args) == 0
+    assert (first.state, entry(config).state) == ("failed", "done")
+    assert first.attempt != entry(config).attempt
+
+
+@pytest.mark.parametrize("word", ["--domain=films", "--ds=2026-11-31", "--ds=20261120", "--ds=", "--run="])
+def test_wrong_words_are_refused(config: Settings, capsys: Captured, word: str) -> None:
+    words = ["--domain", "movies", "--ds", DS, "--run", "r", word]
+    try:
+        code: object = cli.main(["publish", *words])
+    except SystemExit as end:
+        code = end.code
+    assert code == 2
+    assert word.partition("=")[0] in capsys.readouterr().err
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of two megabytes."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)]
+    try:
+        mounted = subprocess.run(words, capture_output=True, text=True)
+    except OSError as error:
+        pytest.skip(f"no small disk: {error}")
+    if mounted.returncode:
+        pytest.skip(f"no small disk: {mounted.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@pytest.fixture
+def small_warehouse(small_disk: Path, config: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A published night on it."""
+    monkeypatch.setenv("ENCORE_WAREHOUSE", str(small_disk / "warehouse"))
+    from jobs.settings import load
+
+    config = load()
+    fake_night(config, 1, run="first")
+    assert cli.main(publish_words("first")) == 0
+    return config
+
+
+def fill(disk: Path, leave: int = 0) -> Path:
+    """A file that takes all the space but `leave` bytes."""
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError:
+            pass
+        file.truncate(max(file.tell() - leave, 0))
+    return ballast
+
+
+@pytest.mark.parametrize("leave", [0, 16 * 1024, 160 * 1024], ids=["at once", "soon", "after some commits"])
+def test_a_full_disk_stops_a_publication_cleanly(
+    small_warehouse: Settings, small_disk: Path, capsys: Captured, leave: int
+) -> None:
+    fake_night(small_warehouse, 2, run="second")
+    ballast = fill(small_disk, leave)
+    assert cli.main(publish_words("second")) == 1
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told == f"error: publish: OSError: no space left in {small_warehouse.warehouse}; free some and run it again"
+    now, latest = both(small_warehouse)
+    assert latest == expected(1)
+    assert all(now[name] in (expected(1)[name], expected(2)[name]) for name in now)
+    ballast.unlink()
+    assert cli.main(publish_words("second")) == 0
+    assert both(small_warehouse) == (expected(2), expected(2))
+
+
+def test_a_full_disk_is_told_although_the_failure_cannot_be_recorded(
+    small_warehouse: Settings, small_disk: Path, capsys: Captured, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = Run(small_warehouse.warehouse, "movies", DS, "manual__1_00_00")
+    run.record(Entry("clean", "done", "before"))
+    ballast = fill(small_disk)
+    args = call()
+    with pytest.raises(OSError, match="no space left in file://"):
+        job.run("clean", args.compute, args)
+    assert "the failure could not be recorded in" in caplog.text
+    assert run.entry("clean").attempt == "before", "the manifest is whole"
+    ballast.unlink()
+    assert job.run("clean", args.compute, args) == 0
+    assert run.entry("clean").rows == {"users": 2, "items": 0}
+    assert list((small_disk / "warehouse").rglob("*.tmp")) == []
+
+
+def test_a_disk_that_is_full_from_the_start_is_told(
+    small_disk: Path, config: Settings, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setenv("ENCORE_WAREHOUSE", str(small_disk / "warehouse"))
+    ballast = fill(small_disk)
+    words = ["pin", "--domain", "movies", "--ds", DS, "--run", "r"]
+    assert cli.main(words) == 1
+    assert "no space left in file://" in capsys.readouterr().err.splitlines()[-1]
+    ballast.unlink()
+    assert cli.main(words) == 0
+
+
+def test_a_job_in_a_process_of_its_own(config: Settings) -> None:
+    """What Airflow sees: standard output is one line of JSON, the last line of the error tells why."""
+    fake_night(config, 1)
+    words = [sys.executable, "-m", "jobs", *publish_words("run")]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert (done.returncode, json.loads(done.stdout)["task"]) == (0, "publish")
+    failed = subprocess.run([*words[:-1], "none"], capture_output=True, text=True)
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert failed.stderr.splitlines()[-1].startswith("error: run none of movies")
+    assert nothing() != both(config)[0]
