@@ -11,7 +11,6 @@ import argparse
 import importlib.util
 import json
 import os
-import resource
 import statistics
 import sys
 import tempfile
@@ -161,13 +160,19 @@ def measure(contestant: str, data: Path, k: int, threads: int, scores: Path) -> 
     os.environ.update(OMP_NUM_THREADS=str(threads), OPENBLAS_NUM_THREADS="1")
     rows = sp.csr_array(sp.load_npz(data))
     job = CONTESTANTS[contestant](rows, k, threads)
-    loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    loaded = peak_mib()
     wall, cpu = time.perf_counter(), time.process_time()
     found = job()
     seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = peak_mib()
     np.save(scores, best(found, k) if sp.issparse(found) else found[:, : k - 1])
-    return {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mib": peak / 1024, "loaded_mib": loaded / 1024}
+    return {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mib": peak, "loaded_mib": loaded}
+
+
+def peak_mib() -> float:
+    """Most memory that this process has held, in MiB. (ru_maxrss would begin with its parent's.)"""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def alone(*arguments: Any) -> dict[str, float]:

@@ -2,8 +2,8 @@
 
 Findings: a file that a table refers to and that is missing or has another number of rows; a model whose artifact is
 missing; a night that `runs` calls complete and whose tag a table lacks; a tag without its row in `runs`; files below
-`runs/` that no table, tag or manifest refers to (orphans, as failed attempts leave them); a format that this Encore does
-not read.
+`runs/` that no table, tag or manifest refers to (orphans, as failed attempts leave them); a format that this Encore
+does not read.
 
 No finding: attempts of published runs that were made again or failed on the way (`encore tables expire` removes them),
 and what an unpublished run wrote less than --grace-hours ago: it may be under way.
@@ -23,7 +23,6 @@ from jobs.storage.files import parquet_rows
 from jobs.storage.frames import read
 from jobs.storage.inventory import GRACE_HOURS, RunFolder, artifacts, hours, run_folders
 from jobs.storage.runs import Run
-from jobs.storage.sql import GROWING
 from jobs.storage.upkeep import State, Upkeep
 from jobs.terminal import show, show_json, size
 from schemas.names import DOMAINS
@@ -157,7 +156,9 @@ def tags(
 
 def _earlier(name: str, state: State, run: Run) -> bool:
     """Whether readers of the night should see rows of earlier nights."""
-    return name in GROWING and any(file.partition[0] == run.domain and file.partition[1] < run.ds for file in state.now)
+    return "ds" not in TABLES[name].key and any(
+        file.partition[0] == run.domain and file.partition[1] < run.ds for file in state.now
+    )
 
 
 def orphans(
@@ -165,6 +166,7 @@ def orphans(
 ) -> Iterator[Finding]:
     """Attempts with files that no table, tag or manifest refers to."""
     every = {file.path for state in states.values() for file in state.every}
+    every = every.union(*(folder.reads for folder in folders))
     for folder in folders:
         for attempt in folder.attempts:
             files = [file for file in attempt.files if file.address not in every and file.address not in folder.named]

@@ -12,8 +12,10 @@ from jobs.errors import DONE, FAULT, WRONG_INPUT, ContractError, InputError, Ref
 PEOPLE: Mapping[str, tuple[str, str]] = {
     "import": ("jobs.imports", "bring files of a known format into the landing folder"),
     "nightly": ("jobs.nightly", "run a whole night through the Airflow DAG, then show it"),
+    "user": ("jobs.user", "one user: history, recommendations with reasons, similar users"),
+    "status": ("jobs.status", "each domain's last complete night; with a limit, whether it is too old"),
     "report": ("jobs.report", "show a night: metrics, one user's list, where the tables are"),
-    "tables": ("jobs.tables", "list, show, query, roll back the published tables"),
+    "tables": ("jobs.tables", "list, show, query, roll back, expire, export, check, back up the published tables"),
     "spark": ("jobs.spark_server", "start or stop the Spark Connect server of a run"),
 }
 NIGHT: Mapping[str, tuple[str, str]] = {

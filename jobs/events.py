@@ -32,8 +32,6 @@ def preferences(interactions: DataFrame, weights: Mapping[str, float]) -> DataFr
 
     A kind without values counts 1. Of several values of a kind, a later rating replaces an earlier one.
     """
-    weight = F.create_map(*(F.lit(part) for pair in weights.items() for part in pair))
-    newest = F.expr("max_by(coalesce(value, 1D), struct(ts, ordinal, value))")
-    by_kind = interactions.groupBy("user_id", "item_id", "kind").agg(newest.alias("value"))
-    total = F.sum(F.col("value") * weight[F.col("kind")])
-    return by_kind.groupBy("user_id", "item_id").agg(total.alias("value"))
+    newest = "coalesce(max_by(coalesce(value, 1D), struct(ts, ordinal, value)) FILTER (WHERE kind = '{kind}'), 0D)"
+    total = " + ".join(f"{float(weight)}D * {newest.format(kind=kind)}" for kind, weight in weights.items())
+    return interactions.groupBy("user_id", "item_id").agg(F.expr(total).alias("value"))

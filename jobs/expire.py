@@ -1,17 +1,15 @@
 """Retention: nights older than the newest N complete ones of each domain go, and then the files that nobody refers to.
 
 What comes in is kept for ever (files, rejected, interactions, reviews, vocabulary): it cannot be computed again, and
-every later night learns from it. What a night computes goes with the night, and with it its row in `runs`, its tag, its
-models and the attempts that never counted. `items` and `users` hold a whole state each night: they keep one night more,
-which the oldest kept night reads.
+every later night learns from it. What a night computes goes with the night: similarities, recommendations, metrics,
+models, its row in `runs`, its tags. `items` and `users` hold a whole state each night: they keep one night more, which
+the oldest kept night reads. Attempts that no manifest names go too.
 
-Kept in any case: all that the current tables, the tags of kept nights and their runs' pins refer to; and whatever was
-written less than --grace-hours ago, because a job may be at work on it. Iceberg's own metadata files stay.
-Killed anywhere, run it again.
+No file goes that a remaining snapshot or tag refers to, that a kept or running run has pinned, or that was written less
+than --grace-hours ago, because a job may be at work on it. Iceberg's own metadata files stay. Killed, run it again.
 """
 
 import argparse
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +17,7 @@ from functools import partial
 
 from jobs import settings
 from jobs.errors import DONE, InputError
+from jobs.pin import READ
 from jobs.publish import COMPLETE
 from jobs.storage.frames import read
 from jobs.storage.inventory import GRACE_HOURS, RunFolder, Stored, artifacts, delete, hours, run_folders
@@ -29,23 +28,26 @@ from schemas.domains import DOMAINS
 from schemas.tables import TABLES
 
 KEEP_NIGHTS = 30
-LASTING = ("files", "rejected", "interactions", "reviews", "vocabulary")
-WHOLE = ("items", "users")  # a whole state each night: tonight's is last night's and the news
+LASTING = ("rejected", *(name for name, table in TABLES.items() if "ds" not in table.key))
+WHOLE = tuple(name for name in READ if name not in LASTING)  # tonight's is last night's and the news
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What stays. `first`: the oldest night that stays, of each domain that loses any. `tags`: of the publications that
-    stay; `gone`: of those that do not. `pins`: the snapshots that runs may still read, by table. `busy`: runs that may
-    be under way. `since`: files that are younger stay in any case."""
+    """What stays. `first`: the oldest night that stays, of each domain that has enough of them. `tags`: of the
+    publications that stay; `gone`: of those that do not. `busy`: runs that may be under way. `since`: what is younger
+    stays."""
 
     domains: frozenset[str]
     first: Mapping[str, str]
     tags: frozenset[str]
     gone: frozenset[str]
-    pins: Mapping[str, frozenset[int]]
     busy: frozenset[Run]
     since: datetime
+
+    def keeps(self, run: Run) -> bool:
+        """Whether a run's folder stays, but for attempts that do not count."""
+        return run.ds >= self.first.get(run.domain, "") or run in self.busy
 
 
 def parser() -> argparse.ArgumentParser:
@@ -91,7 +93,7 @@ def main(args: argparse.Namespace) -> int:
     if args.dry_run:
         referred = {name: paths(cuts[name].after(state)) for name, state in states.items()}
     else:
-        for name in reversed(TABLES):  # `runs` first: without its row a night is no longer complete
+        for name in reversed(list(TABLES)):  # `runs` first: without its row a night is no longer complete
             tables.cut(name, partial(cut, name, keep=keep))
         referred = {name: paths(tables.state(name).every) for name in TABLES}
     old, young = leftovers(folders, referred, keep)
@@ -119,23 +121,16 @@ def kept(tables: Upkeep, folders: Sequence[RunFolder], domains: Sequence[str], n
     first = {}
     for domain in domains:
         complete = {row["ds"] for row in rows if row["domain"] == domain and row["state"] == COMPLETE}
-        if len(complete) > nights:
+        if len(complete) >= nights:
             first[domain] = sorted(complete)[-nights]
     published = {Run(tables.warehouse, row["domain"], row["ds"], row["run_id"]): row["sequence"] for row in rows}
     busy = {folder.run for folder in folders if folder.run not in published and folder.written >= since}
-    pins: dict[str, set[int]] = defaultdict(set)
-    for folder in folders:
-        if folder.run in busy or folder.run.ds >= first.get(folder.run.domain, ""):
-            for name, snapshot in folder.pins.items():
-                if snapshot is not None and (folder.run in busy or name in LASTING + WHOLE):
-                    pins[name].add(snapshot)
     tags = {run.tag(sequence): run.ds >= first.get(run.domain, "") for run, sequence in published.items()}
     return Kept(
         domains=frozenset(domains),
         first=first,
         tags=frozenset(tag for tag, stays in tags.items() if stays),
         gone=frozenset(tag for tag, stays in tags.items() if not stays),
-        pins={name: frozenset(snapshots) for name, snapshots in pins.items()},
         busy=frozenset(busy),
         since=since,
     )
@@ -157,9 +152,9 @@ def cut(name: str, state: State, keep: Kept) -> Cut:
         for tag, files in stay.items()
         if before and name != "runs" and tag in keep.tags and not files <= now and own(tag, files) == own(tag, now)
     }
-    needed = {state.tags[tag] for tag in stay if tag not in move} | state.branches | keep.pins.get(name, frozenset())
-    if state.current is not None and (name in WHOLE or len(now) == len(state.now)):
-        needed.add(state.current)  # a night may be pinning `items` right now; elsewhere a new snapshot takes its place
+    needed = {state.tags[tag] for tag in stay if tag not in move} | state.branches
+    if state.current is not None and len(now) == len(state.now):  # else a new snapshot takes its place
+        needed.add(state.current)
     return Cut(before, frozenset(state.tags.keys() - stay.keys()), frozenset(move), frozenset(state.snapshots) - needed)
 
 
@@ -193,16 +188,12 @@ def leftovers(
 
     Of a night that stays, those are the attempts that its manifest does not name; of one that went, all.
     """
-    every = frozenset().union(*referred.values())
     models = artifacts(referred["models"])
+    every = frozenset().union(*referred.values(), *(folder.reads for folder in folders if keep.keeps(folder.run)))
     old: list[Stored] = []
     young: list[Stored] = []
-    for folder in folders:
-        run = folder.run
-        if run.domain not in keep.domains:
-            continue
-        gone = run.ds < keep.first.get(run.domain, "") and run not in keep.busy
-        named = every if gone else every | folder.named
+    for folder in (folder for folder in folders if folder.run.domain in keep.domains):
+        named = every | folder.named if keep.keeps(folder.run) else every
         for attempt in folder.attempts:
             files = [f for f in attempt.files if f.address not in named and not f.address.startswith(models)]
             (old if attempt.written < keep.since else young).extend(files)

@@ -79,16 +79,17 @@ def metrics(db: duckdb.DuckDBPyConnection, run: dict[str, Any]) -> Grid:
     rows = db.execute(
         """SELECT m.model, status, metric || '@' || k AS measure, value, low, high, users, train_seconds
            FROM models m LEFT JOIN (FROM metrics WHERE segment = 'all') USING (domain, ds, model)
-           WHERE domain = $1 AND ds = $2 ORDER BY status, model""",
+           WHERE domain = $1 AND ds = $2
+           ORDER BY status <> 'champion', model, list_position(['ndcg', 'hr', 'recall'], metric)""",
         [run["domain"], run["ds"]],
     ).fetchall()  # fmt: skip
     measures = list(dict.fromkeys(row[2] for row in rows if row[2]))
-    grid = Grid(title=f"held-out events of {rows[0][6] if rows else 0} users", title_justify="left")
+    grid = Grid(title=f"held-out events of {rows[0][6] if rows else 0} users, 95 % intervals", title_justify="left")
     for column in ("model", "status", *measures, "train s"):
         grid.add_column(column)
     for model, status in dict.fromkeys((row[0], row[1]) for row in rows):
         mine = {row[2]: row for row in rows if row[0] == model}
-        cells = [f"{mine[m][3]:.4f} ({mine[m][4]:.4f}–{mine[m][5]:.4f})" if m in mine else "" for m in measures]
+        cells = [f"{mine[m][3]:.4f}\n{mine[m][4]:.4f}–{mine[m][5]:.4f}" if m in mine else "" for m in measures]
         seconds = next(row[7] for row in rows if row[0] == model)
         grid.add_row(model, status, *cells, "" if seconds is None else f"{seconds:.2f}")
     return grid

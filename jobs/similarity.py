@@ -17,8 +17,8 @@ from pyspark.sql import functions as F
 
 from jobs.events import events, preferences, vocabulary
 from jobs.night import Attempt, Night
-from jobs.spark import session, write, write_table
-from jobs.storage.files import listing
+from jobs.spark import hadoop, session, write, write_table
+from jobs.storage.files import folders, listing
 from jobs.storage.frames import read
 from models.neighbours import RowBlock, stream_neighbours
 from schemas.tables import TABLES
@@ -37,15 +37,14 @@ def compute(night: Night, attempt: Attempt, entity: str, feature: str) -> None:
     """Writes <entity>_similarity: the domain's `neighbours` nearest of every entity, by the features they share."""
     spark = session(night)
     weights = {name: kind.weight for name, kind in night.domain.kinds.items()}
-    values = preferences(events(spark, night), weights)
-    rows = numbered(values.select(f"{entity}_id").distinct(), f"{entity}_id")
+    rows = numbered(vocabulary(spark, night, entity).select(f"{entity}_id"), f"{entity}_id")
     features = vocabulary(spark, night, feature).withColumnRenamed(f"{feature}_row", "feature")
+    values = preferences(events(spark, night), weights).where("value <> 0")
     matrix = values.join(rows, on=f"{entity}_id", how="inner").join(features, on=f"{feature}_id", how="inner")
     folder = attempt.folder("matrix")
-    blocks, width = lay_out(matrix.where("value <> 0"), folder)
-    lists = top_k(spark, folder, blocks, width, night.domain.neighbours)
+    blocks = lay_out(matrix, folder)
     name = f"{entity}_similarity"
-    named = with_ids(lists, rows, entity).withColumns(
+    named = with_ids(top_k(spark, folder, blocks, night.domain.neighbours), rows, entity).withColumns(
         {"domain": F.lit(night.run.domain), "ds": F.lit(night.ds), "method": F.lit(METHOD)}
     )
     write_table(named, attempt.folder(name), TABLES[name])
@@ -57,43 +56,41 @@ def numbered(ids: DataFrame, column: str) -> DataFrame:
     return ids.withColumn("row", F.row_number().over(every).cast("long") - 1)
 
 
-def lay_out(matrix: DataFrame, folder: str) -> tuple[int, int]:
+def lay_out(matrix: DataFrame, folder: str) -> list[int]:
     """Writes (row, feature, value) as blocks of BLOCK_ROWS rows, and how many rows hold each feature.
 
-    Returns the number of blocks and of features.
+    Returns the numbers of the blocks that have values.
     """
     block = (F.col("row") / BLOCK_ROWS).cast("int")
     cells = matrix.select("row", "feature", "value", block.alias("block")).repartition("block")
-    cells.sortWithinPartitions("block", "row", "feature").write.partitionBy("block").parquet(f"{folder}/blocks")
-    counts = matrix.groupBy("feature").agg(F.count("*").alias("rows"))
-    write(counts, f"{folder}/counts", COUNTS)
-    last = matrix.agg(F.max("row"), F.max("feature")).first()
-    if last is None or last[0] is None:
-        return 0, 0
-    return int(last[0]) // BLOCK_ROWS + 1, int(last[1]) + 1
+    ordered = cells.sortWithinPartitions("block", "row", "feature")
+    ordered.write.partitionBy("block").parquet(hadoop(f"{folder}/blocks"))
+    blocks = sorted(int(name.removeprefix("block=")) for name in folders(f"{folder}/blocks"))
+    if blocks:  # counted from what was written: the preferences are computed once
+        written = matrix.sparkSession.read.parquet(hadoop(f"{folder}/blocks"))
+        write(written.groupBy("feature").agg(F.count("*").alias("rows")), f"{folder}/counts", COUNTS)
+    return blocks
 
 
-def top_k(spark: SparkSession, folder: str, blocks: int, features: int, k: int) -> DataFrame:
+def top_k(spark: SparkSession, folder: str, blocks: list[int], k: int) -> DataFrame:
     """LISTS: the k nearest rows of every row, one task a block."""
-    if blocks == 0:
+    if not blocks:
         return spark.createDataFrame([], LISTS_SQL)
-    numbers = spark.range(0, blocks, 1, blocks)
-    return numbers.mapInArrow(_task(folder, blocks, features, k), LISTS_SQL)
+    numbers = spark.range(0, len(blocks), 1, len(blocks))
+    return numbers.mapInArrow(_task(folder, blocks, k), LISTS_SQL)
 
 
-def _task(
-    folder: str, blocks: int, features: int, k: int
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _task(folder: str, blocks: list[int], k: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """What a Spark task does: its blocks' lists, each against all blocks."""
 
     def lists(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         counted = read(listing(f"{folder}/counts", ".parquet"), COUNTS)
-        counts = np.zeros(features, np.int64)
+        counts = np.zeros(counted["feature"].to_numpy().max() + 1, np.int64)
         counts[counted["feature"].to_numpy()] = counted["rows"].to_numpy()
         for batch in numbers:
-            for block in batch.column(0).to_pylist():
-                others = (read_block(folder, other, features) for other in range(blocks))
-                queries = read_block(folder, block, features)
+            for number in batch.column(0).to_pylist():
+                others = (read_block(folder, other, len(counts)) for other in blocks)
+                queries = read_block(folder, blocks[number], len(counts))
                 # One core a task: Spark gives each task one, and starts as many tasks as there are cores.
                 found = stream_neighbours(queries, others, k, feature_counts=counts, threads=1)
                 yield as_lists(queries.rows, found.indices, found.similarity)

@@ -34,7 +34,7 @@ def read(spark: SparkSession, files: Sequence[str], schema: pa.Schema) -> DataFr
     wanted = from_arrow_schema(schema)
     if not files:
         return spark.createDataFrame([], wanted)
-    return spark.read.schema(wanted).parquet(*map(_hadoop, files))
+    return spark.read.schema(wanted).parquet(*map(hadoop, files))
 
 
 def write(frame: DataFrame, folder: str, schema: pa.Schema, sort: Sequence[str] = ()) -> None:
@@ -42,7 +42,7 @@ def write(frame: DataFrame, folder: str, schema: pa.Schema, sort: Sequence[str] 
     wanted = from_arrow_schema(schema)
     columns = frame.select(*(frame[f.name].cast(f.dataType).alias(f.name) for f in wanted.fields))
     ordered = columns.sortWithinPartitions(*sort) if sort else columns
-    ordered.write.mode("error").parquet(_hadoop(folder))
+    ordered.write.mode("error").parquet(hadoop(folder))
 
 
 def write_table(frame: DataFrame, folder: str, table: Table) -> None:
@@ -50,11 +50,7 @@ def write_table(frame: DataFrame, folder: str, table: Table) -> None:
     write(frame, folder, table.schema, [name for name in table.key if name not in table.partition])
 
 
-def written_rows(folder: str) -> int:
-    """Rows in the Parquet files of a folder, from their footers."""
-    return sum(parquet_rows(address) for address in listing(folder, ".parquet"))
 
-
-def _hadoop(address: str) -> str:
-    """Hadoop calls the S3 file system s3a."""
+def hadoop(address: str) -> str:
+    """An address as Spark wants it: Hadoop calls the S3 file system s3a."""
     return address.replace("s3://", "s3a://", 1)

@@ -1,4 +1,4 @@
-"""The published tables, for people: list, show, query, history, rollback."""
+"""The published tables, for people: list, show, query, history, rollback, and their upkeep."""
 
 import argparse
 import csv
@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from jobs import settings
+from jobs import backup, check, expire, export, settings
 from jobs.errors import InputError
 from jobs.night import iso_day
 from jobs.rollback import roll_back
@@ -28,6 +28,15 @@ from schemas.domains import DOMAINS
 from schemas.tables import TABLES
 
 COUNTS = "(SELECT count(*) FROM main.{0}) AS rows, (SELECT count(*) FROM latest.{0}) AS latest_rows"
+
+# action → (what it does, its parser, its main)
+UPKEEP = {
+    "expire": ("remove old nights, then the files that nothing refers to", expire.parser, expire.main),
+    "export": ("the last complete nights as plain Parquet", export.parser, export.main),
+    "check": ("compare warehouse and catalog", check.parser, check.main),
+    "backup": ("save the catalog to a file", backup.backup_parser, backup.backup),
+    "restore": ("bring a saved catalog back", backup.restore_parser, backup.restore),
+}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,11 +56,17 @@ def parser() -> argparse.ArgumentParser:
     back.add_argument("--domain", required=True, choices=list(DOMAINS))
     back.add_argument("--ds", required=True, type=iso_day)
     back.add_argument("--to", required=True, type=run_name, metavar="RUN", help="the run, from `encore tables history`")
+    for name, (what, made, _) in UPKEEP.items():
+        own = made()
+        shape = {"description": own.description, "formatter_class": own.formatter_class}
+        actions.add_parser(name, parents=[own], add_help=False, help=what, **shape)
     return parser
 
 
 def main(args: argparse.Namespace) -> int:
     """Runs one action."""
+    if args.action in UPKEEP:
+        return UPKEEP[args.action][2](args)
     config = settings.load()
     tables = Tables(config)
     tables.check_format()

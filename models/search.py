@@ -47,7 +47,7 @@ class Search:
         """Take the rows that want neighbours, in small blocks where they are few, so that all threads have some."""
         n = matrix.shape[0]
         self.kept = candidates.empty(n, self.k, self.rule.least)
-        most = min(MOST_ROWS, max(LANES, -(-n // (4 * self.threads * LANES)) * LANES))
+        most = min(MOST_ROWS, max(LANES, -(-n // (2 * self.threads * LANES)) * LANES))
         self.owned = [Side(block, owner) for owner, block in enumerate(self._blocks(numbers, matrix, most))]
 
     def meet(self, numbers: Array, matrix: sp.csr_array) -> None:
@@ -56,12 +56,9 @@ class Search:
         self._run([(side, visitor) for visitor in visitors for side in self.owned])
 
     def meet_itself(self) -> None:
-        """Compare the owned rows with each other: every pair of blocks once, blocks of similar rows first."""
+        """Compare the owned rows with each other: every pair once, blocks of similar rows first."""
         n = len(self.owned)
-        diagonal = [(side, Side(side.block, -1)) for side in self.owned]
-        self._run(
-            diagonal + [(self.owned[i], self.owned[i + apart]) for apart in range(1, n) for i in range(n - apart)]
-        )
+        self._run([(self.owned[i], self.owned[i + apart]) for apart in range(n) for i in range(n - apart)])
 
     def answer(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """Row numbers and similarities of the neighbours, [n, k], best first, padded with -1 and 0."""
@@ -92,7 +89,8 @@ class Search:
 
         def one(tile: Tile) -> None:
             queries, other = sorted(tile, key=lambda side: len(side.block.ranks))
-            compare(self.rule, self.kept, queries.block, other.block, queries.owner >= 0, other.owner >= 0)
+            itself = queries.block is other.block
+            compare(self.rule, self.kept, queries.block, other.block, queries.owner >= 0, other.owner >= 0, itself)
 
         in_turn(one, tiles, self.threads)
 

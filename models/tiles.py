@@ -33,10 +33,13 @@ def panels(block: Block) -> Any:
 
 
 @numba.njit(cache=True, nogil=True, _nrt=False)
-def _head(sums, queries, low, high, ends, block, dense):  # type: ignore[no-untyped-def]
-    """Head products of queries low..high with the block; sums[panel][query][lane], written in the order of memory."""
+def _head(sums, queries, low, high, ends, block, dense, panel):  # type: ignore[no-untyped-def]
+    """Head products of queries low..high with the block's panels from `panel` on.
+
+    Laid out sums[panel][query][lane], so that they are written in the order of memory.
+    """
     stride = (QUERIES + 1) * LANES
-    for panel in range(len(block.bound_size) // LANES):
+    for panel in range(panel, len(block.bound_size) // LANES):
         base = panel * block.dense * LANES
         for q in range(low, high):
             at = panel * stride + (q - low) * LANES
@@ -44,18 +47,23 @@ def _head(sums, queries, low, high, ends, block, dense):  # type: ignore[no-unty
 
 
 @numba.njit(cache=True, nogil=True, _nrt=False)
-def _row(products, sums, query, ranks, values, low, high, block):  # type: ignore[no-untyped-def]
-    """One query's products with the block: its head sums, and the tail features low..high scattered onto them."""
+def _row(products, sums, query, ranks, values, low, high, block, begin, behind, panel):  # type: ignore[no-untyped-def]
+    """One query's products with the block: its head sums, and the tail features low..high scattered onto them.
+
+    begin: where each feature's holders are read from; it moves `behind` the query where the block is its own, since
+    the rows before have met it.
+    """
     stride = (QUERIES + 1) * LANES
-    for panel in range(len(products) // LANES):
+    for panel in range(panel, len(products) // LANES):
         copy(products, panel * LANES, sums, panel * stride + query * LANES)
     first, holders, weights = block.first, block.holders, block.weights
     for p in range(low, high):
-        ahead = first[ranks[min(p + AHEAD, high - 1)]]
+        ahead = begin[ranks[min(p + AHEAD, high - 1)]]
         prefetch(holders, ahead)
         prefetch(weights, ahead)
         value = values[p]
-        for t in range(first[ranks[p]], first[ranks[p] + 1]):
+        begin[ranks[p]] += behind
+        for t in range(begin[ranks[p]], first[ranks[p] + 1]):
             products[holders[t]] += value * weights[t]
 
 
@@ -71,15 +79,16 @@ def _limits(rule, kept, block, owned):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, _nrt=False)
-def _scan(rule, kept, products, q, queries, by_size, by_scale, block, by_sizes, by_scales):  # type: ignore[no-untyped-def]
+def _scan(rule, kept, products, q, queries, by_size, by_scale, block, by_sizes, by_scales, after):  # type: ignore[no-untyped-def]
     """Offer query q and the block's rows to each other where their product can matter.
 
     by_size, by_scale: the query's limits; by_sizes, by_scales: those of the block's rows, kept up to date.
+    after: the block's row to start after.
     """
     number, size, scale = queries.numbers[q], queries.bound_size[q], queries.bound_scale[q]
     exact_size, exact_scale, slot = queries.size[q], queries.scale[q], queries.slots[q]
     keys, filled, floor, k = kept.keys, kept.filled, kept.floor, kept.k
-    for low in range(len(products) - LANES, -1, -LANES):  # lightest rows first: the likeliest to be close
+    for low in range(len(products) - LANES, (after + 1) // LANES * LANES - 1, -LANES):  # lightest rows first: the likeliest to be close
         mine = exceeding(products, low, block.bound_size, by_size, block.bound_scale, by_scale)
         theirs = exceeding(products, low, by_sizes, size, by_scales, scale)
         either = mine | theirs
@@ -87,7 +96,7 @@ def _scan(rule, kept, products, q, queries, by_size, by_scale, block, by_sizes, 
             bit = either & (~either + np.uint64(1))
             j = low + lowest_bit(either)
             either ^= bit
-            if block.numbers[j] == number:
+            if j <= after or block.numbers[j] == number:
                 continue
             found = similarity(rule, products[j], exact_size, exact_scale, block.size[j], block.scale[j])
             if mine & bit and add(keys, filled, floor, k, slot, found, block.numbers[j]):
@@ -99,25 +108,32 @@ def _scan(rule, kept, products, q, queries, by_size, by_scale, block, by_sizes, 
 
 def _compiled(sources: str) -> Any:
     @numba.njit(cache=True, nogil=True)
-    def compare(rule, kept, queries, block, queries_own, block_owns):  # type: ignore[no-untyped-def]
-        """Compare every query with every row of the block; keep the candidates of the sides that own candidates."""
+    def compare(rule, kept, queries, block, queries_own, block_owns, itself):  # type: ignore[no-untyped-def]
+        """Compare every query with every row of the block; keep the candidates of the sides that own candidates.
+
+        itself: the queries are the block; each pair of its rows is then met once.
+        """
         sources  # noqa: B018 numba's cache does not see changes in modules called from here, but it sees closures
         width = len(block.bound_size)
         dense = panels(block)
         sums = np.empty(width // LANES * (QUERIES + 1) * LANES, np.float32)
         products = np.empty(width, np.float32)
-        by_size, by_scale = _limits(rule, kept, queries, queries_own)
+        begin = block.first[:-1].copy() if itself else block.first
         by_sizes, by_scales = _limits(rule, kept, block, block_owns)
+        by_size, by_scale = (by_sizes, by_scales) if itself else _limits(rule, kept, queries, queries_own)
         ends = np.empty(len(queries.numbers), np.int64)
         for q in range(len(ends)):
             own = queries.ranks[queries.start[q] : queries.start[q + 1]]
             ends[q] = queries.start[q] + np.searchsorted(own, block.dense)
         for low in range(0, len(ends), QUERIES):
             high = min(low + QUERIES, len(ends))
-            _head(sums, queries, low, high, ends, block, dense)
+            panel = low // LANES if itself else 0
+            _head(sums, queries, low, high, ends, block, dense, panel)
             for q in range(low, high):
-                _row(products, sums, q - low, queries.ranks, queries.values, ends[q], queries.start[q + 1], block)
-                _scan(rule, kept, products, q, queries, by_size[q], by_scale[q], block, by_sizes, by_scales)
+                tail = queries.start[q + 1]
+                _row(products, sums, q - low, queries.ranks, queries.values, ends[q], tail, block, begin, itself, panel)
+                after = q if itself else -1
+                _scan(rule, kept, products, q, queries, by_size[q], by_scale[q], block, by_sizes, by_scales, after)
 
     return compare
 

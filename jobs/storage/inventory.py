@@ -84,10 +84,14 @@ class RunFolder:
         return entry is not None and entry.state == FAILED and entry.attempt == attempt.name
 
     @property
-    def pins(self) -> Mapping[str, int | None]:
-        """Table → the snapshot that the run reads; empty before it has pinned any."""
+    def reads(self) -> frozenset[str]:
+        """The files of other nights that the run has pinned: of tables with a whole state each night, the last one."""
         pin = self.entries.get("pin")
-        return pin.facts.get("snapshots", {}) if pin else {}
+        found: set[str] = set()
+        for table, history in (pin.facts.get("history", {}) if pin else {}).items():
+            last = max((ds for ds, _ in history if ds < self.run.ds), default="")
+            found |= {path for ds, path in history if ds == last or "ds" not in TABLES[table].key}
+        return frozenset(found)
 
 
 def run_folders(warehouse: str) -> tuple[list[RunFolder], list[Stored]]:

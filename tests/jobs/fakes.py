@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from jobs import pin
 from jobs.night import Night, fingerprint, resolved
-from jobs.pin import published
 from jobs.settings import Settings
 from jobs.storage.catalog import Tables
 from jobs.storage.frames import read, write

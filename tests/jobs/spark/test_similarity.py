@@ -25,9 +25,9 @@ def dense_lists(matrix: np.ndarray, k: int) -> Lists:
 def spark_lists(session: SparkSession, matrix: np.ndarray, folder: str, k: int) -> Lists:
     cells = [(int(i), int(j), float(matrix[i, j])) for i, j in zip(*np.nonzero(matrix), strict=True)]
     frame = session.createDataFrame(cells, "row long, feature long, value double")
-    blocks, features = lay_out(frame, folder)
+    blocks = lay_out(frame, folder)
     found: Lists = {i: [] for i in range(len(matrix))}
-    for row in sorted(top_k(session, folder, blocks, features, k).collect(), key=lambda row: (row.row, row.rank)):
+    for row in sorted(top_k(session, folder, blocks, k).collect(), key=lambda row: (row.row, row.rank)):
         assert row.rank == len(found[row.row]) + 1
         found[row.row].append((row.similar_row, row.similarity))
     return found
@@ -66,8 +66,8 @@ def test_equal_similarities_come_in_the_order_of_the_ids(session: SparkSession, 
     ids = ["10", "9", "a", "B", "ä"]
     values = session.createDataFrame([(i, 0, 1.0) for i in ids], "item_id string, feature long, value double")
     rows = numbered(values.select("item_id").distinct(), "item_id")
-    blocks, features = lay_out(values.join(rows, on="item_id", how="inner"), folder)
-    named = with_ids(top_k(session, folder, blocks, features, 9), rows, "item").collect()
+    blocks = lay_out(values.join(rows, on="item_id", how="inner"), folder)
+    named = with_ids(top_k(session, folder, blocks, 9), rows, "item").collect()
     of_nine = [r.similar_item_id for r in sorted(named, key=lambda r: r.rank) if r.item_id == "9"]
     assert of_nine == ["10", "B", "a", "ä"]
     assert len(named) == len(list(itertools.permutations(ids, 2)))

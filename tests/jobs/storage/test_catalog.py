@@ -1,0 +1,178 @@
+"""The catalog: tables made by several at once, and commits that only one thing changes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from jobs.errors import InputError
+from jobs.settings import ROOT, Settings, load
+from jobs.storage.catalog import Tables
+from jobs.storage.frames import write
+from schemas.names import TABLES
+from schemas.tables import TABLES as STATED
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Settings:
+    return load({"ENCORE_WAREHOUSE": str(tmp_path / "warehouse")})
+
+
+@pytest.fixture
+def tables(config: Settings) -> Tables:
+    made = Tables(config)
+    made.create()
+    return made
+
+
+def users(config: Settings, domain: str, ds: str, *ages: int) -> str:
+    """A Parquet file of `users`."""
+    rows = [{"domain": domain, "ds": ds, "user_id": str(age), "age": age} for age in ages]
+    table = pa.Table.from_pylist(rows, schema=STATED["users"].schema)
+    return write(table, f"{config.warehouse}/{domain}-{ds}-{'-'.join(map(str, ages))}")
+
+
+def test_tables_are_as_stated(tables: Tables) -> None:
+    for name in TABLES:
+        schema = tables._load(name).schema()
+        assert [field.name for field in schema.fields] == STATED[name].schema.names
+        assert [field.doc for field in schema.fields] == [column.meaning for column in STATED[name].columns]
+        assert [field.name for field in tables._load(name).spec().fields] == list(STATED[name].partition)
+
+
+def test_making_the_tables_again_changes_nothing(tables: Tables, config: Settings) -> None:
+    before = {name: tables.metadata_location(name) for name in TABLES}
+    Tables(config).create()
+    assert {name: tables.metadata_location(name) for name in TABLES} == before
+
+
+CREATE = """
+import sys
+from jobs.settings import load
+from jobs.storage.catalog import Tables
+print("ready", flush=True)
+for place in sys.stdin:
+    Tables(load({"ENCORE_WAREHOUSE": place.strip()})).create()
+    print("made", flush=True)
+"""
+
+
+def test_several_make_the_tables_at_once(tmp_path: Path) -> None:
+    """The first tasks of a first night: three domains, one new warehouse. Five times."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
+    processes = [subprocess.Popen([sys.executable, "-c", CREATE], **pipes) for _ in range(3)]
+    try:
+        assert [process.stdout.readline() for process in processes] == ["ready\n"] * 3
+        for number in range(5):
+            for process in processes:
+                process.stdin.write(f"{tmp_path}/{number}\n")
+                process.stdin.flush()
+            assert [process.stdout.readline() for process in processes] == ["made\n"] * 3
+            made = Tables(load({"ENCORE_WAREHOUSE": f"{tmp_path}/{number}"}))
+            assert made.snapshots() == dict.fromkeys(TABLES)
+    finally:
+        for process in processes:
+            process.communicate(timeout=30)
+
+
+def test_replace_touches_its_partition_only(tables: Tables, config: Settings) -> None:
+    for domain, ds in (("movies", "2026-11-20"), ("movies", "2026-11-21"), ("music", "2026-11-20")):
+        tables.replace("users", {"domain": domain, "ds": ds}, [users(config, domain, ds, 1)], f"{domain}.{ds}.a.1")
+    new = [users(config, "movies", "2026-11-20", age) for age in (2, 3)]
+    tables.replace("users", {"domain": "movies", "ds": "2026-11-20"}, new, "movies.2026-11-20.b.2")
+    assert tables.current_files("users", "movies") == [
+        *(("2026-11-20", path) for path in sorted(new)),
+        ("2026-11-21", f"{config.warehouse}/movies-2026-11-21-1/part-0.parquet"),
+    ]
+    assert len(tables.current_files("users", "music")) == 1
+    assert tables.current_files("users", "games") == []
+
+
+def test_a_tag_keeps_the_table_as_it_was(tables: Tables, config: Settings) -> None:
+    part = {"domain": "movies", "ds": "2026-11-20"}
+    one, two = (users(config, *part.values(), age) for age in (1, 2))
+    tables.replace("users", part, [one], "first")
+    tables.replace("users", part, [two], "second")
+    tables.replace("users", part, [], "third")
+
+    def tagged(tag: str) -> list[str]:
+        return [path for _, path in tables.data_files("users", tables.tagged("users", tag), domain="movies")]
+
+    assert (tagged("first"), tagged("second"), tagged("third"), tagged("none")) == ([one], [two], [], [])
+
+
+def test_one_replacement_is_one_commit(tables: Tables, config: Settings) -> None:
+    """One new metadata file: no reader can find the partition empty, or the tag missing."""
+    part = {"domain": "movies", "ds": "2026-11-20"}
+    tables.replace("users", part, [users(config, *part.values(), 1)], "first")
+    before = tables._load("users").metadata
+    tables.replace("users", part, [users(config, *part.values(), 2)], "second")
+    after = tables._load("users").metadata
+    assert len(after.metadata_log) == len(before.metadata_log) + 1
+
+
+def test_nights_before_one(tables: Tables, config: Settings) -> None:
+    for ds in ("2026-11-19", "2026-11-20", "2026-11-21"):
+        tables.replace("users", {"domain": "movies", "ds": ds}, [users(config, "movies", ds, 1)], f"movies.{ds}.a.1")
+    snapshot = tables.snapshots()["users"]
+    found = tables.data_files("users", snapshot, domain="movies", before="2026-11-21")
+    assert [ds for ds, _ in found] == ["2026-11-19", "2026-11-20"]
+
+
+COMMIT = """
+import sys
+from jobs.settings import load
+from jobs.storage.catalog import Tables
+domain, place, path = sys.argv[1:]
+tables = Tables(load({"ENCORE_WAREHOUSE": place}))
+tables.pointer("users")
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(15):
+    tables.replace("users", {"domain": domain, "ds": "2026-11-20"}, [path], f"{domain}.{number}")
+"""
+
+
+def test_commits_to_one_table_at_once_all_land(tables: Tables, config: Settings) -> None:
+    """Two processes, fifteen commits each without a pause: every one leaves its tag, and both partitions are whole."""
+    paths = {domain: users(config, domain, "2026-11-20", 1, 2) for domain in ("movies", "music")}
+    place = config.warehouse.removeprefix("file://")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT}
+    processes = [
+        subprocess.Popen([sys.executable, "-c", COMMIT, domain, place, path], **pipes) for domain, path in paths.items()
+    ]
+    assert [process.stdout.readline() for process in processes] == ["ready\n"] * 2
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == 0, told
+    tags = tables.pointer("users").tags
+    for domain, path in paths.items():
+        assert tables.current_files("users", domain) == [("2026-11-20", path)]
+        assert {f"{domain}.{number}" for number in range(15)} <= set(tags)
+        for number in range(15):
+            found = tables.data_files("users", tags[f"{domain}.{number}"], domain=domain)
+            assert found == [("2026-11-20", path)]
+
+
+def test_a_remote_warehouse_needs_a_catalog(tmp_path: Path) -> None:
+    config = load({"ENCORE_WAREHOUSE": "hdfs://nowhere/encore"})
+    tables = Tables(config)
+    tables.check_format = lambda create=False: None  # type: ignore[method-assign]
+    with pytest.raises(InputError, match=r"warehouse hdfs://nowhere/encore: the SQLite catalog needs a local folder"):
+        tables.snapshots()
+
+
+def test_a_catalog_of_the_configuration_is_used(tmp_path: Path) -> None:
+    """A SQLite catalog elsewhere stands for REST, Glue and the like."""
+    file = tmp_path / "encore.toml"
+    file.write_text(f'[catalog]\ntype = "sql"\nuri = "sqlite:///{tmp_path}/elsewhere.db"\n')
+    config = load({"ENCORE_WAREHOUSE": str(tmp_path / "warehouse"), "ENCORE_CONFIG": str(file)})
+    Tables(config).create()
+    assert (tmp_path / "elsewhere.db").exists()
+    assert not (tmp_path / "warehouse" / "catalog.db").exists()
+    assert Tables(config).snapshots() == dict.fromkeys(TABLES)

@@ -1,0 +1,236 @@
+"""`encore tables expire` on real Iceberg tables: what goes, what stays, what readers and runs still have."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from jobs.cli import main
+from jobs.expire import LASTING, WHOLE
+from jobs.settings import Settings
+from jobs.storage.catalog import Tables
+from jobs.storage.sql import open_tables
+from schemas.names import TABLES
+from tests.jobs.fakes import MARKS, both, expected, fake_night, publish_words, seen, together
+from tests.jobs.nights import make_old, publish, tree, warehouse
+
+NOW = ["tables", "expire", "--keep-nights", "2", "--grace-hours", "0"]
+NIGHTS = ["2026-11-11", "2026-11-12", "2026-11-13", "2026-11-14"]
+INPUTS = {"files", "rejected", "interactions", "reviews", "vocabulary"}
+
+
+@pytest.fixture
+def nights(config: Settings) -> Settings:
+    """Four nights of movies and, between them, two of music; marks 1 to 6."""
+    for mark, ds in enumerate(NIGHTS, 1):
+        publish(config, mark, ds=ds)
+    publish(config, 5, domain="music", ds=NIGHTS[0])
+    publish(config, 6, domain="music", ds=NIGHTS[1])
+    return config
+
+
+def through_polars(config: Settings, name: str, domain: str) -> list[str]:
+    """The nights of a domain in a table, as an independent reader finds them."""
+    rows = pl.scan_iceberg(Tables(config).metadata_location(name)).filter(pl.col("domain") == domain)
+    return sorted(rows.select(pl.col("ds").unique()).collect()["ds"].to_list())
+
+
+def stored(config: Settings, ds: str, domain: str = "movies") -> set[str]:
+    """The tables of which the night's runs still have files."""
+    files = (warehouse(config) / "runs" / domain / ds).rglob("*.parquet")
+    return {file.parent.name for file in files}
+
+
+def clean() -> bool:
+    return main(["tables", "check", "--grace-hours", "0"]) == 0
+
+
+def test_every_table_is_judged() -> None:
+    assert set(LASTING) == INPUTS
+    assert set(WHOLE) == {"items", "users"}
+
+
+def test_old_nights_go_and_what_came_in_stays(nights: Settings) -> None:
+    latest = both(nights)[1]
+    assert main(NOW) == 0
+    for name in TABLES:
+        kept = NIGHTS if name in INPUTS else NIGHTS[1:] if name in ("items", "users") else NIGHTS[2:]
+        # every night sees the same users and items, so that the first alone has rows in the vocabulary
+        assert through_polars(nights, name, "movies") == (NIGHTS[:1] if name == "vocabulary" else kept), name
+        assert through_polars(nights, name, "music") == (NIGHTS[:1] if name == "vocabulary" else NIGHTS[:2]), name
+    assert both(nights)[1] == latest
+    assert clean()
+
+
+def test_files_that_nothing_refers_to_are_deleted(nights: Settings) -> None:
+    music = tree(warehouse(nights) / "runs" / "music")
+    last = tree(warehouse(nights) / "runs" / "movies" / NIGHTS[3])
+    assert main(NOW) == 0
+    assert stored(nights, NIGHTS[0]) == INPUTS
+    assert stored(nights, NIGHTS[1]) == INPUTS - {"vocabulary"} | {"items", "users"}
+    assert not [*(warehouse(nights) / "runs" / "movies" / NIGHTS[0]).rglob("*.json")]
+    assert tree(warehouse(nights) / "runs" / "movies" / NIGHTS[3]) == last
+    assert tree(warehouse(nights) / "runs" / "music") == music
+    empty = [folder for folder in (warehouse(nights) / "runs").rglob("*") if folder.is_dir() and not [*folder.iterdir()]]
+    assert empty == []
+
+
+def test_tags_and_snapshots_of_old_nights_go_and_kept_nights_read_as_before(nights: Settings) -> None:
+    def night(ds: str) -> dict[str, object]:
+        run = f"main.runs WHERE ds = '{ds}' AND domain = 'movies'"
+        with open_tables(Tables(nights)) as db:
+            from jobs.storage.sql import add_publications
+
+            found = db.execute(f"SELECT domain, ds, run_id, sequence FROM {run}").fetchall()
+            add_publications(db, Tables(nights), "night", found)
+            return {name: seen(db, f"night.{name}", mark) for name, mark in MARKS.items()}
+
+    before = night(NIGHTS[2])
+    assert main(NOW) == 0
+    assert night(NIGHTS[2]) == before
+    for name in TABLES:
+        assert {tag for tag in Tables(nights).pointer(name).tags if tag.startswith("movies")} == {
+            f"movies.{NIGHTS[2]}.run.3",
+            f"movies.{NIGHTS[3]}.run.4",
+        }
+
+
+def test_dry_run_changes_nothing_and_foretells_the_files(nights: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    before = tree(warehouse(nights))
+    assert main([*NOW, "--dry-run"]) == 0
+    foretold = capsys.readouterr().out
+    assert tree(warehouse(nights)) == before
+    assert main(NOW) == 0
+    done = capsys.readouterr().out
+    assert foretold.splitlines()[0] == "would go:"
+    assert foretold.splitlines()[1:] == done.splitlines()[1:]
+    gone = {file for file in before if file.startswith("runs/")} - tree(warehouse(nights)).keys()
+    assert f"{len(gone)} files, " in done.splitlines()[-1]
+    assert "recommendations: 2 partitions, 2 tags, " in done
+
+
+def test_again_nothing_goes(nights: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(NOW) == 0
+    before = tree(warehouse(nights))
+    capsys.readouterr()
+    assert main(NOW) == 0
+    assert capsys.readouterr().out == "gone:\n0 files, 0 B\n"
+    assert tree(warehouse(nights)) == before
+
+
+def test_young_files_stay_and_go_the_next_time(nights: Settings) -> None:
+    before = tree(warehouse(nights) / "runs")
+    assert main(NOW[:4]) == 0
+    assert through_polars(nights, "recommendations", "movies") == NIGHTS[2:]
+    assert tree(warehouse(nights) / "runs") == before
+    assert clean() is False
+    make_old(warehouse(nights) / "runs")
+    assert main(NOW[:4]) == 0
+    assert stored(nights, NIGHTS[0]) == INPUTS
+    assert clean()
+
+
+def test_one_domain_alone(nights: Settings) -> None:
+    publish(nights, 7, domain="music", ds=NIGHTS[2])
+    assert main([*NOW, "--domain", "music"]) == 0
+    assert through_polars(nights, "metrics", "music") == NIGHTS[1:3]
+    assert through_polars(nights, "metrics", "movies") == NIGHTS
+    assert stored(nights, NIGHTS[0]) > INPUTS
+
+
+def test_fewer_nights_than_are_kept(nights: Settings) -> None:
+    before, seen_before = tree(warehouse(nights) / "runs"), both(nights)
+    assert main(["tables", "expire", "--grace-hours", "0"]) == 0
+    assert (tree(warehouse(nights) / "runs"), both(nights)) == (before, seen_before)
+
+
+def test_a_kept_night_can_be_rolled_back(nights: Settings) -> None:
+    publish(nights, 8, ds=NIGHTS[3], run="again")
+    assert main(NOW) == 0
+    assert both(nights)[1]["recommendations"] == together(
+        expected(6, domain="music", ds=NIGHTS[1]), expected(8, ds=NIGHTS[3])
+    )["recommendations"]  # fmt: skip
+    assert main(["tables", "rollback", "--domain", "movies", "--ds", NIGHTS[3], "--to", "run"]) == 0
+    assert both(nights)[1]["recommendations"] == together(
+        expected(6, domain="music", ds=NIGHTS[1]), expected(4, ds=NIGHTS[3])
+    )["recommendations"]  # fmt: skip
+    assert clean()
+
+
+def test_an_expired_night_cannot_be_rolled_back(nights: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(NOW) == 0
+    assert main(["tables", "rollback", "--domain", "movies", "--ds", NIGHTS[0], "--to", "run"]) == 2
+    assert "run run has not completed movies 2026-11-11" in capsys.readouterr().err
+
+
+def test_a_night_under_way_is_published_after_it(nights: Settings) -> None:
+    fake_night(nights, 9, ds="2026-11-15", run="under_way")
+    backfill = fake_night(nights, 9, domain="movies", ds="2026-11-10", run="backfill")
+    assert main(NOW[:4]) == 0
+    make_old(warehouse(nights) / "runs" / "movies" / NIGHTS[0])
+    assert main(NOW[:4]) == 0
+    assert main(publish_words("under_way", ds="2026-11-15")) == 0
+    assert [*backfill.run.entries()] != []
+    assert both(nights)[1]["items"] == together(
+        expected(6, domain="music", ds=NIGHTS[1]), expected(9, ds="2026-11-15")
+    )["items"]  # fmt: skip
+
+
+def test_attempts_that_do_not_count_go(nights: Settings) -> None:
+    run = warehouse(nights) / "runs" / "movies" / NIGHTS[3] / "run"
+    (run / "clean" / "killed" / "items").mkdir(parents=True)
+    (run / "clean" / "killed" / "items" / "part-0.parquet").write_bytes(b"half a file")
+    before = tree(warehouse(nights) / "runs")
+    assert main(["tables", "expire"]) == 0
+    assert tree(warehouse(nights) / "runs") == before
+    make_old(run / "clean" / "killed")
+    assert main(["tables", "expire"]) == 0
+    assert before.keys() - tree(warehouse(nights) / "runs").keys() == {
+        f"movies/{NIGHTS[3]}/run/clean/killed/items/part-0.parquet"
+    }
+
+
+def test_artifacts_go_with_the_models_that_name_them(config: Settings) -> None:
+    for mark, ds in enumerate(NIGHTS[:3], 1):
+        folder = warehouse(config) / "runs" / "movies" / ds / "run" / "train_item_knn" / "b" / "artifact"
+        folder.mkdir(parents=True)
+        (folder / "model.npz").write_bytes(b"learned")
+
+        def trained(rows: dict[str, list[dict[str, object]]], folder: Path = folder) -> None:
+            rows["models"][1]["artifact"] = f"file://{folder}"
+
+        publish(config, mark, ds=ds, broken=trained)
+    assert clean()
+    assert main(NOW) == 0
+    there = {file.parts[-6] for file in (warehouse(config) / "runs").rglob("model.npz")}
+    assert there == {NIGHTS[1], NIGHTS[2]}
+    assert clean()
+
+
+def test_nothing_is_deleted_where_a_file_is_missing(nights: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    [(_, lost)] = Tables(nights).current_files("users", "movies", NIGHTS[3])
+    Path(lost.removeprefix("file://")).unlink()
+    before = tree(warehouse(nights))
+    assert main(NOW) == 2
+    assert f"table users refers to {lost}, which is not below" in capsys.readouterr().err
+    assert tree(warehouse(nights)) == before
+
+
+def test_a_tag_that_people_made_keeps_its_files(nights: Settings) -> None:
+    from pyiceberg.catalog import load_catalog
+
+    folder = warehouse(nights)
+    catalog = load_catalog("encore", type="sql", uri=f"sqlite:///{folder}/catalog.db", warehouse=f"{folder}/tables")
+    table = catalog.load_table("encore.metrics")
+    table.manage_snapshots().create_tag(table.metadata.current_snapshot_id, "audit-2026").commit()
+    assert main(NOW) == 0
+    assert "metrics" in stored(nights, NIGHTS[0])
+    audited = catalog.load_table("encore.metrics").scan(snapshot_id=Tables(nights).tagged("metrics", "audit-2026"))
+    assert set(audited.to_arrow()["ds"].to_pylist()) == set(NIGHTS)
+
+
+@pytest.mark.parametrize("words", [["--keep-nights", "0"], ["--keep-nights", "many"], ["--grace-hours", "-1"]])
+def test_wrong_numbers_are_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["tables", "expire", *words])
+    assert words[0] in capsys.readouterr().err

@@ -1,0 +1,202 @@
+"""What a run reads is decided once, by its first task."""
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from jobs import pin
+from jobs.cli import main
+from jobs.landing import Landed, new_batch
+from jobs.settings import Settings
+from jobs.storage.runs import Entry, Run
+from schemas.domains import DOMAINS
+from schemas.names import MODELS
+from tests.jobs.fakes import DS, fake_night, publish_words
+
+Captured = pytest.CaptureFixture[str]
+NEXT = "2026-11-21"
+
+
+def land(config: Settings, checksum: str, ds: str = DS, path: str = "ratings.csv", domain: str = "movies") -> None:
+    """One landed file with one row."""
+    with new_batch(config.landing, domain, ds, f"{checksum}-{ds}", {}) as batch:
+        batch.add(path, checksum, "interactions", pa.table({"user_id": ["u"]}).to_batches())
+
+
+def call(run: str = "r", ds: str = DS, *more: str) -> int:
+    """`encore pin …`."""
+    return main(["pin", "--domain", "movies", "--ds", ds, "--run", run, *more])
+
+
+def entry(config: Settings, run: str = "r", ds: str = DS) -> Entry:
+    return Run(config.warehouse, "movies", ds, run).entry("pin")
+
+
+def pinned(config: Settings, run: str = "r", ds: str = DS) -> list[str]:
+    """Checksums of the pinned files."""
+    return [file["checksum"] for file in entry(config, run, ds).facts["inputs"]]
+
+
+def cleaned(config: Settings, checksum: str, ds: str = DS) -> None:
+    """Publishes a night that has cleaned a file."""
+
+    def name(rows: dict[str, list[dict[str, object]]]) -> None:
+        rows["files"][0]["checksum"] = checksum
+
+    fake_night(config, 1, ds=ds, run="before", broken=name)
+    assert main(publish_words("before", ds=ds)) == 0
+
+
+def test_a_run_is_pinned_once(config: Settings) -> None:
+    land(config, "a")
+    assert call("r", DS, "--top-k", "7") == 0
+    first = entry(config).facts
+    land(config, "b")
+    cleaned(config, "a")
+    assert call("r", DS, "--top-k", "9") == 0
+    assert entry(config).facts == first
+    assert first["configuration"]["domain"]["top_k"] == 7
+    assert set(first["snapshots"].values()) == {None}
+    assert pinned(config) == ["a"]
+
+
+def test_a_pin_that_failed_is_made_again(config: Settings) -> None:
+    Run(config.warehouse, "movies", DS, "r").record(Entry("pin", "failed", "a", error="full"))
+    land(config, "a")
+    assert call() == 0
+    assert pinned(config) == ["a"]
+
+
+def test_another_run_has_the_same_hash_for_the_same_configuration(config: Settings) -> None:
+    for run, more in (("r", ()), ("s", ()), ("t", ("--top-k", "3"))):
+        assert call(run, DS, *more) == 0
+    hashes = [entry(config, run).facts["configuration_hash"] for run in "rst"]
+    assert hashes[0] == hashes[1] != hashes[2]
+    assert len(hashes[0]) == 64
+
+
+def test_files_of_later_nights_and_other_domains_are_not_read(config: Settings) -> None:
+    land(config, "old", "2026-11-19")
+    land(config, "own")
+    land(config, "later", NEXT)
+    land(config, "other", domain="music")
+    assert call() == 0
+    assert pinned(config) == ["old", "own"]
+
+
+def test_the_same_bytes_are_read_once(config: Settings) -> None:
+    land(config, "a", "2026-11-19", "one.csv")
+    land(config, "a", DS, "two.csv")
+    assert call() == 0
+    assert [file["path"] for file in entry(config).facts["inputs"]] == ["one.csv"]
+
+
+@pytest.mark.parametrize(
+    ("night", "ds", "read"),
+    [
+        (DS, NEXT, ["b"]),  # cleaned by an earlier night
+        (NEXT, DS, ["b"]),  # an old night runs again: what a later one has cleaned stays there
+        (DS, DS, ["a", "b"]),  # the night itself runs again
+    ],
+)
+def test_files_that_a_night_has_cleaned_are_that_nights(config: Settings, night: str, ds: str, read: list[str]) -> None:
+    land(config, "a")
+    land(config, "b")
+    cleaned(config, "a", night)
+    assert call("r", ds) == 0
+    assert pinned(config, "r", ds) == read
+
+
+def test_a_night_that_failed_leaves_its_files_to_the_next(config: Settings) -> None:
+    land(config, "a")
+    assert call("failed") == 0
+    Run(config.warehouse, "movies", DS, "failed").record(Entry("clean", "failed", "x"))
+    assert call("r", NEXT) == 0
+    assert pinned(config, "r", NEXT) == ["a"]
+
+
+def test_unseen_files() -> None:
+    """By hand: cleaned elsewhere is out, cleaned tonight or never is in, each checksum once, in order."""
+
+    def landed(checksums: Iterable[str]) -> list[Landed]:
+        return [Landed(f"{place}.csv", checksum, "items", 1, ()) for place, checksum in enumerate(checksums)]
+
+    seen = {"theirs": NEXT, "ours": DS}
+    assert [file.path for file in pin.unseen(landed(["new", "theirs", "ours", "new"]), seen, DS)] == ["0.csv", "2.csv"]
+    assert pin.unseen([], seen, DS) == []
+
+
+def test_the_models_that_are_asked_for_are_pinned(config: Settings) -> None:
+    assert call("r", DS, "--models", MODELS[0]) == 0
+    assert entry(config).facts["configuration"]["models"] == [MODELS[0]]
+    assert call("s") == 0
+    assert entry(config, "s").facts["configuration"]["models"] == list(MODELS)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--models", ""), "--models must name at least one of: popularity"),
+        (("--models", ","), "--models must name at least one of: popularity"),
+        (("--models", "popularity,magic"), "--models: there is no model 'magic'; there are: popularity"),
+        (("--top-k", "0"), "domains.movies.top_k must be between 1 and 1000, got 0"),
+        (("--top-k", "1001"), "domains.movies.top_k must be between 1 and 1000, got 1001"),
+    ],
+)
+def test_a_bad_value_is_named_with_its_rule(
+    config: Settings, capsys: Captured, words: tuple[str, ...], told: str
+) -> None:
+    assert call("r", DS, *words) == 2
+    assert told in capsys.readouterr().err.splitlines()[-1]
+    found = Run(config.warehouse, "movies", DS, "r").find("pin")
+    assert found is not None
+    assert (found.state, found.exit_code) == ("failed", 2)
+
+
+@pytest.mark.parametrize(
+    ("toml", "told"),
+    [
+        ("[domains.movies]\ntop_k = 0\n", "domains.movies.top_k must be between 1 and 1000, got 0"),
+        ("[domains.movies]\nbest = 1\n", "domains.movies.best is not a setting"),
+        ("[domains.films]\n", "unknown domain 'films'; there are: movies, music, games"),
+        ("[models.magic]\n", "unknown model 'magic'; there are: popularity"),
+        ("[domains.movies\n", "not valid TOML"),
+    ],
+)
+def test_a_bad_file_is_named_with_its_rule(
+    config: Settings, capsys: Captured, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, toml: str, told: str
+) -> None:
+    file = tmp_path / "encore.toml"
+    file.write_text(toml)
+    monkeypatch.setenv("ENCORE_CONFIG", str(file))
+    assert call() == 2
+    assert told in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_the_form_overrides_the_file_and_the_file_the_default(
+    config: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "encore.toml"
+    file.write_text("[domains.movies]\ntop_k = 5\nneighbours = 6\n")
+    monkeypatch.setenv("ENCORE_CONFIG", str(file))
+    assert call("r", DS, "--top-k", "4") == 0
+    domain = entry(config).facts["configuration"]["domain"]
+    default = DOMAINS["movies"].test_share
+    assert (domain["top_k"], domain["neighbours"], domain["test_share"]) == (4, 6, default)
+
+
+def test_what_is_pinned_is_what_the_night_reads(config: Settings) -> None:
+    """Files of earlier nights for the history, whatever is published afterwards."""
+    from jobs.night import open_night
+
+    cleaned(config, "a")
+    assert call("r", NEXT) == 0
+    fake_night(config, 2, run="replaced")
+    assert main(publish_words("replaced")) == 0
+    night = open_night(config, argparse.Namespace(domain="movies", ds=NEXT, run="r"))
+    before = Run(config.warehouse, "movies", DS, "before")
+    assert night.history("interactions") == before.files("interactions")
+    assert night.last_night("items") == before.files("items")

@@ -1,0 +1,62 @@
+"""`encore report`: the night's page, from a really published warehouse."""
+
+import pytest
+
+from jobs.cli import main
+from jobs.settings import Settings
+from tests.jobs.fakes import DS, USERS, fake_night, publish_words
+
+Captured = pytest.CaptureFixture[str]
+
+
+def page(capsys: Captured, *words: str) -> str:
+    capsys.readouterr()
+    assert main(["report", "--domain", "movies", *words]) == 0
+    return capsys.readouterr().out
+
+
+def rows(told: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.strip("│").split("│")] for line in told.splitlines() if "│" in line]
+
+
+def test_the_page_of_a_night(shared: Settings, capsys: Captured) -> None:
+    told = page(capsys)
+    assert f"movies {DS} is complete (run first)" in told
+    assert "8 new events, 1 rows rejected; 4 users got recommendations of 3 different items" in told
+    assert "held-out events of 4 users" in told
+    found = rows(told)
+    champion = found.index(["item_knn", "champion", "0.0100", "1.00"])
+    assert found.index(["popularity", "challenger", "0.0100", "1.00"]) > champion
+    assert found[champion + 1] == ["", "", "0.0100–0.0100", ""]
+    assert ["clean", "1.5", "64"] in found
+    assert f"tables: {shared.warehouse}\n" in told
+
+
+@pytest.mark.usefixtures("shared")
+def test_one_users_list_with_titles_and_reasons_to_the_letter(capsys: Captured) -> None:
+    told = page(capsys)
+    assert "user [u4]" in told, "all have two events: the first by id"
+    assert min(USERS) == "[u4]"
+    assert [row for row in rows(told) if row[0] in ("1", "2", "3")] == [
+        [str(rank), f"Film {item} #1", "1.0000", "item_knn", "because you watched [bold]it"]
+        for rank, item in enumerate(("n1", 'n"2', "n3"), start=1)
+    ]
+
+
+def test_an_earlier_run_is_told_as_it_was(published: Settings, capsys: Captured) -> None:
+    fake_night(published, 2, run="second", users=(*USERS, "u5"))
+    assert main(publish_words("second")) == 0
+    assert "5 users got recommendations" in page(capsys)
+    earlier = page(capsys, "--ds", DS, "--run", "first")
+    assert "(run first)" in earlier
+    assert "4 users got recommendations" in earlier
+    assert "Film n1 #1" in earlier
+
+
+@pytest.mark.parametrize("words", [("--run", "none"), ("--ds", "2026-11-19")])
+@pytest.mark.usefixtures("shared")
+def test_what_is_not_there(capsys: Captured, words: tuple[str, str]) -> None:
+    assert main(["report", "--domain", "movies", *words]) == 2
+    assert capsys.readouterr().err == (
+        f"error: nothing is published for movies {words[1]}; `encore tables history` lists what is\n"
+    )
