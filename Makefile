@@ -11,6 +11,11 @@ setup: ## both environments (.venv, .venv-airflow) from their lock files, and Ja
 	@docker/java.sh
 	@docker/environment.sh .venv docker/jobs.lock
 	@docker/environment.sh .venv-airflow docker/airflow.lock
+	@$(MAKE) -s .state/compiled
+
+.state/compiled: $(wildcard models/*.py) docker/jobs.lock
+	@mkdir -p .state
+	@.venv/bin/python -m models.compiled && touch $@
 
 nightly: setup ## one night, of three generated catalogues or of SOURCE=movielens:PATH DOMAIN=movies DS=2018-09-24
 	@docker/nightly.sh

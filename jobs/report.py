@@ -89,7 +89,7 @@ def metrics(db: duckdb.DuckDBPyConnection, run: dict[str, Any]) -> Grid:
         grid.add_column(column)
     for model, status in dict.fromkeys((row[0], row[1]) for row in rows):
         mine = {row[2]: row for row in rows if row[0] == model}
-        cells = [f"{mine[m][3]:.4f}\n{mine[m][4]:.4f}–{mine[m][5]:.4f}" if m in mine else "" for m in measures]
+        cells = [f"{mine[m][3]:.4f}\n{mine[m][4]:.3f}–{mine[m][5]:.3f}" if m in mine else "" for m in measures]
         seconds = next(row[7] for row in rows if row[0] == model)
         grid.add_row(model, status, *cells, "" if seconds is None else f"{seconds:.2f}")
     return grid

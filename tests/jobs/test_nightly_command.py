@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -17,19 +18,22 @@ AIRFLOW = """#!{python}
 import json, os, pathlib, signal, sys, time
 from jobs.storage.runs import Entry, Run
 told = json.loads(pathlib.Path({script!r}).read_text())
-with open({calls!r}, "a") as calls:
-    calls.write(json.dumps([sys.argv[1:], dict(os.environ)]) + "\\n")
+
+
+def note(*what):
+    with open({calls!r}, "a") as calls:
+        calls.write(json.dumps(what) + "\\n")
+
+
+signal.signal(signal.SIGINT, lambda *_: sys.exit(note("interrupted", None)))
+note(sys.argv[1:], dict(os.environ))
 if "test" in sys.argv:
     conf = json.loads(sys.argv[-1])
     for domain, entry in told.get("entries", []):
         run = Run(os.environ["ENCORE_WAREHOUSE"], domain, conf["ds"], conf["run"])
         run.record(Entry(attempt="a", **entry))
     print(*told.get("lines", []), sep="\\n", flush=True)
-    try:
-        time.sleep(told.get("sleep", 0))
-    except KeyboardInterrupt:
-        with open({calls!r}, "a") as calls:
-            calls.write(json.dumps(["interrupted", None]) + "\\n")
+    time.sleep(told.get("sleep", 0))
     sys.exit(told.get("code", 0))
 sys.exit(told.get("preparing", 0))
 """
@@ -181,7 +185,14 @@ def test_interruption_reaches_airflow_and_the_spark_server(airflow, ends, stop):
     airflow(entries=[PUBLISH])
     night()
     calls = airflow(sleep=60)
-    threading.Timer(2, os.kill, (os.getpid(), stop)).start()
+    before = len(calls())
+
+    def interrupt():
+        while len(calls()) == before:
+            time.sleep(0.1)
+        os.kill(os.getpid(), stop)
+
+    threading.Thread(target=interrupt).start()
     assert night() == 130
     assert calls()[-1] == ["interrupted", None]
     assert len(ends["stopped"]) == 2

@@ -60,12 +60,12 @@ for place in sys.stdin:
 
 
 def test_several_make_the_tables_at_once(tmp_path: Path) -> None:
-    """The first tasks of a first night: three domains, one new warehouse. Five times."""
+    """The first tasks of a first night: three domains, one new warehouse. Three times."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
     processes = [subprocess.Popen([sys.executable, "-c", CREATE], **pipes) for _ in range(3)]
     try:
         assert [process.stdout.readline() for process in processes] == ["ready\n"] * 3
-        for number in range(5):
+        for number in range(3):
             for process in processes:
                 process.stdin.write(f"{tmp_path}/{number}\n")
                 process.stdin.flush()
@@ -130,13 +130,13 @@ tables = Tables(load({"ENCORE_WAREHOUSE": place}))
 tables.pointer("users")
 print("ready", flush=True)
 sys.stdin.readline()
-for number in range(15):
+for number in range(8):
     tables.replace("users", {"domain": domain, "ds": "2026-11-20"}, [path], f"{domain}.{number}")
 """
 
 
 def test_commits_to_one_table_at_once_all_land(tables: Tables, config: Settings) -> None:
-    """Two processes, fifteen commits each without a pause: every one leaves its tag, and both partitions are whole."""
+    """Two processes, eight commits each without a pause: every one leaves its tag, and both partitions are whole."""
     paths = {domain: users(config, domain, "2026-11-20", 1, 2) for domain in ("movies", "music")}
     place = config.warehouse.removeprefix("file://")
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT}
@@ -153,8 +153,8 @@ def test_commits_to_one_table_at_once_all_land(tables: Tables, config: Settings)
     tags = tables.pointer("users").tags
     for domain, path in paths.items():
         assert tables.current_files("users", domain) == [("2026-11-20", path)]
-        assert {f"{domain}.{number}" for number in range(15)} <= set(tags)
-        for number in range(15):
+        assert {f"{domain}.{number}" for number in range(8)} <= set(tags)
+        for number in range(8):
             found = tables.data_files("users", tags[f"{domain}.{number}"], domain=domain)
             assert found == [("2026-11-20", path)]
 

@@ -1,0 +1,93 @@
+"""`encore user`: history, recommendations, similar users."""
+
+import json
+
+import pytest
+
+from jobs.cli import main
+from jobs.settings import Settings
+from jobs.storage.runs import REFUSED, Entry
+from jobs.user import when
+from tests.jobs.fakes import DS, fake_night, publish_words
+from tests.jobs.nights import publish
+
+Captured = pytest.CaptureFixture[str]
+NEXT = "2026-11-21"
+
+
+def user(capsys: Captured, *words: str) -> dict[str, list[dict[str, object]]]:
+    capsys.readouterr()
+    assert main(["user", *words, "--format", "json"]) == 0
+    return dict(json.loads(capsys.readouterr().out))
+
+
+def test_history_is_newest_first_and_everything_has_its_title(published: Settings, capsys: Captured) -> None:
+    publish(published, 2, ds=NEXT, run="next")
+    found = user(capsys, "ü'2", "--domain", "movies")
+    assert {name: found[name] for name in ("domain", "ds", "run_id", "user_id")} == {
+        "domain": "movies",
+        "ds": NEXT,
+        "run_id": "next",
+        "user_id": "ü'2",
+    }
+    assert [(str(row["ts"])[:10], row["item_id"], row["title"], row["value"]) for row in found["history"]] == [
+        (NEXT, "s'2", "Film s'2 #2", 2.0),
+        (NEXT, "s1", "Film s1 #2", 2.0),
+        (DS, "s'2", "Film s'2 #2", 1.0),
+        (DS, "s1", "Film s1 #2", 1.0),
+    ]
+    assert found["recommendations"] == [
+        {
+            "rank": rank,
+            "item_id": item,
+            "title": f"Film {item} #2",
+            "score": 2.0,
+            "model": "item_knn",
+            "because": "because you watched [bold]it",
+        }
+        for rank, item in enumerate(("n1", 'n"2', "n3"), 1)
+    ]
+    similar = found["similar_users"]
+    assert [(row["method"], row["rank"], row["user_id"]) for row in similar] == [("cosine", 1, '日"3')]
+    assert similar[0]["similarity"] == pytest.approx(0.02)
+    earlier = user(capsys, "ü'2", "--domain", "movies", "--ds", DS)
+    assert (earlier["ds"], len(earlier["history"]), earlier["recommendations"][0]["score"]) == (DS, 2, 1.0)
+
+
+def test_terminal_shows_texts_as_they_are(shared: Settings, capsys: Captured) -> None:
+    assert main(["user", "[u4]", "--domain", "movies", "--rows", "2"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"user [u4], movies {DS} (run first)\n")
+    assert "history: the last 2 of 2" in shown
+    assert "recommendations: 2 of 3" in shown
+    assert 'Film n"2 #1' in shown
+    assert "because you watched [bold]it" in shown
+    assert "Film n3 #1" not in shown
+    assert "2026-11-20 12:00" in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["nobody", "--domain", "movies"], "error: movies 2026-11-20 knows no user 'nobody'"),
+        (["n1", "--domain", "movies"], "knows no user 'n1'"),  # an item's id
+        (["u1", "--domain", "music"], "error: no complete night of music; "),
+        (["u1", "--domain", "movies", "--ds", NEXT], f"error: no complete night of movies {NEXT}; "),
+    ],
+)
+def test_what_is_not_there_is_named(shared: Settings, capsys: Captured, words: list[str], told: str) -> None:
+    assert main(["user", *words]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_refused_night_has_no_lists_to_show(published: Settings, capsys: Captured) -> None:
+    night = fake_night(published, 2, ds=NEXT, run="worse")
+    night.run.record(Entry("gate", REFUSED, "b", {"models": night.tonight("models")}, {"models": 2}))
+    assert main(publish_words("worse", ds=NEXT)) == 0
+    assert user(capsys, "u1", "--domain", "movies")["ds"] == DS
+    assert main(["user", "u1", "--domain", "movies", "--ds", NEXT]) == 2
+
+
+def test_an_event_without_a_time_has_its_place_in_the_order() -> None:
+    assert when({"ts": None, "ordinal": 7}) == "#7"
+    assert when({"ts": None, "ordinal": None}) == ""
