@@ -26,39 +26,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
+from interactions import generated, movielens
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-USERS, ITEMS, EVENTS = 138_000, 26_000, 22_000_000
 Scores = npt.NDArray[np.float32]
 Job = Callable[[], Any]  # returns scores, or a sparse matrix of them
-
-
-def generated(size: Fraction, seed: int = 7) -> sp.csr_array:
-    """Ratings 1..5 [users, items]: item popularity 1/(20 + rank), log-normal users; `size` is the share of events.
-
-    Users and items shrink with the root of the size, so that the matrix is as dense at any size.
-    """
-    random, root = np.random.default_rng(seed), float(size) ** 0.5
-    users, items, events = int(USERS * root), int(ITEMS * root), int(EVENTS * size)
-    activity = random.lognormal(0, 1, users)
-    popularity = np.cumsum(1 / (20 * root + 1 + random.permutation(items)))
-    pairs = np.empty(0, np.int64)
-    while len(pairs) < events:
-        draws = random.multinomial(int((events - len(pairs)) * 1.5) + 1000, activity / activity.sum())
-        drawn = np.searchsorted(popularity, random.random(draws.sum()) * popularity[-1])
-        pairs = np.unique(np.concatenate([pairs, np.repeat(np.arange(users), draws) * items + drawn]))
-    pairs = np.sort(random.permutation(pairs)[:events])
-    ratings = random.integers(1, 6, events).astype(np.float32)
-    return sp.csr_array((ratings, (pairs // items, pairs % items)), shape=(users, items))
-
-
-def movielens() -> sp.csr_array:
-    """MovieLens-1M [users, items] as 0 and 1, from the folder ENCORE_DATA."""
-    folder = Path(os.environ.get("ENCORE_DATA", ROOT / "../shared/data"))
-    users, items = np.loadtxt(folder / "movielens-1m/ml-1m.txt", dtype=np.int64, unpack=True)
-    return sp.csr_array((np.ones(len(users), np.float32), (users, items)))
 
 
 def encore(rows: sp.csr_array, k: int, threads: int) -> Job:
@@ -160,19 +134,16 @@ def measure(contestant: str, data: Path, k: int, threads: int, scores: Path) -> 
     os.environ.update(OMP_NUM_THREADS=str(threads), OPENBLAS_NUM_THREADS="1")
     rows = sp.csr_array(sp.load_npz(data))
     job = CONTESTANTS[contestant](rows, k, threads)
-    loaded = peak_mib()
     wall, cpu = time.perf_counter(), time.process_time()
     found = job()
     seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
-    peak = peak_mib()
     np.save(scores, best(found, k) if sp.issparse(found) else found[:, : k - 1])
-    return {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mib": peak, "loaded_mib": loaded}
+    return {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mib": peak_mib()}
 
 
 def peak_mib() -> float:
     """Most memory that this process has held, in MiB. (ru_maxrss would begin with its parent's.)"""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
 
 
 def alone(*arguments: Any) -> dict[str, float]:
@@ -201,7 +172,7 @@ def compared(name: str, side: str, rows: sp.csr_array, options: argparse.Namespa
                 yield line | {"note": "not installed" if contestant in missing else "left out: too slow at this size"}
                 continue
             line |= {key: statistics.median(run[key] for run in runs[contestant]) for key in runs[contestant][0]}
-            line |= {"all_seconds": [run["seconds"] for run in runs[contestant]]}
+            line["all_seconds"] = [run["seconds"] for run in runs[contestant]]
             line["multiply_adds_per_second"] = products / line["seconds"]
             if runs.get("encore"):
                 line["times_encore"] = line["seconds"] / statistics.median(run["seconds"] for run in runs["encore"])
@@ -224,12 +195,10 @@ def shown(line: dict[str, Any]) -> str:
 
 def plotted(lines: list[dict[str, Any]], path: str) -> None:
     """Seconds over multiply-adds, a curve for each contestant and side."""
-    import matplotlib as mpl
+    from matplotlib.figure import Figure
 
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4.5), sharey=True)
+    figure = Figure(figsize=(11, 4.5))
+    axes = figure.subplots(1, 2, sharey=True)
     for axis, side in zip(axes, ("items", "users"), strict=True):
         for contestant in CONTESTANTS:
             points = sorted(

@@ -30,7 +30,7 @@ class JobOperator(BaseOperator):
 
     0: done, the last line of JSON is the XCom. 2, wrong input: failed for good. 3, refused by the gate: skipped. Else a
     fault: tried again. Arguments that render to nothing are left out. Skips itself where `when` does not render to
-    True; with `one_upstream` (and the rule all_done), fails where no task before it succeeded.
+    True; with `one_upstream` (and the rule all_done), where no task before it succeeded: fails, skips if all skipped.
     """
 
     template_fields = ("arguments", "when")
@@ -47,7 +47,8 @@ class JobOperator(BaseOperator):
             ti = context["ti"]
             states = ti.get_task_states(ti.dag_id, task_ids=[*self.upstream_task_ids], run_ids=[ti.run_id])[ti.run_id]
             if "success" not in states.values():
-                raise AirflowFailException(f"{self.task_id} needs one task of these to succeed: {states}")
+                error = AirflowSkipException if {*states.values()} <= {"skipped"} else AirflowFailException
+                raise error(f"{self.task_id} needs one task of these to succeed: {states}")
         self.log.info("[encore] %s started", self.task_id)
         code, result, reason = self.call([self.job, *filter(None, self.arguments)])
         if code:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jobs import job
-from jobs.errors import InputError
+from jobs.errors import InputError, RefusedError
 from jobs.landing import Landed, landed
 from jobs.night import Attempt, Night, fingerprint, night_parser, resolved
 from jobs.settings import override
@@ -47,6 +47,11 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     night.tables.create()
     pinned = published(night)
     inputs = unseen(landed(night.settings.landing, night.run.domain, night.ds), seen(pinned["history"]), night.ds)
+    if not inputs and not pinned["history"]["interactions"]:
+        raise RefusedError(
+            f"nothing was ever imported for {night.run.domain} up to {night.ds}; "
+            "import files first (`encore import --help`)"
+        )
     log.info("pinned %d files for %s %s", len(inputs), night.run.domain, night.ds)
     attempt.facts |= {
         "trigger": args.trigger,

@@ -9,7 +9,6 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from jobs import spark_server
 from jobs.night import Night
-from jobs.storage.files import listing, parquet_rows
 from schemas.table import Table
 
 
@@ -48,7 +47,6 @@ def write(frame: DataFrame, folder: str, schema: pa.Schema, sort: Sequence[str] 
 def write_table(frame: DataFrame, folder: str, table: Table) -> None:
     """Writes rows of a table, sorted by its key within each file."""
     write(frame, folder, table.schema, [name for name in table.key if name not in table.partition])
-
 
 
 def hadoop(address: str) -> str:

@@ -33,13 +33,13 @@ def panels(block: Block) -> Any:
 
 
 @numba.njit(cache=True, nogil=True, _nrt=False)
-def _head(sums, queries, low, high, ends, block, dense, panel):  # type: ignore[no-untyped-def]
-    """Head products of queries low..high with the block's panels from `panel` on.
+def _head(sums, queries, low, high, ends, block, dense, start):  # type: ignore[no-untyped-def]
+    """Head products of queries low..high with the block's panels from `start` on.
 
     Laid out sums[panel][query][lane], so that they are written in the order of memory.
     """
     stride = (QUERIES + 1) * LANES
-    for panel in range(panel, len(block.bound_size) // LANES):
+    for panel in range(start, len(block.bound_size) // LANES):
         base = panel * block.dense * LANES
         for q in range(low, high):
             at = panel * stride + (q - low) * LANES
@@ -47,14 +47,14 @@ def _head(sums, queries, low, high, ends, block, dense, panel):  # type: ignore[
 
 
 @numba.njit(cache=True, nogil=True, _nrt=False)
-def _row(products, sums, query, ranks, values, low, high, block, begin, behind, panel):  # type: ignore[no-untyped-def]
+def _row(products, sums, query, ranks, values, low, high, block, begin, behind, start):  # type: ignore[no-untyped-def]
     """One query's products with the block: its head sums, and the tail features low..high scattered onto them.
 
     begin: where each feature's holders are read from; it moves `behind` the query where the block is its own, since
     the rows before have met it.
     """
     stride = (QUERIES + 1) * LANES
-    for panel in range(panel, len(products) // LANES):
+    for panel in range(start, len(products) // LANES):
         copy(products, panel * LANES, sums, panel * stride + query * LANES)
     first, holders, weights = block.first, block.holders, block.weights
     for p in range(low, high):
@@ -88,7 +88,9 @@ def _scan(rule, kept, products, q, queries, by_size, by_scale, block, by_sizes, 
     number, size, scale = queries.numbers[q], queries.bound_size[q], queries.bound_scale[q]
     exact_size, exact_scale, slot = queries.size[q], queries.scale[q], queries.slots[q]
     keys, filled, floor, k = kept.keys, kept.filled, kept.floor, kept.k
-    for low in range(len(products) - LANES, (after + 1) // LANES * LANES - 1, -LANES):  # lightest rows first: the likeliest to be close
+    for low in range(
+        len(products) - LANES, (after + 1) // LANES * LANES - 1, -LANES
+    ):  # lightest rows first: the likeliest to be close
         mine = exceeding(products, low, block.bound_size, by_size, block.bound_scale, by_scale)
         theirs = exceeding(products, low, by_sizes, size, by_scales, scale)
         either = mine | theirs

@@ -65,6 +65,14 @@ def test_a_failure_stays_in_its_domain_and_fails_the_run(night):
     assert states["spark_stop"] == "success"  # and yet the run is red
 
 
+def test_a_domain_without_files_is_left_out(night):
+    state, states, calls = night({"domains": ["movies", "music"], "ds": "2026-03-01"}, {"pin --domain=music": 3})
+    assert state == "success"
+    assert set(states_of(states, "music").values()) == {"skipped"}
+    assert [call[0] for call in calls if "--domain=music" in call] == ["pin"]
+    assert set(states_of(states, "movies").values()) == {"success"}
+
+
 def test_one_model_is_enough_but_a_failed_one_shows(night):
     conf = {"domains": ["movies"], "ds": "2026-03-01"}
     state, states, calls = night(conf, {"--model=item_knn": 1})

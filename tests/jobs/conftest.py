@@ -46,5 +46,5 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def shared(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """As `published`, but the same for all tests: they only read it."""
+    """As `published`, but the same for all tests: they only read it, and commit nothing."""
     return use(shelf, monkeypatch)

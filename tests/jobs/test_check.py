@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +46,10 @@ def normal(made: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 @pytest.fixture
-def catalog(normal: Settings) -> Iterator[Catalog]:
+def catalog(normal: Settings) -> Catalog:
     """The catalog, without Encore."""
     folder = warehouse(normal)
-    yield load_catalog("encore", type="sql", uri=f"sqlite:///{folder}/catalog.db", warehouse=f"{folder}/tables")
+    return load_catalog("encore", type="sql", uri=f"sqlite:///{folder}/catalog.db", warehouse=f"{folder}/tables")
 
 
 def findings(capsys: Captured, *words: str) -> list[tuple[str, str, str]]:

@@ -1,6 +1,9 @@
 """`encore tables expire` on real Iceberg tables: what goes, what stays, what readers and runs still have."""
 
+import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -15,6 +18,7 @@ from tests.jobs.conftest import use
 from tests.jobs.fakes import USERS, both, expected, fake_night, publish_words, together
 from tests.jobs.nights import make_old, publish, tree, warehouse
 
+ROOT = Path(__file__).parents[2]
 NOW = ["tables", "expire", "--keep-nights", "2", "--grace-hours", "0"]
 NIGHTS = ["2026-11-11", "2026-11-12", "2026-11-13", "2026-11-14"]
 PEOPLE = (*USERS, "u5", "u6", "u7", "u8")
@@ -232,6 +236,33 @@ def test_a_tag_that_people_made_keeps_its_files(nights: Settings) -> None:
     assert "metrics" in stored(nights, NIGHTS[0])
     audited = catalog.load_table("encore.metrics").scan(snapshot_id=Tables(nights).tagged("metrics", "audit-2026"))
     assert set(audited.to_arrow()["ds"].to_pylist()) == set(NIGHTS)
+
+
+def test_killed_between_tables_it_is_completed_by_the_next_call(nights: Settings) -> None:
+    words = [sys.executable, "-m", "tests.jobs.killed"]
+    with subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        for die, code in ((1, -9), (2, -9), (6, -9), (None, 0)):
+            process.stdin.write(json.dumps({"words": NOW, "die": die}) + "\n")
+            process.stdin.flush()
+            assert int(process.stdout.readline()) == code
+            assert both(nights)[1]["models"] == together(MUSIC, expected(4, ds=NIGHTS[3], users=8))["models"]
+    assert through_polars(nights, "recommendations", "movies") == NIGHTS[2:]
+    assert stored(nights, NIGHTS[0]) == INPUTS | {"runs"}
+    assert clean()
+
+
+def test_another_domain_publishes_at_the_same_time(nights: Settings) -> None:
+    night = fake_night(nights, 7, domain="games", ds=NIGHTS[0])
+    words = [sys.executable, "-m", "jobs", *NOW[:4]]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE) as process:
+        for _ in range(4):  # it takes as long as the other's start
+            assert main(publish_words("run", domain="games", ds=night.ds)) == 0
+        assert process.wait(timeout=60) == 0
+    assert through_polars(nights, "recommendations", "movies") == NIGHTS[2:]
+    assert through_polars(nights, "recommendations", "games") == NIGHTS[:1]
+    assert main(["tables", "check"]) == 0
 
 
 @pytest.mark.parametrize("words", [["--keep-nights", "0"], ["--keep-nights", "many"], ["--grace-hours", "-1"]])

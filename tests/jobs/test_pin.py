@@ -71,6 +71,7 @@ def test_a_pin_that_failed_is_made_again(config: Settings) -> None:
 
 
 def test_another_run_has_the_same_hash_for_the_same_configuration(config: Settings) -> None:
+    land(config, "a")
     for run, more in (("r", ()), ("s", ()), ("t", ("--top-k", "3"))):
         assert call(run, DS, *more) == 0
     hashes = [entry(config, run).facts["configuration_hash"] for run in "rst"]
@@ -130,6 +131,7 @@ def test_unseen_files() -> None:
 
 
 def test_the_models_that_are_asked_for_are_pinned(config: Settings) -> None:
+    land(config, "a")
     assert call("r", DS, "--models", MODELS[0]) == 0
     assert entry(config).facts["configuration"]["models"] == [MODELS[0]]
     assert call("s") == 0
@@ -179,6 +181,7 @@ def test_a_bad_file_is_named_with_its_rule(
 def test_the_form_overrides_the_file_and_the_file_the_default(
     config: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    land(config, "a")
     file = tmp_path / "encore.toml"
     file.write_text("[domains.movies]\ntop_k = 5\nneighbours = 6\n")
     monkeypatch.setenv("ENCORE_CONFIG", str(file))
@@ -200,3 +203,10 @@ def test_what_is_pinned_is_what_the_night_reads(config: Settings) -> None:
     before = Run(config.warehouse, "movies", DS, "before")
     assert night.history("interactions") == before.files("interactions")
     assert night.last_night("items") == before.files("items")
+
+
+def test_a_domain_without_any_files_is_left_out(config: Settings, capsys: Captured) -> None:
+    """Not a failure: the scheduled night runs all domains, and a company may have one."""
+    land(config, "later", NEXT)
+    assert call() == 3
+    assert "nothing was ever imported for movies up to 2026-11-20" in capsys.readouterr().err.splitlines()[-1]

@@ -1,0 +1,70 @@
+"""What the README tells people to type works."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from jobs import cli, settings
+from tests.jobs.fakes import USERS, fake_night, publish_words
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+NIGHT = "2018-09-24"
+
+
+def blocks(language: str) -> list[str]:
+    """The README's code blocks in a language."""
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the warehouse of the night that the README speaks of, and the working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ENCORE_CONFIG", raising=False)
+    monkeypatch.setenv("ENCORE_WAREHOUSE", "warehouse")
+    monkeypatch.setenv("POLARS_ICEBERG_PLANNER", "pyiceberg")
+    fake_night(settings.load(), 1, ds=NIGHT, run="RUN")
+    assert cli.main(publish_words("RUN", ds=NIGHT)) == 0
+    return tmp_path
+
+
+def test_the_tables_read_from_python_and_duckdb(clone: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    found: dict[str, Any] = {}
+    (code,) = blocks("python")
+    exec(
+        code.replace(
+            "table.scan(row_filter=\"domain = 'movies' and", "frame = table.scan(row_filter=\"domain = 'movies' and"
+        ),
+        found,
+    )
+    assert set(found["frame"]["user_id"]) == set(USERS)
+    rows = [row for file in found["files"] for row in duckdb.read_parquet(file.removeprefix("file://")).fetchall()]
+    assert len(rows) == len(found["frame"])
+
+
+def test_the_tables_commands_work(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    commands = [line.split("#")[0].strip() for block in blocks("") for line in block.splitlines()]
+    told = [shlex.split(line)[1:] for line in commands if line.startswith("encore tables ")]
+    assert len(told) == 6
+    for words in told:
+        assert cli.main(words) == 0, words
+    assert USERS[0] in capsys.readouterr().out
+
+
+def test_the_toml_is_valid(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (toml,) = blocks("toml")
+    (clone / "encore.toml").write_text(toml)
+    config = settings.load({"ENCORE_CONFIG": str(clone / "encore.toml")})
+    assert config.domains["movies"].top_k == 50
+    assert config.spark["spark.driver.memory"] == "8g"
+
+
+def test_every_file_that_the_readme_names_is_there() -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
