@@ -208,8 +208,7 @@ def plotted(lines: list[dict[str, Any]], path: str) -> None:
             )
             axis.loglog(*zip(*points, strict=True), "o-", label=contestant) if points else None
         axis.set(title=f"{side} against {side}", xlabel="multiply-adds", ylabel="seconds")
-        axis.grid(alpha=0.3)
-    axes[0].legend()
+        axis.legend() if axis.lines else None
     figure.savefig(path, bbox_inches="tight")
 
 

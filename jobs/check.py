@@ -83,14 +83,14 @@ def check(tables: Upkeep, since: datetime) -> Iterator[Finding]:
     except (InputError, ValueError, KeyError) as error:
         yield Finding("format", tables.warehouse, str(error))
         return
-    folders, strays = run_folders(tables.warehouse)
-    there = {file.address for folder in folders for attempt in folder.attempts for file in attempt.files}
     states: dict[str, State] = {}
     for name in TABLES:
         try:
             states[name] = tables.state(name)
         except OSError as error:
             yield Finding("metadata", f"table {name}", f"{error}; restore the file or a backup of the catalog")
+    folders, strays = run_folders(tables.warehouse)  # after the tables: whatever they refer to is there by now
+    there = {file.address for folder in folders for attempt in folder.attempts for file in attempt.files}
     bad = {finding.thing: finding for name, state in states.items() for finding in unsound(name, state, there)}
     yield from bad.values()
     if states.keys() < TABLES.keys():

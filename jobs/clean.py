@@ -5,7 +5,7 @@ The rules stand beside the tables in `schemas/`; this job applies them. Read = c
 
 import argparse
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import reduce
 from typing import Any
 
@@ -43,8 +43,7 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     check_landing(night)
     spark = session(night)
     landed = {name: read_landed(night, spark, name) for name in LANDING}
-    history = read(spark, night.history("interactions"), TABLES["interactions"].schema)
-
+    past = {name: read(spark, night.history(name), TABLES[name].schema) for name in ("interactions", "reviews")}
     items = judge(landed["items"], LANDING["items"], night).persist(StorageLevel.DISK_ONLY)
     earlier = read(spark, night.last_night("items"), TABLES["items"].schema)
     known = accepted(items).select("item_id").union(earlier.select("item_id")).distinct()
@@ -52,9 +51,11 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
         "items": items,
         "annotations": judge(with_known(landed["annotations"], known), LANDING["annotations"], night),
         "users": judge(landed["users"], LANDING["users"], night),
-        "reviews": judge(landed["reviews"], LANDING["reviews"], night),
+        "reviews": judge(with_history(landed["reviews"], past, "reviews"), LANDING["reviews"], night),
         "interactions": judge(
-            with_history(with_known(landed["interactions"], known), history), LANDING["interactions"], night
+            with_history(with_known(landed["interactions"], known), past, "interactions"),
+            LANDING["interactions"],
+            night,
         ),
     }
     judged = {name: frame.persist(StorageLevel.DISK_ONLY) for name, frame in judged.items()}
@@ -137,12 +138,12 @@ def with_known(rows: DataFrame, known: DataFrame) -> DataFrame:
     return found.withColumn("item_known", F.coalesce("found", missing)).drop("found")
 
 
-def with_history(rows: DataFrame, history: DataFrame) -> DataFrame:
-    """Adds `in_history`: whether an earlier night has the same interaction (null times are equal)."""
-    keys = LANDING["interactions"].key
-    past = history.select(*(F.col(name).alias(f"past_{name}") for name in keys), F.lit(True).alias("in_past"))
+def with_history(rows: DataFrame, past: Mapping[str, DataFrame], name: str) -> DataFrame:
+    """Adds `in_history`: whether an earlier night has the same row of the table (null times are equal)."""
+    keys = LANDING[name].key
+    known = past[name].select(*(F.col(name).alias(f"past_{name}") for name in keys), F.lit(True).alias("in_past"))
     same = reduce(lambda a, b: a & b, (F.col(name).eqNullSafe(F.col(f"past_{name}")) for name in keys))
-    found = rows.join(past, on=same, how="left").withColumn("in_history", F.coalesce("in_past", F.lit(False)))
+    found = rows.join(known, on=same, how="left").withColumn("in_history", F.coalesce("in_past", F.lit(False)))
     return found.drop("in_past", *(f"past_{name}" for name in keys))
 
 

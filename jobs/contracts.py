@@ -28,6 +28,7 @@ def check(night: Night, tonight: Mapping[str, Sequence[str]]) -> None:
     known = night.tables.current_files("vocabulary", night.run.domain)
     others = {
         "interactions": night.history("interactions"),
+        "reviews": night.history("reviews"),
         "vocabulary": [path for ds, path in known if ds != night.ds],
     }
     with connect() as db:

@@ -85,8 +85,8 @@ def main(args: argparse.Namespace) -> int:
     tables = Upkeep(settings.load())
     tables.check_format()
     domains = [args.domain] if args.domain else list(DOMAINS)
-    folders, _ = run_folders(tables.warehouse)
     states = {name: tables.state(name) for name in TABLES}
+    folders, _ = run_folders(tables.warehouse)  # after the tables: whatever they refer to is there by now
     require_whole(tables, states, folders)
     keep = kept(tables, folders, domains, args.keep_nights, datetime.now(UTC) - timedelta(hours=args.grace_hours))
     cuts = {name: cut(name, state, keep) for name, state in states.items()}

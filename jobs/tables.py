@@ -58,8 +58,14 @@ def parser() -> argparse.ArgumentParser:
     back.add_argument("--to", required=True, type=run_name, metavar="RUN", help="the run, from `encore tables history`")
     for name, (what, made, _) in UPKEEP.items():
         own = made()
-        shape = {"description": own.description, "formatter_class": own.formatter_class}
-        actions.add_parser(name, parents=[own], add_help=False, help=what, **shape)
+        actions.add_parser(
+            name,
+            parents=[own],
+            add_help=False,
+            help=what,
+            description=own.description,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Compiles every numba kernel into the cache, so that no night pays for it: `python -m models.compiled` (make setup)."""
+"""Compiles every numba kernel into the cache, so that no night pays for it: `python -m models.compiled`, in set-up."""
 
 import numpy as np
 

@@ -34,7 +34,7 @@ class Check:
 class Contract:
     """A rule for a whole table before it is published: `violations` is DuckDB SQL that returns the offending rows.
 
-    It sees every table of the night under its name (`interactions` and `vocabulary` with the other nights that count),
+    It sees every table of the night under its name (`interactions`, `reviews` and `vocabulary` with other nights too),
     `night` (domain, ds), and `eligible`, the items that may be recommended.
     """
 

@@ -53,6 +53,23 @@ def two_nights(encore: Encore, tmp_path: Path, lenient: None) -> Encore:
     return encore
 
 
+def check_similarity() -> None:
+    """The published similarity equals its definition in SQL over all events, in double precision."""
+    definition = """
+        WITH r AS (SELECT user_id, item_id, max_by(value, ts) AS v FROM interactions GROUP BY ALL),
+             n AS (SELECT item_id, sqrt(sum(v * v)) AS norm FROM r GROUP BY item_id)
+        SELECT a.item_id, b.item_id AS similar_item_id, sum(a.v * b.v) / (any_value(na.norm) * any_value(nb.norm)) AS s
+        FROM r a JOIN r b ON a.user_id = b.user_id AND a.item_id <> b.item_id
+        JOIN n na ON na.item_id = a.item_id JOIN n nb ON nb.item_id = b.item_id GROUP BY a.item_id, b.item_id"""
+    found = ask(
+        f"""SELECT count(similarity), count(s), max(abs(similarity - s))
+            FROM latest.item_similarity FULL JOIN ({definition}) USING (item_id, similar_item_id)"""
+    )
+    # each of the first 10 films meets the 9 others; film 10 meets the 8 that its only user rated, both ways
+    assert found[0][:2] == (106, 106)
+    assert found[0][2] < 1e-6
+
+
 def test_two_nights_and_the_first_again(two_nights: Encore, rows: Rows) -> None:
     # the repeated row is a duplicate of history
     assert [(r["line"], r["reasons"]) for r in rows("clean", "rejected", ds="2000-01-02")] == [(2, ["duplicate"])]
@@ -74,28 +91,13 @@ def test_two_nights_and_the_first_again(two_nights: Encore, rows: Rows) -> None:
         "SELECT count(*) FROM latest.recommendations r JOIN interactions i USING (user_id, item_id) WHERE r.ds >= i.ds"
     ) == [(0,)]
 
+    check_similarity()
+
     everything = {
         name: ask(f"SELECT * FROM {name} ORDER BY ALL") for name in ("interactions", "vocabulary", "recommendations")
     }
     assert night(two_nights, "2000-01-01") == [0] * len(JOBS)
     assert {name: ask(f"SELECT * FROM {name} ORDER BY ALL") for name in everything} == everything
-
-
-def test_similarity_of_the_published_table_equals_sql(two_nights: Encore) -> None:
-    """The definition in DuckDB SQL over all events, in double precision."""
-    definition = """
-        WITH r AS (SELECT user_id, item_id, max_by(value, ts) AS v FROM interactions GROUP BY ALL),
-             n AS (SELECT item_id, sqrt(sum(v * v)) AS norm FROM r GROUP BY item_id)
-        SELECT a.item_id, b.item_id AS similar_item_id, sum(a.v * b.v) / (any_value(na.norm) * any_value(nb.norm)) AS s
-        FROM r a JOIN r b ON a.user_id = b.user_id AND a.item_id <> b.item_id
-        JOIN n na ON na.item_id = a.item_id JOIN n nb ON nb.item_id = b.item_id GROUP BY a.item_id, b.item_id"""
-    found = ask(
-        f"""SELECT count(similarity), count(s), max(abs(similarity - s))
-            FROM latest.item_similarity FULL JOIN ({definition}) USING (item_id, similar_item_id)"""
-    )
-    # each of the first 10 films meets the 9 others; film 10 meets the 8 that its only user rated, both ways
-    assert found[0][:2] == (106, 106)
-    assert found[0][2] < 1e-6
 
 
 def test_sequences_are_in_order_and_split_by_time(encore: Encore, tmp_path: Path) -> None:
