@@ -82,10 +82,11 @@ def user(db: duckdb.DuckDBPyConnection, night: tuple[str, str, str, int], user_i
 def show_user(found: dict[str, Any], rows: int) -> None:
     """The same for a terminal, the first rows of each part."""
     history, lists, alike = (found[name][:rows] for name in ("history", "recommendations", "similar_users"))
+    order = "newest first" if any(map(when, history)) else "the source knows no order"
     show(
         f"user {found['user_id']}, {found['domain']} {found['ds']} (run {found['run_id']})",
         grid(
-            f"history: the last {len(history)} of {len(found['history'])}",
+            f"history: {len(history)} of {len(found['history'])}, {order}",
             ("when", "title", "kind", "value"),
             [(when(row), row["title"] or row["item_id"], row["kind"], row["value"]) for row in history],
         ),

@@ -58,7 +58,7 @@ def test_terminal_shows_texts_as_they_are(shared: Settings, capsys: Captured) ->
     assert main(["user", "[u4]", "--domain", "movies", "--rows", "2"]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith(f"user [u4], movies {DS} (run first)\n")
-    assert "history: the last 2 of 2" in shown
+    assert "history: 2 of 2, newest first" in shown
     assert "recommendations: 2 of 3" in shown
     assert 'Film n"2 #1' in shown
     assert "because you watched [bold]it" in shown

@@ -1,5 +1,6 @@
 """One Spark Connect server and one session for all Spark tests: the start that a night pays once, tests pay once."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,20 +16,21 @@ from jobs.storage import frames
 from jobs.storage.runs import Run
 from schemas.tables import TABLES
 
+RUN = f"tests-{os.getpid()}"
+
 
 @pytest.fixture(scope="session")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def config() -> Iterator[Settings]:
     """Settings whose Spark server is shared by the tests and stopped after them."""
-    state = tmp_path_factory.mktemp("state")
-    config = settings.load({"ENCORE_STATE": str(state)})
+    config = settings.load({})
     yield config
-    spark_server.stop(config, "tests")
+    spark_server.stop(config, RUN)
 
 
 @pytest.fixture(scope="session")
 def session(config: Settings) -> Iterator[SparkSession]:
     """The session of the shared server, made as a job makes it."""
-    session = spark.session(Night(config, Run("file:///nowhere", "movies", "2020-01-03", "tests")))
+    session = spark.session(Night(config, Run("file:///nowhere", "movies", "2020-01-03", RUN)))
     yield session
     session.stop()
 
@@ -50,7 +52,7 @@ def encore(
     monkeypatch.delenv("SPARK_REMOTE", raising=False)
 
     def call(job: str, *words: str, ds: str, domain: str = "movies") -> int:
-        run = [] if job == "import" else ["--run", "tests"]
+        run = [] if job == "import" else ["--run", RUN]
         return main([job, *words, "--domain", domain, "--ds", ds, *run])
 
     return call
@@ -58,10 +60,10 @@ def encore(
 
 @pytest.fixture
 def rows(tmp_path: Path) -> Callable[..., list[dict[str, Any]]]:
-    """Rows of a table that the run `tests` wrote: rows("clean", "rejected", ds="2020-01-01")."""
+    """Rows of a table that the run wrote: rows("clean", "rejected", ds="2020-01-01")."""
 
     def read(task: str, table: str, *, ds: str, domain: str = "movies") -> list[dict[str, Any]]:
-        run = Run((tmp_path / "warehouse").as_uri(), domain, ds, "tests")
+        run = Run((tmp_path / "warehouse").as_uri(), domain, ds, RUN)
         return frames.read(run.entry(task).files[table], TABLES[table].schema).to_pylist()
 
     return read

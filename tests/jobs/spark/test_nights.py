@@ -106,16 +106,7 @@ def test_sequences_are_in_order_and_split_by_time(encore: Encore, tmp_path: Path
     assert encore("import", "movielens", source, ds="2000-01-01") == 0
     assert [encore(job, ds="2000-01-01") for job in ("pin", "clean", "vocabulary", "sequences")] == [0] * 4
     pattern = (
-        tmp_path
-        / "warehouse"
-        / "runs"
-        / "movies"
-        / "2000-01-01"
-        / "tests"
-        / "sequences"
-        / "*"
-        / "sequences"
-        / "*.parquet"
+        tmp_path / "warehouse" / "runs" / "movies" / "2000-01-01" / "*" / "sequences" / "*" / "sequences" / "*.parquet"
     )
     events = duckdb.execute(f"SELECT user_row, epoch(ts)::BIGINT, test FROM read_parquet('{pattern}')").fetchall()
     assert [(user, ts - START) for user, ts, _ in events] == [
