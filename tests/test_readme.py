@@ -50,7 +50,7 @@ def test_the_tables_read_from_python_and_duckdb(clone: Path, capfd: pytest.Captu
 def test_the_tables_commands_work(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
     commands = [line.split("#")[0].strip() for block in blocks("") for line in block.splitlines()]
     told = [shlex.split(line)[1:] for line in commands if line.startswith("encore tables ")]
-    assert len(told) == 6
+    assert len(told) == 8
     for words in told:
         assert cli.main(words) == 0, words
     assert USERS[0] in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""A fourth domain, books, needs what docs/new-domain.md says and nothing else: tried in a copy of the packages."""
+"""A fourth domain, books, needs what README.md says and nothing else: tried in a copy of the packages."""
 
 import json
 import os
@@ -61,13 +61,13 @@ def books(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("books")
     for package in ("schemas", "jobs", "models", "dags"):
         shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
-    changes = CHANGED.findall((ROOT / "docs" / "new-domain.md").read_text(encoding="utf-8"))
+    changes = CHANGED.findall((ROOT / "README.md").read_text(encoding="utf-8"))
     assert [file for file, _ in changes] == ["schemas/names.py", "schemas/domains.py"]
     for file, diff in changes:
         lines = [(line[0], line[1:]) for line in diff.splitlines()]
         old, new = ("\n".join(text for sign, text in lines if sign != leave) for leave in "+-")
         text = (root / file).read_text(encoding="utf-8")
-        assert text.count(f"{old}\n") == 1, f"docs/new-domain.md: {file} has other lines than these: {old}"
+        assert text.count(f"{old}\n") == 1, f"README.md: {file} has other lines than these: {old}"
         (root / file).write_text(text.replace(f"{old}\n", f"{new}\n"), encoding="utf-8")
     write_exports(root / "exports")
     return root
