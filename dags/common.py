@@ -47,8 +47,8 @@ class JobOperator(BaseOperator):
             ti = context["ti"]
             states = ti.get_task_states(ti.dag_id, task_ids=[*self.upstream_task_ids], run_ids=[ti.run_id])[ti.run_id]
             if "success" not in states.values():
-                error = AirflowSkipException if {*states.values()} <= {"skipped"} else AirflowFailException
-                raise error(f"{self.task_id} needs one task of these to succeed: {states}")
+                ending = AirflowSkipException if {*states.values()} <= {"skipped"} else AirflowFailException
+                raise ending(f"{self.task_id} needs one task of these to succeed: {states}")
         self.log.info("[encore] %s started", self.task_id)
         code, result, reason = self.call([self.job, *filter(None, self.arguments)])
         if code:

@@ -76,6 +76,8 @@ def test_interruption_ends_the_job(tmp_path, monkeypatch):
     program.chmod(0o755)
     monkeypatch.setenv("ENCORE", str(program))
     job = task()
+    # The shell starts what runs in its background, as `make test` does, with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         job.execute({})

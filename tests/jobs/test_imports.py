@@ -146,7 +146,21 @@ def test_the_demo_is_made_and_imported(run: Any, landed: Any, tmp_path: Path, mo
     assert (tmp_path / "state" / "demo" / "games" / "items.jsonl").is_file()
     (file,) = landed("games")
     rows = pq.read_table(file.data[0].removeprefix("file://"))
-    assert rows["item_id"].to_pylist() == [f"games {DAY} {{'seed': 7}}"]
+    assert rows["item_id"].to_pylist() == [f"games {DAY} {{'since': None, 'seed': 7}}"]
+
+
+def test_the_demo_brings_only_the_days_since_its_last_import(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str | None] = []
+
+    def generate(folder: Path, domain: Any, ds: str, since: str | None) -> None:
+        asked.append(since)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "items.jsonl").write_text(json.dumps({"item_id": ds}))
+
+    monkeypatch.setattr("jobs.sources.demo.generate", generate)
+    for ds in ("2024-05-01", "2024-05-04", "2024-05-02", "2024-05-04"):
+        assert run("demo", "--domain", "games", "--ds", ds)[0] == 0
+    assert asked == [None, "2024-05-01", "2024-05-01", "2024-05-02"]
 
 
 def command(files: Path, tmp_path: Path) -> dict[str, Any]:

@@ -182,6 +182,7 @@ def test_several_domains_in_one_run(airflow, ends):
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_interruption_reaches_airflow_and_the_spark_server(airflow, ends, stop):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell has it ignored
     airflow(entries=[PUBLISH])
     night()
     calls = airflow(sleep=60)
