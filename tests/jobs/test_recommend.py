@@ -1,15 +1,19 @@
 """Lists, reasons and what is judged, on three users whose answer is visible by eye."""
 
+from datetime import date
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from jobs import evaluate, gate, recommend
-from jobs.held_out import Ids, Split
+from jobs.held_out import Ids, Split, ids
 from jobs.settings import Settings
+from jobs.storage.frames import read
 from models.histories import Histories, from_events
 from models.item_knn import ItemKNN
 from models.popularity import Popularity
+from schemas.tables import TABLES
 from tests.jobs.fakes import fake_night
 
 # Users 0 and 1 like a and b together, user 1 also c; user 2 has no events. d has none either, e may not be recommended.
@@ -75,3 +79,18 @@ def test_what_is_judged_is_what_is_served(config: Settings, histories: Histories
 )
 def test_the_best_is_champion_and_of_equals_the_first(values: dict[str, float], champion: str) -> None:
     assert gate.choose(["popularity", "item_knn"], values) == champion
+
+
+def test_only_available_and_released_items_are_offered(config: Settings) -> None:
+    def spoil(rows: dict[str, list[dict[str, object]]]) -> None:
+        first, second, third = rows["items"][:3]
+        first["released"] = date(2026, 11, 20)  # the night's own day
+        second["released"] = date(2026, 11, 21)
+        third["available"] = False
+
+    night = fake_night(config, 1, ds="2026-11-20", broken=spoil)
+    known = ids(night)
+    may, _ = recommend.offered(known, night)
+    offered = dict(zip(known.items.to_pylist(), may.tolist(), strict=True))
+    items = [row["item_id"] for row in read(night.tonight("items"), TABLES["items"].schema).to_pylist()]
+    assert [offered[item] for item in items[:3]] == [True, False, False]
