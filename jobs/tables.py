@@ -5,7 +5,6 @@ import csv
 import json
 import math
 import sys
-from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TextIO
@@ -14,8 +13,6 @@ import duckdb
 import pyarrow as pa
 from pyarrow import parquet as pq
 from rich.console import Console
-from rich.table import Table as Grid
-from rich.text import Text
 
 from jobs import backup, check, expire, export, settings
 from jobs.errors import InputError
@@ -24,6 +21,7 @@ from jobs.rollback import roll_back
 from jobs.storage.catalog import Tables
 from jobs.storage.runs import run_name
 from jobs.storage.sql import open_tables
+from jobs.terminal import grid
 from schemas.domains import DOMAINS
 from schemas.tables import TABLES
 
@@ -103,7 +101,7 @@ def show(tables: Tables, name: str, metadata: bool) -> None:
     console = Console()
     console.print(f"[bold]{name}[/]: {table.meaning}\nkey: {', '.join(table.key)}")
     rows = [(c.name, str(c.type), "" if c.required else "may be null", c.meaning) for c in table.columns]
-    console.print(_grid(("column", "type", "", "meaning"), rows))
+    console.print(grid("", ("column", "type", "", "meaning"), rows))
 
 
 def query(db: duckdb.DuckDBPyConnection, sql: str, form: str = "table", output: str | None = None) -> None:
@@ -140,7 +138,7 @@ def _print(result: pa.Table, form: str, stream: TextIO) -> None:
     if form == "table":
         console = Console(file=stream) if stream.isatty() else Console(file=stream, width=10_000)
         console.print(
-            _grid(result.column_names, [["" if cell is None else _cell(cell) for cell in row] for row in rows])
+            grid("", result.column_names, [["" if cell is None else _cell(cell) for cell in row] for row in rows])
         )
     elif form == "csv":
         writer = csv.writer(stream)
@@ -165,12 +163,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _grid(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Grid:
-    grid = Grid(show_edge=False, pad_edge=False)
-    for column in columns:
-        grid.add_column(Text(column), overflow="fold")
-    for row in rows:
-        grid.add_row(*(Text(str(cell)) for cell in row))
-    return grid
