@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from jobs import job
 from jobs.errors import InputError
-from jobs.held_out import Split, ids, split, split_name
+from jobs.held_out import ids, split, split_name
 from jobs.night import Attempt, Night, night_parser
 from jobs.storage.files import download
 from jobs.storage.frames import write
@@ -22,6 +22,7 @@ from models.base import Recommender, TopK, filled
 from models.metrics import METRICS, hits, interval
 from models.popularity import Popularity
 from models.registry import REGISTRY
+from models.training import HeldOut, TrainingData
 from schemas.tables import TABLES
 
 # (metric, k), in the order shown; the gate looks at the first.
@@ -46,9 +47,9 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     if not trained:
         raise InputError(f"{night.run.domain} {night.ds}: no model of run {night.run.run_id} was trained")
     rows = []
-    fallback = Popularity().fit(parts.train)
+    fallback = Popularity().fit(TrainingData(parts.train))
     for name, address in trained.items():
-        rows += judged(night, name, load(name, address), fallback, parts)
+        rows += judged(night, name, load(name, address), fallback, parts.test)
     write(pa.Table.from_pylist(rows, schema=TABLES["metrics"].schema), attempt.folder("metrics"))
 
 
@@ -66,20 +67,21 @@ def load(name: str, address: str) -> Recommender:
         return REGISTRY[name].load(Path(folder))
 
 
-def served(model: Recommender, fallback: Recommender, parts: Split, k: int) -> TopK:
-    """The lists of the split's users, gaps filled with popular items."""
-    histories = parts.train.take(parts.users)
-    return filled(model.recommend(histories, k), fallback.recommend(histories, k))[0]
+def served(model: Recommender, fallback: Recommender, test: HeldOut, k: int) -> TopK:
+    """The lists of the held-out users, gaps filled with popular items."""
+    return filled(model.recommend(test.histories, k), fallback.recommend(test.histories, k))[0]
 
 
-def judged(night: Night, name: str, model: Recommender, fallback: Recommender, parts: Split) -> list[dict[str, object]]:
+def judged(
+    night: Night, name: str, model: Recommender, fallback: Recommender, test: HeldOut
+) -> list[dict[str, object]]:
     """Rows of `metrics` for one model."""
-    if not len(parts.users):
+    if not len(test.users):
         log.warning("no user has held-out items; nothing to judge %s on", name)
         return []
-    found = hits(served(model, fallback, parts, max(k for _, k in JUDGED)).items, parts.relevant)
-    relevant = np.diff(parts.relevant.indptr)
-    warm = np.diff(parts.train.indptr)[parts.users] > 0
+    found = hits(served(model, fallback, test, max(k for _, k in JUDGED)).items, test.relevant)
+    relevant = np.diff(test.relevant.indptr)
+    warm = np.diff(test.histories.indptr) > 0
     segments: dict[str, npt.NDArray[np.bool_]] = {"all": np.ones_like(warm), "warm": warm, "cold": ~warm}
     rows: list[dict[str, object]] = []
     for metric, k in JUDGED:

@@ -1,6 +1,7 @@
 """The run's sequences as arrays: what to learn from, and what was held out."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,21 +12,22 @@ import scipy.sparse as sp
 from jobs.night import Night
 from jobs.storage.frames import read
 from models.histories import Histories, IntArray, from_events
+from models.training import Catalogue, HeldOut
 from schemas.tables import TABLES
-from schemas.working import HASH, SEQUENCES
+from schemas.working import HASH, SEQUENCES, TEST, TRAIN, VALIDATION
 
 
 @dataclass(frozen=True)
 class Split:
-    """Training histories of all users, and the held-out items of those who have any.
+    """The run's events in three parts.
 
-    users: int64 [n], rows of the users with held-out items that they did not have before; relevant: [n, n_items],
-    1 for such an item.
+    train: what models learn from, of all users. validation: what they choose their settings on; its users' histories
+    are from `train`. test: what they are judged on; its users' histories are all that is not the test.
     """
 
     train: Histories
-    users: IntArray
-    relevant: sp.csr_array
+    validation: HeldOut
+    test: HeldOut
 
 
 @dataclass(frozen=True)
@@ -67,15 +69,42 @@ def split_name(night: Night) -> str:
 
 
 def split(night: Night, ids: Ids) -> Split:
-    """The events parted in training and test."""
+    """The events parted in training, validation and test."""
     table = read(night.tonight("sequences"), SEQUENCES)
-    train = _histories(night, table.filter(pc.invert(table["test"])), ids)
-    test = _histories(night, table.filter(table["test"]), ids)
-    relevant = test.matrix()
-    relevant = relevant - relevant.multiply(train.matrix())  # what the user had before is no discovery
+
+    def events(*parts: str) -> Histories:
+        return _histories(night, table.filter(pc.is_in(table["part"], pa.array(parts))), ids)
+
+    train = events(TRAIN)
+    validation = held_out(train, events(VALIDATION))
+    return Split(train, validation, held_out(events(TRAIN, VALIDATION), events(TEST)))
+
+
+def held_out(before: Histories, after: Histories) -> HeldOut:
+    """The users who have items `after` that they did not have `before`: others are no discovery."""
+    relevant = after.matrix()
+    relevant = relevant - relevant.multiply(before.matrix())
     relevant.eliminate_zeros()
     users = np.flatnonzero(np.diff(relevant.indptr)).astype(np.int64)
-    return Split(train, users, sp.csr_array(relevant[users]))
+    return HeldOut(users, before.take(users), sp.csr_array(relevant[users]))
+
+
+def catalogue(night: Night, ids: Ids) -> Catalogue:
+    """What tonight's `items` say of the items in the vocabulary."""
+    table = read(night.tonight("items"), TABLES["items"].schema)
+    place = pc.index_in(ids.items, table["item_id"]).to_pylist()
+
+    def column(name: str, missing: Any) -> list[Any]:
+        values = table[name].to_pylist()
+        return [missing if at is None or values[at] is None else values[at] for at in place]
+
+    return Catalogue(
+        column("title", ""),
+        column("description", ""),
+        [tuple(genres) for genres in column("genres", ())],
+        [tuple(tags) for tags in column("tags", ())],
+        column("poster", ""),
+    )
 
 
 def _histories(night: Night, table: pa.Table, ids: Ids) -> Histories:

@@ -11,14 +11,15 @@ import numpy as np
 import pyarrow as pa
 
 from jobs import job
-from jobs.held_out import Ids, all_events, ids
+from jobs.evaluate import artifacts, load
+from jobs.held_out import Ids, all_events, catalogue, ids
 from jobs.night import Attempt, Night, night_parser
 from jobs.storage.frames import write
 from jobs.storage.sql import connect, parquet_view
-from jobs.train import new_model
 from models.base import Recommender, filled
 from models.histories import Histories, IntArray
 from models.popularity import Popularity
+from models.training import TrainingData
 from schemas.domains import eligible
 from schemas.tables import TABLES
 
@@ -42,8 +43,10 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     known = ids(night)
     histories = all_events(night, known)
     may, titles = offered(known, night)
-    champion = new_model(night, night.run.entry("gate").facts["champion"]).fit(histories)
-    fallback = Popularity().fit(histories)
+    data = TrainingData(histories, catalogue(night, known), seed=night.seed)
+    name = night.run.entry("gate").facts["champion"]
+    champion = load(name, artifacts(night)[name]).go_on(data)
+    fallback = Popularity().fit(data)
     for number, low in enumerate(range(0, len(known.people), BLOCK_USERS)):
         part = known.people[low : low + BLOCK_USERS]
         rows = lists(night, champion, fallback, histories.take(part), part, known, may, titles)

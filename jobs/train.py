@@ -5,16 +5,18 @@ import hashlib
 import logging
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from jobs import job
 from jobs.errors import InputError
-from jobs.held_out import ids, split
+from jobs.held_out import catalogue, ids, split
 from jobs.night import Attempt, Night, night_parser
 from jobs.settings import override
 from jobs.storage.files import upload
 from models.base import Recommender
 from models.registry import REGISTRY
+from models.training import TrainingData
 
 log = logging.getLogger(__name__)
 
@@ -34,21 +36,23 @@ def main(args: argparse.Namespace) -> int:
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     """Reads the training events, fits, saves."""
     known = ids(night)
-    train = split(night, known).train
-    if not len(train.items):
+    parts = split(night, known)
+    if not len(parts.train.items):
         raise InputError(f"{night.run.domain} {night.ds}: no training events; import more than the test share holds")
     started = time.perf_counter()
-    model = new_model(night, args.model).fit(train)
+    data = TrainingData(parts.train, catalogue(night, known), parts.validation, night.seed)
+    model = new_model(night, args.model).fit(data)
     seconds = time.perf_counter() - started
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder))
         checksum = fingerprint(Path(folder))
         upload(folder, attempt.folder("artifact"))
-    log.info("%s learned from %d events in %.2f s", args.model, len(train.items), seconds)
+    log.info("%s learned from %d events in %.2f s", args.model, len(parts.train.items), seconds)
     attempt.facts |= {
         "artifact": attempt.folder("artifact"),
         "checksum": checksum,
         "train_seconds": round(seconds, 3),
+        "config": asdict(model.config),
     }
 
 

@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.histories import Histories, IntArray
+from models.training import TrainingData
 
 Scores = npt.NDArray[np.float32]
 BLOCK_USERS = 1024
@@ -42,8 +43,18 @@ class Recommender(ABC):
         self.config = self.Config() if config is None else config
 
     @abstractmethod
-    def fit(self, histories: Histories) -> Self:
-        """Learns from all histories; returns itself."""
+    def fit(self, data: TrainingData) -> Self:
+        """Learns from all histories; returns itself.
+
+        What it chose on `data.validation` stands in `config` afterwards.
+        """
+
+    def go_on(self, data: TrainingData) -> Self:
+        """The model after it has learned `data`, which hold what it learned before and later events; returns itself.
+
+        Here: learns all anew, with the settings that it has.
+        """
+        return self.fit(replace(data, validation=None))
 
     @abstractmethod
     def score(self, histories: Histories) -> Scores:

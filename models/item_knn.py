@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from models.base import Recommender, Scores
 from models.histories import Histories, IntArray
 from models.neighbours import top_k_neighbours
+from models.training import TrainingData
 
 
 @numba.njit(cache=True)
@@ -64,8 +65,9 @@ class ItemKNN(Recommender):
     name: ClassVar[str] = "item_knn"
     Config: ClassVar[type] = ItemKNNConfig
 
-    def fit(self, histories: Histories) -> Self:
+    def fit(self, data: TrainingData) -> Self:
         """Computes every item's neighbours."""
+        histories = data.histories
         items = sp.csr_array(histories.matrix().T)
         found = top_k_neighbours(items, min(self.config.neighbours, max(histories.n_items - 1, 1)))
         there = found.indices >= 0

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from models.base import Recommender, Scores
 from models.histories import Histories
+from models.training import TrainingData
 
 DAY_MICROSECONDS = 86_400_000_000
 
@@ -34,8 +35,9 @@ class Popularity(Recommender):
     name: ClassVar[str] = "popularity"
     Config: ClassVar[type] = PopularityConfig
 
-    def fit(self, histories: Histories) -> Self:
+    def fit(self, data: TrainingData) -> Self:
         """Counts."""
+        histories = data.histories
         weights = np.ones(len(histories.items))
         if histories.times is not None and len(histories.times):
             age_days = (histories.times.max() - histories.times) / DAY_MICROSECONDS

@@ -7,6 +7,9 @@ from schemas.inputs import TIMESTAMP
 # How `sequences` held events out, by what the data knows of time.
 TIME, LEAVE_LAST_OUT, HASH = "time", "leave_last_out", "hash"
 
+# The parts: models learn from the first, choose their settings on the second, are judged on the third.
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+
 # Every user's events in the vocabulary's rows, sorted by user and, within a user, oldest first.
 SEQUENCES = pa.schema(
     [
@@ -14,6 +17,6 @@ SEQUENCES = pa.schema(
         pa.field("item_row", pa.int64(), metadata={"doc": "the item"}),
         pa.field("value", pa.float32(), metadata={"doc": "weight of the kind times the value (1 without one)"}),
         pa.field("ts", TIMESTAMP, metadata={"doc": "when; null where the source has no times"}),
-        pa.field("test", pa.bool_(), metadata={"doc": "whether the event is held out"}),
+        pa.field("part", pa.string(), metadata={"doc": "train, validation or test"}),
     ]
 )

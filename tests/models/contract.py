@@ -14,6 +14,7 @@ import pytest
 from models import base
 from models.base import Recommender, Scores, TopK
 from models.histories import Histories
+from models.training import TrainingData
 from tests.models.examples import N_ITEMS, N_USERS, SILENT, example, histories_of, silent
 
 
@@ -28,7 +29,7 @@ class Stranger(Recommender):
     name: ClassVar[str] = "stranger"
     Config: ClassVar[type] = NoSettings
 
-    def fit(self, histories: Histories) -> Self:
+    def fit(self, data: TrainingData) -> Self:
         return self
 
     def score(self, histories: Histories) -> Scores:
@@ -44,7 +45,7 @@ class Stranger(Recommender):
 @cache
 def fitted(test: "type[RecommenderContract]") -> Recommender:
     """The model of a test class after it learned the example, once."""
-    return test.new().fit(example())
+    return test.new().fit(TrainingData(example()))
 
 
 def ranked(scores: npt.NDArray[np.float32], allowed: npt.NDArray[np.bool_], k: int) -> list[int]:
@@ -148,29 +149,29 @@ class RecommenderContract:
 
     def test_one_user_learned(self) -> None:
         one = example().take(np.array([0]))
-        assert_lists(self.new().fit(one).recommend(one, 4), 1, 4)
+        assert_lists(self.new().fit(TrainingData(one)).recommend(one, 4), 1, 4)
 
     def test_one_item_learned(self) -> None:
         histories = histories_of([0], [], [0, 0], n_items=1)
-        top = self.new().fit(histories).recommend(histories, 2)
+        top = self.new().fit(TrainingData(histories)).recommend(histories, 2)
         assert_lists(top, 3, 2)
         assert (top.items[[0, 2]] == -1).all()
 
     def test_no_event_learned(self) -> None:
-        model = self.new().fit(silent(3, 4))
+        model = self.new().fit(TrainingData(silent(3, 4)))
         assert_lists(model.recommend(silent(3, 4), 5), 3, 5)
         assert_lists(model.recommend(histories_of([1], [2, 3], n_items=4), 5), 2, 5)
 
     def test_events_without_times(self) -> None:
         histories = histories_of([0, 1], [1, 2], [0, 2, 3], n_items=4)
-        assert_lists(self.new().fit(histories).recommend(histories, 4), 3, 4)
+        assert_lists(self.new().fit(TrainingData(histories)).recommend(histories, 4), 3, 4)
 
     def test_users_that_were_not_learned_from(self) -> None:
         others = example(seed=1)
         assert_lists(self.fitted.recommend(others, 4), N_USERS, 4)
 
     def test_the_same_input_gives_the_same_output(self) -> None:
-        again = self.new().fit(example())
+        again = self.new().fit(TrainingData(example()))
         assert_same(again.recommend(example(), 5), self.fitted.recommend(example(), 5))
         np.testing.assert_array_equal(again.score(example()), self.fitted.score(example()))
 

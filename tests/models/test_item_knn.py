@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from models.histories import Histories
 from models.item_knn import ItemKNN, ItemKNNConfig
+from models.training import TrainingData
 from tests.models.contract import RecommenderContract
 from tests.models.examples import histories_of
 
@@ -59,7 +60,7 @@ def test_scores_are_those_of_the_equation(
     learn, ask = histories_of(*learned, n_items=9), histories_of(*scored, n_items=9)
     expected = dense_weights(ask, config.decay) @ dense_similarity(learn, config.neighbours)
     expected[expected == 0] = -np.inf
-    np.testing.assert_allclose(ItemKNN(config).fit(learn).score(ask), expected, rtol=1e-5)
+    np.testing.assert_allclose(ItemKNN(config).fit(TrainingData(learn)).score(ask), expected, rtol=1e-5)
 
 
 @settings(max_examples=80, deadline=None, derandomize=True, database=None)
@@ -67,7 +68,7 @@ def test_scores_are_those_of_the_equation(
 def test_the_reason_is_the_largest_term_of_the_sum(learned: list[list[int]], config: ItemKNNConfig) -> None:
     histories = histories_of(*learned, n_items=9)
     every_item = np.tile(np.arange(9), (histories.n_users, 1))
-    reasons = ItemKNN(config).fit(histories).explain(histories, every_item)
+    reasons = ItemKNN(config).fit(TrainingData(histories)).explain(histories, every_item)
     weights, similarity = dense_weights(histories, config.decay), dense_similarity(histories, config.neighbours)
     terms = weights[:, :, None] * similarity[None, :, :]  # [user, history item, item]
     largest = terms.max(axis=1)
@@ -80,37 +81,37 @@ def test_checkerboard() -> None:
     """User u has every item of its own parity but item u: that is the one to recommend, and no item of the others."""
     n = 8
     histories = histories_of(*([i for i in range(n) if (i - u) % 2 == 0 and i != u] for u in range(n)), n_items=n)
-    top = ItemKNN().fit(histories).recommend(histories, 3)
+    top = ItemKNN().fit(TrainingData(histories)).recommend(histories, 3)
     assert top.items.tolist() == [[u, -1, -1] for u in range(n)]
 
 
 def test_newer_history_weighs_more() -> None:
     """Items 0 and 2 go together, and 1 and 3: a user's newest item decides which comes first."""
-    model = ItemKNN(ItemKNNConfig(decay=0.5)).fit(histories_of([0, 2], [1, 3], n_items=4))
+    model = ItemKNN(ItemKNNConfig(decay=0.5)).fit(TrainingData(histories_of([0, 2], [1, 3], n_items=4)))
     top = model.recommend(histories_of([0, 1], [1, 0], [0, 0, 1], n_items=4), 2)
     assert top.items.tolist() == [[3, 2], [2, 3], [3, 2]]
     np.testing.assert_allclose(top.scores, [[1, 0.5], [1, 0.5], [1, 0.75]], rtol=1e-6)
 
 
 def test_of_equally_near_items_the_first_are_neighbours() -> None:
-    model = ItemKNN(ItemKNNConfig(neighbours=2)).fit(histories_of([0, 1, 2, 3], [3, 2, 1, 0], n_items=4))
+    model = ItemKNN(ItemKNNConfig(neighbours=2)).fit(TrainingData(histories_of([0, 1, 2, 3], [3, 2, 1, 0], n_items=4)))
     scores = model.score(histories_of([0], [3], n_items=4))
     np.testing.assert_allclose(scores, [[-np.inf, 1, 1, -np.inf], [1, 1, -np.inf, -np.inf]], rtol=1e-6)
 
 
 def test_of_equal_reasons_the_first_item_is_given() -> None:
-    model = ItemKNN(ItemKNNConfig(decay=1.0)).fit(histories_of([0, 1, 2], n_items=3))
+    model = ItemKNN(ItemKNNConfig(decay=1.0)).fit(TrainingData(histories_of([0, 1, 2], n_items=3)))
     asked = histories_of([1, 0], [0, 1], n_items=3)
     assert model.explain(asked, np.array([[2], [2]])).tolist() == [[0], [0]]
 
 
 def test_an_item_without_evidence_has_no_reason() -> None:
-    model = ItemKNN().fit(histories_of([0, 1], [2], n_items=3))
+    model = ItemKNN().fit(TrainingData(histories_of([0, 1], [2], n_items=3)))
     assert model.explain(histories_of([0], n_items=3), np.array([[1, 2, -1]])).tolist() == [[0, -1, -1]]
 
 
 def test_reasons_are_asked_for_items_that_were_learned() -> None:
-    model = ItemKNN().fit(histories_of([0, 1], n_items=2))
+    model = ItemKNN().fit(TrainingData(histories_of([0, 1], n_items=2)))
     with pytest.raises(ValueError, match="item_knn learned 2 items, got the item row 2"):
         model.explain(histories_of([0], n_items=2), np.array([[2]]))
     with pytest.raises(ValueError, match="item_knn learned 2 items, the histories have 3"):

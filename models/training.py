@@ -1,0 +1,61 @@
+"""What a model learns from: histories, what is known of the items, and held-out items to choose its settings on."""
+
+from dataclasses import dataclass
+
+import scipy.sparse as sp
+
+from models.histories import Histories, IntArray
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What is known of the items, by item row; '' and () where nothing is.
+
+    posters: addresses of image files.
+    """
+
+    titles: list[str]
+    descriptions: list[str]
+    genres: list[tuple[str, ...]]
+    tags: list[tuple[str, ...]]
+    posters: list[str]
+
+    def __len__(self) -> int:
+        """Number of item rows."""
+        return len(self.titles)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Users with held-out items, and what was known of them before.
+
+    users: int64 [n], rows of the users. histories: their n histories up to what is held out, in that order.
+    relevant: [n, n_items], 1 for a held-out item that the user did not have before; at least one in every row.
+    """
+
+    users: IntArray
+    histories: Histories
+    relevant: sp.csr_array
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What `Recommender.fit` takes.
+
+    histories: the events to learn. catalogue: over the same item rows, None where nothing is known. validation: to
+    choose settings and stop early on, never learned from; None to keep the settings as they are. seed: of all that is
+    random.
+    """
+
+    histories: Histories
+    catalogue: Catalogue | None = None
+    validation: HeldOut | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the parts are about different items."""
+        n_items = self.histories.n_items
+        if self.catalogue is not None and len(self.catalogue) != n_items:
+            raise ValueError(f"catalogue: expected {n_items} items, as the histories have, got {len(self.catalogue)}")
+        if self.validation is not None and self.validation.histories.n_items != n_items:
+            raise ValueError(f"validation: expected {n_items} items, got {self.validation.histories.n_items}")
