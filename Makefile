@@ -2,10 +2,10 @@
 SHELL := /bin/bash
 export DOMAIN SOURCE DS PORT UPGRADE PYTHON
 
-.PHONY: help setup nightly test up down lock clean distclean
+.PHONY: help setup nightly test test-browser up down lock clean distclean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## both environments (.venv, .venv-airflow) from their lock files, and Java
 	@docker/java.sh
@@ -22,6 +22,9 @@ nightly: setup ## one night, of three generated catalogues or of SOURCE=movielen
 
 test: setup ## linters and all tests, with one summary
 	@.ci/test
+
+test-browser: setup ## the night's page in a real browser (Chromium, installed where it is missing)
+	@.ci/test browser
 
 up: setup ## Airflow on this machine, http://localhost:8080 (or PORT=…), with the nights as scheduled
 	@docker/airflow.sh up

@@ -2,14 +2,17 @@
 
 import json
 import os
+import re
 import signal
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from subprocess import PIPE, STDOUT, Popen
 from typing import Any
+from urllib.parse import urlsplit
 
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import BaseOperator, BaseOperatorLink, Context, Param
+from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 POLICY = {
@@ -20,9 +23,46 @@ POLICY = {
     "max_retry_delay": timedelta(minutes=10),
     "execution_timeout": timedelta(hours=2),
 }
+# Keras trains on a worker of this queue where the executor knows queues; the pool lets one train at a time.
+GPU = {"pool": "gpu", "queue": "gpu", "execution_timeout": timedelta(hours=1)}
 # The completed day; a manual run may have no data interval: the job then gets no date, and says so.
 DS = "{{ params.ds or data_interval_start | default(none) | ds or '' }}"
 RUN = "{{ params.run | default(run_id) }}"  # `encore nightly` names its run, to find the manifest again
+
+REPORTS = "/encore/reports"  # where the plugin serves the pages, below the UI's own address
+
+
+def several(names: tuple[str, ...], what: str) -> Param:
+    """A multiple choice with all chosen; `examples` makes the form draw it as one."""
+    items = {"type": "string", "enum": [*names]}
+    return Param([*names], what, type="array", items=items, examples=[*names], minItems=1, uniqueItems=True)
+
+
+def warehouse() -> str:
+    """The address of the warehouse that the jobs write to: ENCORE_WAREHOUSE, or the folder of this project."""
+    place = os.environ.get("ENCORE_WAREHOUSE") or str(Path(__file__).parents[1] / "warehouse")
+    return place.rstrip("/") if "://" in place else f"file://{Path(place).resolve()}"
+
+
+def base_path() -> str:
+    """The path at which the UI is served, without its last slash."""
+    return urlsplit(str(conf.get("api", "base_url", fallback=""))).path.rstrip("/")
+
+
+def page_url(domain: str, ds: str, run: str) -> str:
+    """Where the UI shows the page of a run; `run` as in `--run`."""
+    return f"{base_path()}{REPORTS}/{domain}/{ds}/{re.sub('[^A-Za-z0-9_-]', '_', run)}"
+
+
+class ReportLink(BaseOperatorLink):
+    """From a task to the page of its night."""
+
+    name = "Night's report"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        """The address, from the arguments that the task was called with."""
+        words = dict(word.removeprefix("--").partition("=")[::2] for word in operator.arguments)
+        return page_url(words["domain"], words["ds"], words["run"])
 
 
 class JobOperator(BaseOperator):
@@ -31,12 +71,22 @@ class JobOperator(BaseOperator):
     0: done, the last line of JSON is the XCom. 2, wrong input: failed for good. 3, refused by the gate: skipped. Else a
     fault: tried again. Arguments that render to nothing are left out. Skips itself where `when` does not render to
     True; with `one_upstream` (and the rule all_done), where no task before it succeeded: fails, skips if all skipped.
+    `links` stand at the task in the UI.
     """
 
     template_fields = ("arguments", "when")
 
-    def __init__(self, job: str, arguments: list[str], when: str = "True", one_upstream: bool = False, **task: Any):
+    def __init__(
+        self,
+        job: str,
+        arguments: list[str],
+        when: str = "True",
+        one_upstream: bool = False,
+        links: tuple[BaseOperatorLink, ...] = (),
+        **task: Any,
+    ):
         super().__init__(**task)
+        self.operator_extra_links = links
         self.job, self.arguments, self.when, self.one_upstream = job, arguments, when, one_upstream
 
     def execute(self, context: Context) -> Any:

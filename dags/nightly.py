@@ -1,10 +1,8 @@
-"""# The night
-
-What to recommend to each user of every domain, from the events up to the completed day.
+"""# The night: what to recommend to each user of every domain, from the events up to the completed day
 
 Every task is one command, `encore JOB --domain … --ds … --run …`, and may be cleared and run again: it reads what `pin`
-fixed. A red task says why in the last lines of its log. A pink one was not asked for, or the gate kept last night's
-lists. A domain that fails stops no other; the run is green only where nothing failed.
+fixed. A red task says why at the end of its log. A pink one was not asked for, or the gate kept last night's lists: the
+metrics are published then. A domain that fails stops no other; the run is green only where nothing failed.
 """
 
 from datetime import UTC, datetime
@@ -13,14 +11,8 @@ from typing import Any
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TaskGroup, TriggerRule
 
-from dags.common import DS, POLICY, RUN, JobOperator
-from schemas.names import DOMAINS, MODELS
-
-
-def several(names: tuple[str, ...], what: str) -> Param:
-    """A multiple choice with all chosen; `examples` makes the form draw it as one."""
-    items = {"type": "string", "enum": [*names]}
-    return Param([*names], what, type="array", items=items, examples=[*names], minItems=1, uniqueItems=True)
+from dags.common import DS, GPU, POLICY, RUN, JobOperator, ReportLink, several
+from schemas.names import DOMAINS, ENSEMBLE, MODELS, NEURAL
 
 
 def job(name: str, domain: str, *arguments: str, **settings: Any) -> JobOperator:
@@ -29,28 +21,34 @@ def job(name: str, domain: str, *arguments: str, **settings: Any) -> JobOperator
     return JobOperator(**{"task_id": name, "job": name, "arguments": [*common, *arguments], **settings})
 
 
+def training(model: str) -> dict[str, Any]:
+    """The settings of train_<model>."""
+    place = GPU if model in NEURAL else {}
+    return {"task_id": f"train_{model}", "when": f"{{{{ '{model}' in params.models }}}}", **place}
+
+
 def night(domain: str) -> list[JobOperator]:
-    """One domain, from what it reads to what it publishes; returns the tasks on which the run's state hangs."""
+    """One domain's tasks; returns those on which the run's state hangs. The page, a teardown, is none of them."""
     asked = f"{{{{ '{domain}' in params.domains }}}}"
-    top_k = "{{ '--top-k=%d' % params.top_k if params.top_k else '' }}"
-    models = "--models={{ params.models | join(',') }}"
-    pin = job("pin", domain, top_k, models, "--trigger={{ dag_run.run_type.value }}", when=asked)
+    form = ["{{ '--top-k=%d' % params.top_k if params.top_k else '' }}", "--models={{ params.models | join(',') }}"]
+    pin = job("pin", domain, *form, "--trigger={{ dag_run.run_type.value }}", when=asked)
     clean, vocabulary, sequences = (job(name, domain, pool="spark") for name in ("clean", "vocabulary", "sequences"))
-    similarities = [job(name, domain, pool="spark") for name in ("item_similarity", "user_similarity")]
-    train = [
-        job("train", domain, f"--model={model}", task_id=f"train_{model}", when=f"{{{{ '{model}' in params.models }}}}")
-        for model in MODELS
-    ]
-    # One model is enough. Airflow's own rule for this, all_done_min_one_success, skips as soon as one model is skipped.
-    evaluate = job("evaluate", domain, when=asked, one_upstream=True, trigger_rule=TriggerRule.ALL_DONE)
-    gate, recommend = job("gate", domain), job("recommend", domain)
-    # Where the gate refuses, `recommend` skips and the metrics are published. Where something failed, or the whole
-    # domain was not asked for, nothing is.
+    # One success before is enough. Airflow's own rule for this, all_done_min_one_success, skips as soon as one skips.
+    some = {"one_upstream": True, "trigger_rule": TriggerRule.ALL_DONE}
+    similarities = [job(f"{entity}_similarity", domain, pool="spark", **some) for entity in ("item", "user")]
+    train = {name: job("train", domain, f"--model={name}", **training(name)) for name in MODELS if name != ENSEMBLE}
+    ensemble = job("train", domain, f"--model={ENSEMBLE}", **training(ENSEMBLE), **some)
+    evaluate = job("evaluate", domain, when=asked, **some)
+    neural = f"(ti.xcom_pull('{domain}.gate') or {{}}).get('champion') in {NEURAL}"
+    recommend = [job("recommend", domain, when=f"{{{{ not {neural} }}}}")]
+    recommend += [job("recommend", domain, when=f"{{{{ {neural} }}}}", task_id="recommend_gpu", **GPU)]
     publish = job("publish", domain, trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
     pin >> clean >> vocabulary >> [sequences, *similarities]
-    sequences >> train >> evaluate >> gate >> recommend >> publish
-    similarities >> publish
-    return [*train, publish]
+    sequences >> [*train.values()] >> ensemble >> evaluate >> job("gate", domain) >> recommend >> publish
+    [*train.values()] >> evaluate
+    train["hybrid_knn"] >> similarities >> publish  # it chooses how collaborative and content are mixed
+    publish >> job("report", domain, "--write", one_upstream=True, links=(ReportLink(),)).as_teardown()
+    return [*train.values(), ensemble, publish]
 
 
 with DAG(
@@ -76,5 +74,6 @@ with DAG(
         with TaskGroup(domain):
             night(domain) >> complete
     # After all of them, not only the last ones: `publish` may be given up while others still compute.
-    users = [task for task in dag.tasks if task.pool == "spark"]
-    start >> users >> stop
+    spark = [task for task in dag.tasks if task.pool == "spark"]
+    start >> [task for task in spark if task.trigger_rule == TriggerRule.ALL_SUCCESS]
+    spark >> stop

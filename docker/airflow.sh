@@ -36,7 +36,8 @@ up() {
     fi
     umask 077 # the generated password is for this user alone
     export PATH=$PWD/.venv-airflow/bin:$PATH
-    export AIRFLOW__CORE__DAGS_FOLDER=$PWD/dags AIRFLOW__CORE__LOAD_EXAMPLES=False
+    export AIRFLOW__CORE__DAGS_FOLDER=$PWD/dags AIRFLOW__CORE__PLUGINS_FOLDER=$PWD/dags/plugins
+    export AIRFLOW__CORE__LOAD_EXAMPLES=False
     export AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION=False AIRFLOW__CORE__PARALLELISM=4
     export AIRFLOW__API__HOST=127.0.0.1 AIRFLOW__API__PORT=$port AIRFLOW__API__WORKERS=1
     export AIRFLOW__CORE__EXECUTION_API_SERVER_URL=http://localhost:$port/execution/

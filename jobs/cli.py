@@ -14,7 +14,7 @@ PEOPLE: Mapping[str, tuple[str, str]] = {
     "nightly": ("jobs.nightly", "run a whole night through the Airflow DAG, then show it"),
     "user": ("jobs.user", "one user: history, recommendations with reasons, similar users"),
     "status": ("jobs.status", "each domain's last complete night; with a limit, whether it is too old"),
-    "report": ("jobs.report", "show a night: metrics, one user's list, where the tables are"),
+    "report": ("jobs.report", "a night: metrics, one user's list, where its page and the tables are"),
     "tables": ("jobs.tables", "list, show, query, roll back, expire, export, check, back up the published tables"),
     "spark": ("jobs.spark_server", "start or stop the Spark Connect server of a run"),
 }
@@ -25,10 +25,12 @@ NIGHT: Mapping[str, tuple[str, str]] = {
     "sequences": ("jobs.sequences", "events in each user's order, split by time"),
     "item_similarity": ("jobs.item_similarity", "the nearest items of every item"),
     "user_similarity": ("jobs.user_similarity", "the nearest users of every user"),
+    "sentiment": ("jobs.sentiment", "how positive each review without a verdict is"),
     "train": ("jobs.train", "train one model on the training events"),
     "evaluate": ("jobs.evaluate", "judge all models on the held-out events"),
     "gate": ("jobs.gate", "choose the champion"),
     "recommend": ("jobs.recommend", "the champion's list for every user"),
+    "recommend_spark": ("jobs.recommend_spark", "the same on the executors of a Spark cluster"),
     "publish": ("jobs.publish", "check the night's tables and commit them"),
 }
 COMMANDS = {**PEOPLE, **NIGHT}

@@ -7,7 +7,7 @@ import duckdb
 from jobs.errors import ContractError
 from jobs.night import Night
 from jobs.storage.sql import connect, parquet_view
-from schemas.domains import eligible
+from schemas.domains import eligibility_sql
 from schemas.table import Contract, Table
 from schemas.tables import TABLES
 
@@ -38,7 +38,8 @@ def check(night: Night, tonight: Mapping[str, Sequence[str]]) -> None:
             files = list(tonight.get(name, []))
             parquet_view(db, name, files + others.get(name, []), table.schema)
             parquet_view(db, f"tonight_{name}", files, table.schema)
-        db.execute(f"CREATE VIEW eligible AS FROM items WHERE {eligible(night.domain, night.ds)}")
+        for definition in eligibility_sql(night.domain, night.ds):
+            db.execute(definition)
         for name in tonight:
             for rule in (*common(TABLES[name], night), *TABLES[name].contracts):
                 require(db, name, rule)

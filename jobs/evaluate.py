@@ -1,33 +1,47 @@
-"""Judges every trained model of the run on the held-out events: the same users, every item ranked, seen items out.
+"""Judges every trained model of the run, and recent popularity, on the held-out events: the same users, every eligible
+item ranked, seen items out.
 
-What is judged is what would be served: a user for whom a model has too little evidence gets popular items.
+What is judged is what would be served: a user for whom a model has too little evidence gets popular items. One model is
+in memory at a time, beside recent popularity. docs/evaluation.md defines metrics and segments.
 """
 
 import argparse
 import logging
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import scipy.sparse as sp
 
 from jobs import job
-from jobs.errors import InputError
-from jobs.held_out import ids, split, split_name
+from jobs.errors import ContractError, InputError
+from jobs.held_out import catalogue, ids, split, split_name
 from jobs.night import Attempt, Night, night_parser
+from jobs.serving import audience, serving
 from jobs.storage.files import download
 from jobs.storage.frames import write
-from models.base import Recommender, TopK, filled
-from models.metrics import METRICS, hits, interval
+from models.base import Recommender
+from models.beyond_accuracy import PER_USER, Items, coverage, items_of
+from models.bootstrap import intervals
+from models.metrics import METRICS
+from models.places import Places, Served, places
 from models.popularity import Popularity
+from models.ranking import serve
 from models.registry import REGISTRY
+from models.serving import Serving
 from models.training import HeldOut, TrainingData
 from schemas.tables import TABLES
+from schemas.working import TRAIN, USER_METRICS
 
-# (metric, k), in the order shown; the gate looks at the first.
-JUDGED = (("ndcg", 10), ("hr", 10), ("recall", 20))
+LENGTHS = (5, 10, 20)
+GATE = ("ndcg", 10)  # what the gate compares; what lists are like is measured at the same length
+ALL, NEW, CASUAL, HEAVY, HEAD, TAIL = "all", "new", "casual", "heavy", "head_items", "tail_items"
 log = logging.getLogger(__name__)
+Floats = npt.NDArray[np.float64]
+Key = tuple[str, str, int]  # segment, metric, k
 
 
 def parser() -> argparse.ArgumentParser:
@@ -41,16 +55,41 @@ def main(args: argparse.Namespace) -> int:
 
 
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
-    """Reads the split and the artifacts, ranks, writes `metrics`."""
-    parts = split(night, ids(night))
+    """Reads the split and the artifacts, ranks, writes `metrics` and every user's value for the gate."""
+    known = ids(night)
+    parts, items, people = split(night, known), catalogue(night, known), audience(night, known)
+    how = serving(night, people, parts.train, items)
+    about = items_of(parts.train, items)
+    test = offered(parts.test, how)
+    if not len(test.users):
+        log.warning("no user has held-out items; there is nothing to judge models on")
+    for name, model in candidates(night, TrainingData(parts.train)):
+        served = serve(model, how, test, max(LENGTHS))
+        values = judged(served, test, about)
+        write(rows(night, name, served, values, how), attempt.folder("metrics"), name)
+        write(by_user(name, test, values), attempt.folder("user_metrics"), name)
+
+
+def offered(test: HeldOut, how: Serving) -> HeldOut:
+    """The held-out items that may be recommended to their users, and the users who have any: nobody could be served
+    the others."""
+    found = sp.coo_array(test.relevant)
+    may = how.allowed[how.group[test.users[found.row]], found.col]
+    relevant = sp.csr_array((found.data[may], (found.row[may], found.col[may])), shape=found.shape)
+    kept = np.flatnonzero(np.diff(relevant.indptr)).astype(np.int64)
+    return HeldOut(test.users[kept], test.histories.take(kept), sp.csr_array(relevant[kept]))
+
+
+def candidates(night: Night, train: TrainingData) -> Iterator[tuple[str, Recommender]]:
+    """Every model that the run trained, one at a time, and recent popularity even if it did not."""
     trained = artifacts(night)
     if not trained:
         raise InputError(f"{night.run.domain} {night.ds}: no model of run {night.run.run_id} was trained")
-    rows = []
-    fallback = Popularity().fit(TrainingData(parts.train))
+    if Popularity.name not in trained:
+        yield Popularity.name, Popularity().fit(train)
     for name, address in trained.items():
-        rows += judged(night, name, load(name, address), fallback, parts.test)
-    write(pa.Table.from_pylist(rows, schema=TABLES["metrics"].schema), attempt.folder("metrics"))
+        require_unseen(night, name)
+        yield name, load(name, address)
 
 
 def artifacts(night: Night) -> dict[str, str]:
@@ -60,6 +99,16 @@ def artifacts(night: Night) -> dict[str, str]:
     return {name: entry.facts["artifact"] for name, entry in found.items() if entry and entry.state == "done"}
 
 
+def require_unseen(night: Night, name: str) -> None:
+    """Raises ContractError where an artifact has learned more than the training events."""
+    learned = night.run.entry(f"train_{name}").facts.get("learned")
+    if learned != [TRAIN]:
+        raise ContractError(
+            f"{night.run.domain} {night.ds}: the artifact of {name} has learned {learned or 'nobody knows what'}; only "
+            f"one that has learned {[TRAIN]} is judged on the test; train it again in this run"
+        )
+
+
 def load(name: str, address: str) -> Recommender:
     """A trained model."""
     with tempfile.TemporaryDirectory() as folder:
@@ -67,39 +116,63 @@ def load(name: str, address: str) -> Recommender:
         return REGISTRY[name].load(Path(folder))
 
 
-def served(model: Recommender, fallback: Recommender, test: HeldOut, k: int) -> TopK:
-    """The lists of the held-out users, gaps filled with popular items."""
-    return filled(model.recommend(test.histories, k), fallback.recommend(test.histories, k))[0]
+def judged(served: Served, test: HeldOut, about: Items) -> dict[Key, Floats]:
+    """Every metric of every segment: the values of the test's users, NaN for a user outside the segment."""
+    found: dict[Key, Floats] = {}
+    everyone = places(served, np.diff(test.relevant.indptr))
+    for segment, members in people(test).items():
+        found |= measured(segment, everyone, members)
+    for segment, only in ((HEAD, ~about.tail), (TAIL, about.tail)):
+        relevant = np.asarray(test.relevant @ only.astype(np.int64))
+        found |= measured(segment, places(served, relevant, only), relevant > 0)
+    k = GATE[1]
+    return found | {(ALL, name, k): metric(served.items[:, :k], about) for name, metric in PER_USER.items()}
 
 
-def judged(
-    night: Night, name: str, model: Recommender, fallback: Recommender, test: HeldOut
-) -> list[dict[str, object]]:
-    """Rows of `metrics` for one model."""
-    if not len(test.users):
-        log.warning("no user has held-out items; nothing to judge %s on", name)
-        return []
-    found = hits(served(model, fallback, test, max(k for _, k in JUDGED)).items, test.relevant)
-    relevant = np.diff(test.relevant.indptr)
-    warm = np.diff(test.histories.indptr) > 0
-    segments: dict[str, npt.NDArray[np.bool_]] = {"all": np.ones_like(warm), "warm": warm, "cold": ~warm}
-    rows: list[dict[str, object]] = []
-    for metric, k in JUDGED:
-        values = METRICS[metric](found, relevant, k)
-        for segment, members in segments.items():
-            if members.any():
-                low, high = interval(values[members], night.seed)
-                mean, users = float(values[members].mean()), int(members.sum())
-                rows.append(
-                    {
-                        "domain": night.run.domain,
-                        "ds": night.ds,
-                        "model": name,
-                        "split": split_name(night),
-                        "segment": segment,
-                    }
-                    | {"metric": metric, "k": k, "value": mean, "users": users, "low": low, "high": high}
-                )
-                if segment == "all":
-                    log.info("%s: %s@%d %.4f (%.4f to %.4f), %d users", name, metric, k, mean, low, high, users)
-    return rows
+def people(test: HeldOut) -> dict[str, npt.NDArray[np.bool_]]:
+    """Segments of the users by what they did before the test: nothing, up to the median of the others, or more."""
+    events = np.diff(test.histories.indptr)
+    new = events == 0
+    median = np.median(events[~new]) if not new.all() else 0
+    return {ALL: np.ones_like(new), NEW: new, CASUAL: ~new & (events <= median), HEAVY: events > median}
+
+
+def measured(segment: str, found: Places, members: npt.NDArray[np.bool_]) -> dict[Key, Floats]:
+    """Every ranking metric at every length for the members of a segment."""
+    with np.errstate(divide="ignore", invalid="ignore"):  # others may have no relevant item
+        return {
+            (segment, name, k): np.where(members, metric(found, k), np.nan)
+            for name, metric in METRICS.items()
+            for k in LENGTHS
+        }
+
+
+def rows(night: Night, name: str, served: Served, values: dict[Key, Floats], how: Serving) -> pa.Table:
+    """Rows of `metrics` for one model; segments without users have none."""
+    kept = {key: column for key, column in values.items() if not np.isnan(column).all()}
+    base = {"domain": night.run.domain, "ds": night.ds, "model": name, "split": split_name(night)}
+    table: list[dict[str, object]] = []
+    ends = intervals(np.stack([*kept.values()], axis=1), night.seed) if kept else np.zeros((0, 2))
+    for ((segment, metric, k), column), (low, high) in zip(kept.items(), ends, strict=True):
+        told = {"value": float(np.nanmean(column)), "users": int((~np.isnan(column)).sum()), "low": low, "high": high}
+        table.append(base | {"segment": segment, "metric": metric, "k": k} | told)
+        if (segment, metric, k) == (ALL, *GATE):
+            log.info(
+                "%s: %s@%d %.4f (%.4f to %.4f), %d users", name, metric, k, told["value"], low, high, told["users"]
+            )
+    if kept:
+        share = coverage(served.items[:, : GATE[1]], int(how.allowed.any(axis=0).sum()))
+        told = {"value": share, "users": len(served.items), "low": share, "high": share}
+        table.append(base | {"segment": ALL, "metric": "coverage", "k": GATE[1]} | told)
+    return pa.Table.from_pylist(table, schema=TABLES["metrics"].schema)
+
+
+def by_user(name: str, test: HeldOut, values: dict[Key, Floats]) -> pa.Table:
+    """Rows of USER_METRICS for one model."""
+    columns = {
+        "model": pa.repeat(name, len(test.users)),
+        "user_row": test.users,
+        "new": np.diff(test.histories.indptr) == 0,
+        "ndcg": values[(ALL, *GATE)],
+    }
+    return pa.table(columns, schema=USER_METRICS)

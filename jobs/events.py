@@ -28,10 +28,11 @@ def events(spark: SparkSession, night: Night) -> DataFrame:
 
 
 def preferences(interactions: DataFrame, weights: Mapping[str, float]) -> DataFrame:
-    """(user_id, item_id, value): r_ui = Σ over the kinds of weight(kind) · the newest value of that kind.
+    """(user_id, item_id, value, ts): r_ui = Σ over the kinds of weight(kind) · the newest value of that kind.
 
-    A kind without values counts 1. Of several values of a kind, a later rating replaces an earlier one.
+    A kind without values counts 1. Of several values of a kind, a later rating replaces an earlier one. `ts` is the
+    newest event's.
     """
     newest = "coalesce(max_by(coalesce(value, 1D), struct(ts, ordinal, value)) FILTER (WHERE kind = '{kind}'), 0D)"
     total = " + ".join(f"{float(weight)}D * {newest.format(kind=kind)}" for kind, weight in weights.items())
-    return interactions.groupBy("user_id", "item_id").agg(F.expr(total).alias("value"))
+    return interactions.groupBy("user_id", "item_id").agg(F.expr(total).alias("value"), F.max("ts").alias("ts"))

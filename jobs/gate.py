@@ -1,18 +1,31 @@
-"""Chooses the champion: the model with the best NDCG@10 on all held-out users; the simpler one where they are equal."""
+"""Chooses the champion, or refuses the night: what is published must deserve it.
+
+The reigning champion is that of the last complete night; tonight's model of that name stands for it. A challenger takes
+its place only where its NDCG@10 is better on the same users beyond the interval, and no guard metric falls past its
+limit. Refused, with exit code 3, is a night whose events are not like those before (jobs/drift.py), or whose best
+candidate is worse than recent popularity beyond the interval: metrics and models are published, the old lists stay.
+Rules and reasons: docs/evaluation.md.
+"""
 
 import argparse
+import json
 import logging
-from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from jobs import job
-from jobs.errors import InputError
-from jobs.evaluate import JUDGED, artifacts
+from jobs.choice import CHAMPION, Choice, Judged, choose
+from jobs.drift import Drift, drift
+from jobs.errors import InputError, RefusedError
+from jobs.evaluate import ALL, GATE, artifacts
 from jobs.night import Attempt, Night, night_parser
 from jobs.storage.frames import read, write
 from schemas.tables import TABLES
+from schemas.working import USER_METRICS
 
+DATA = "data"  # what drift is measured of, in the column `model` of `metrics`
 log = logging.getLogger(__name__)
 
 
@@ -27,45 +40,72 @@ def main(args: argparse.Namespace) -> int:
 
 
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
-    """Reads the run's metrics, writes `models` with the champion marked."""
-    metric, k = JUDGED[0]
-    metrics = read(night.tonight("metrics"), TABLES["metrics"].schema).to_pylist()
-    values = {
-        row["model"]: float(row["value"])
-        for row in metrics
-        if (row["metric"], row["k"], row["segment"]) == (metric, k, "all")
-    }
-    candidates = list(artifacts(night))
-    if not candidates:
+    """Reads what was measured, writes `models` and the drift's rows of `metrics`; RefusedError where the night is
+    refused."""
+    if not artifacts(night):
         raise InputError(f"{night.run.domain} {night.ds}: no model of run {night.run.run_id} was trained")
-    champion = choose(candidates, values)
-    log.info("champion: %s", champion)
-    rows = [row(night, name, champion, values, f"{metric}@{k}") for name in night.models]
+    drifts = drift(night)
+    for found in drifts:
+        log.info("%s %.3f (ordinary: %.3f to %.3f)", found.metric, found.value, found.low, found.high)
+    if not drifts:
+        log.info("too few nights before this one: drift is not judged")
+    champion = reigning(night)
+    choice = choose(judged(night), list(artifacts(night)), champion["model"] if champion else None, night.domain)
+    reasons = [found.reason for found in drifts if found.reason] + ([choice.refusal] if choice.refusal else [])
+    rows = [model_row(night, name, choice, "; ".join(reasons), champion) for name in night.models]
     write(pa.Table.from_pylist(rows, schema=TABLES["models"].schema), attempt.folder("models"))
-    attempt.facts["champion"] = champion
+    if drifts:
+        measured = [metric_row(night, found) for found in drifts]
+        write(pa.Table.from_pylist(measured, schema=TABLES["metrics"].schema), attempt.folder("metrics"))
+    if reasons:
+        raise RefusedError("; ".join(reasons))
+    attempt.facts |= {"champion": choice.champion, "reason": choice.reasons[choice.champion]}
+    log.info("champion: %s, %s", choice.champion, choice.reasons[choice.champion])
 
 
-def choose(candidates: list[str], values: Mapping[str, float]) -> str:
-    """The candidate with the largest value; the first of equals, and the first where nothing was measured."""
-    return max(candidates, key=lambda name: values.get(name, -1.0))
+def reigning(night: Night) -> dict[str, Any] | None:
+    """The row of `models` of the last complete night's champion, as the run pinned it; None where there is none."""
+    runs = read(night.history("runs"), TABLES["runs"].schema, columns=["ds", "state"]).to_pylist()
+    complete = {row["ds"] for row in runs if row["state"] == "complete"}
+    models = read(night.history("models"), TABLES["models"].schema).to_pylist()
+    champions = [row for row in models if row["status"] == CHAMPION and row["ds"] in complete]
+    return max(champions, key=lambda row: row["ds"], default=None)
 
 
-def row(night: Night, name: str, champion: str, values: Mapping[str, float], measure: str) -> dict[str, object]:
+def judged(night: Night) -> Judged:
+    """What `evaluate` measured, by model."""
+    table = read(night.tonight("user_metrics"), USER_METRICS)
+    models = np.array(table["model"].to_pylist(), object)
+    ndcg, new = table["ndcg"].to_numpy(), np.array(table["new"].to_pylist(), bool)
+    by_user = {str(name): ndcg[models == name] for name in dict.fromkeys(models)}
+    metrics = read(night.tonight("metrics"), TABLES["metrics"].schema).to_pylist()
+    overall = {
+        (row["model"], row["metric"]): float(row["value"])
+        for row in metrics
+        if (row["segment"], row["k"]) == (ALL, GATE[1])
+    }
+    first = next(iter(by_user), None)
+    return Judged(by_user, new[models == first], overall, night.seed)
+
+
+def model_row(night: Night, name: str, choice: Choice, refused: str, champion: dict[str, Any] | None) -> dict[str, Any]:
     """One row of `models`."""
     entry = night.run.find(f"train_{name}")
-    base: dict[str, object] = {"domain": night.run.domain, "ds": night.ds, "model": name}
+    row: dict[str, Any] = {"domain": night.run.domain, "ds": night.ds, "model": name}
     if entry is None or entry.state != "done":
-        reason = entry.error if entry and entry.error else "it was not trained"
-        return base | {"status": "failed", "reason": reason}
-    told = f"{measure} {values[name]:.4f}" if name in values else "no held-out users to judge it on"
-    against = "" if name == champion or champion not in values else f", {champion} has {values[champion]:.4f}"
-    status = "champion" if name == champion else "challenger"
-    return (
-        base
-        | {"status": status, "reason": told + against}
-        | {
-            "artifact": entry.facts["artifact"],
-            "checksum": entry.facts["checksum"],
-            "train_seconds": entry.facts["train_seconds"],
-        }
-    )
+        return row | {"status": "failed", "reason": (entry.error if entry else None) or "it was not trained"}
+    configuration = json.dumps(entry.facts.get("config"), sort_keys=True)
+    status, reason = "challenger", choice.reasons[name]
+    if name == choice.champion:
+        status, reason = ("refused", f"{refused}; {reason}") if refused else (CHAMPION, reason)
+    if champion and champion["model"] == name and champion["configuration"] not in (None, configuration):
+        reason += f"; its configuration was {champion['configuration']}"
+    facts = {column: entry.facts[column] for column in ("artifact", "checksum", "train_seconds")}
+    return row | {"status": status, "reason": reason, "configuration": configuration} | facts
+
+
+def metric_row(night: Night, found: Drift) -> dict[str, Any]:
+    """One row of `metrics` about the night's events."""
+    row: dict[str, Any] = {"domain": night.run.domain, "ds": night.ds, "model": DATA, "split": "none", "segment": ALL}
+    ends = dict.fromkeys(("value", "low", "high"), found.value)
+    return row | {"metric": found.metric, "k": 0, "users": found.users} | ends

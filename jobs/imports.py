@@ -28,6 +28,7 @@ from jobs.landing import Batch, batch_facts, batch_name, new_batch
 from jobs.night import iso_day
 from jobs.sources import FORMATS
 from jobs.sources.folder import Folder, open_folder
+from jobs.sources.pictures import located
 from jobs.sources.reading import Options, Reading
 from jobs.storage import files
 from schemas.domains import DOMAINS, Domain
@@ -212,7 +213,7 @@ class Watch:
         before = 0
         self.progress.update(self.task, description=reading.file)
         for block, read in reading.rows(folder):
-            yield block
+            yield located(block, folder)
             self.count += block.num_rows
             rate = self.count / (time.perf_counter() - self.started)
             self.progress.update(self.task, advance=read - before, rows=f"{self.count:,} rows, {rate:,.0f}/s")

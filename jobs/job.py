@@ -4,7 +4,6 @@ import argparse
 import json
 import logging
 import resource
-import sys
 import time
 from collections.abc import Callable
 
@@ -15,6 +14,7 @@ from jobs.storage.runs import DONE as TASK_DONE
 from jobs.storage.runs import FAILED, REFUSED, Entry
 
 Compute = Callable[[Night, Attempt, argparse.Namespace], None]
+TOLD = ("champion",)  # facts that a DAG decides by
 log = logging.getLogger(__name__)
 
 
@@ -51,7 +51,8 @@ def run(task: str, compute: Compute, args: argparse.Namespace) -> int:
         if told is error:
             raise
         raise told from error
-    print(json.dumps({"task": task, "rows": entry.rows, "seconds": entry.seconds}), file=sys.stdout, flush=True)
+    told = {name: attempt.facts[name] for name in TOLD if name in attempt.facts}
+    print(json.dumps({"task": task, "rows": entry.rows, "seconds": entry.seconds, **told}), flush=True)
     return DONE
 
 

@@ -94,6 +94,10 @@ class Night:
         """Files of a published table from nights before this one."""
         return [path for _, path in self._pinned(table, before=self.ds)]
 
+    def history_by_night(self, table: str) -> list[tuple[str, str]]:
+        """(night, file) of a published table from nights before this one."""
+        return self._pinned(table, before=self.ds)
+
     def every_night(self, table: str) -> list[str]:
         """Files of a published table whatever their night: for the vocabulary, whose rows are given once for all."""
         return [path for _, path in self._pinned(table)]

@@ -31,6 +31,7 @@ MARK = re.compile(r"\[encore\] (\S+) (started|done|failed|fault|refused)(?:: (.*
 CODES = {"failed": WRONG_INPUT, "fault": FAULT}
 POOLS = ROOT / "dags" / "pools.json"
 GRACE_SECONDS = 30
+HARMLESS = ("spark_stop", "report")  # the caller stops the server in any case; a night is published without its page
 Problems = dict[str, tuple[int, str]]  # task → exit code and reason
 
 
@@ -116,7 +117,7 @@ class Progress:
             return
         print(f"  {task:<28} {state:<8} {time.monotonic() - self.since:6.1f} s  {reason}".rstrip(), flush=True)
         self.problems.pop(task, None)
-        if state in CODES and task != "spark_stop":  # the caller stops the server in any case
+        if state in CODES and task.rpartition(".")[2] not in HARMLESS:
             self.problems[task] = (CODES[state], reason)
 
 
@@ -155,14 +156,14 @@ def show(nights: list[Run], problems: Problems, log: Path) -> int:
     for run in nights:
         entries = run.entries()
         for task, entry in entries.items():
-            if entry.state == runs.FAILED:
+            if entry.state == runs.FAILED and task not in HARMLESS:
                 problems.pop("airflow", None)  # it failed because of this
                 problems[f"{run.domain}.{task}"] = (entry.exit_code, entry.error or "")
             elif entry.state == runs.REFUSED:
                 refused = True
                 print(f"{run.domain}: {task} refused: {entry.error}; the lists of the last published night stay")
         if "publish" in entries and entries["publish"].state == runs.DONE:
-            report.main(argparse.Namespace(domain=run.domain, ds=run.ds, run=run.run_id))
+            report.show(run.domain, run.ds, run.run_id)
         elif not problems:
             problems[f"{run.domain}.publish"] = (FAULT, "nothing was published")
     for task, (_, reason) in problems.items():

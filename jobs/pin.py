@@ -18,7 +18,7 @@ from jobs.storage.frames import read
 from schemas.names import MODELS
 from schemas.tables import TABLES
 
-READ = ("files", "interactions", "items", "users", "reviews", "vocabulary")
+READ = ("files", "interactions", "items", "users", "reviews", "vocabulary", "item_vectors", "models", "runs")
 log = logging.getLogger(__name__)
 
 

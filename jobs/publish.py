@@ -18,7 +18,7 @@ from jobs.errors import ContractError
 from jobs.night import Attempt, Night, night_parser
 from jobs.storage.frames import read, write
 from jobs.storage.runs import DONE as TASK_DONE
-from jobs.storage.runs import REFUSED, Entry, Run
+from jobs.storage.runs import REFUSED, Entry, Run, standing
 from schemas.tables import TABLES
 
 log = logging.getLogger(__name__)
@@ -43,11 +43,12 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     require_done(night.run, entries)
     state = REFUSED if entries["gate"].state == REFUSED else COMPLETE
     counted = {task: entry for task, entry in entries.items() if state == COMPLETE or task != LISTS}
-    files, rows = written(counted)
+    files, rows = written(standing(counted))
     contracts.check(night, files)
     sequence = next_sequence(night)
     commit(night, files, sequence)
-    told = {"trigger": night.pin["trigger"], "state": state, "rows": json.dumps(rows)}
+    reason = entries["gate"].error or entries["gate"].facts.get("reason")
+    told = {"trigger": night.pin["trigger"], "state": state, "reason": reason, "rows": json.dumps(rows)}
     complete(night, attempt, sequence, told | facts(night, entries))
 
 

@@ -1,31 +1,57 @@
 """The champion's list for every user, with reasons.
 
-The champion learns the held-out days too before it recommends: the lists know yesterday. Users for whom it has too
-little evidence get popular items, and the row says which model chose it.
+The champion learns the held-out days too before it recommends: the lists know yesterday. How a list is made of what it
+says, and for whom it knows too little, is in `models/serving.py`; the row says what chose each item.
 """
 
 import argparse
 import logging
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from jobs import job
 from jobs.evaluate import artifacts, load
 from jobs.held_out import Ids, all_events, catalogue, ids
 from jobs.night import Attempt, Night, night_parser
+from jobs.serving import audience, serving
 from jobs.storage.frames import write
-from jobs.storage.sql import connect, parquet_view
-from models.base import Recommender, filled
+from models.base import Recommender
+from models.content_knn import ContentKNN
 from models.histories import Histories, IntArray
 from models.popularity import Popularity
-from models.training import TrainingData
-from schemas.domains import eligible
+from models.serving import CONTENT, NEW, OWN, POPULAR, Serving
+from models.training import Catalogue, TrainingData
 from schemas.tables import TABLES
 
-BLOCK_USERS = 50_000  # users per file: bounds the memory of lists and texts
-POPULAR = "popular now"
+# Rows of a file, which bound the memory of lists and texts, and of a row group: what a reader of one user's list reads.
+# As benchmarks/lookup.py measures them.
+FILE_ROWS, GROUP_ROWS = 2_500_000, 20_000
+EXPLORATION = "exploration"
+POPULAR_NOW, FRESH = "popular now", "new"
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Names:
+    """What rows stand for in the table: ids and titles of the items ('' unknown), labels of the segments."""
+
+    ids: Ids
+    titles: list[str]
+    segments: list[str]
+
+
+@dataclass(frozen=True)
+class Work:
+    """All that lists are made of, and `files`: for each file of the table the rows of its users, in its order."""
+
+    champion: Recommender
+    serving: Serving
+    histories: Histories
+    names: Names
+    files: list[IntArray]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -39,66 +65,70 @@ def main(args: argparse.Namespace) -> int:
 
 
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
-    """Reads all events and the catalogue, retrains the champion on them, writes `recommendations`."""
+    """Reads all events and the catalogue, lets the champion learn them, writes `recommendations`."""
+    work = prepared(night, *inputs(night), file_users(night))
+    for number in range(len(work.files)):
+        write(lists(night, work, number), attempt.folder("recommendations"), f"part-{number:05d}", GROUP_ROWS)
+    log.info("%s made lists for %d users", work.champion.name, sum(map(len, work.files)))
+
+
+def inputs(night: Night) -> tuple[Recommender, Ids, Histories, Catalogue]:
+    """The champion, after it has learned all events, and what it learned them from."""
     known = ids(night)
-    histories = all_events(night, known)
-    may, titles = offered(known, night)
-    data = TrainingData(histories, catalogue(night, known), seed=night.seed)
+    histories, items = all_events(night, known), catalogue(night, known)
     name = night.run.entry("gate").facts["champion"]
-    champion = load(name, artifacts(night)[name]).go_on(data)
-    fallback = Popularity().fit(data)
-    for number, low in enumerate(range(0, len(known.people), BLOCK_USERS)):
-        part = known.people[low : low + BLOCK_USERS]
-        rows = lists(night, champion, fallback, histories.take(part), part, known, may, titles)
-        write(rows, attempt.folder("recommendations"), f"part-{number:05d}")
-    log.info("%s made lists for %d users", champion.name, len(known.people))
+    champion = load(name, artifacts(night)[name]).go_on(TrainingData(histories, items, seed=night.seed))
+    return champion, known, histories, items
 
 
-def offered(known: Ids, night: Night) -> tuple[np.ndarray, np.ndarray]:
-    """By item row: whether it may be recommended (bool [n_items]), and its title (object [n_items])."""
-    with connect() as db:
-        parquet_view(db, "items", night.tonight("items"), TABLES["items"].schema)
-        rows = db.execute(f"SELECT item_id, title, {eligible(night.domain, night.ds)} FROM items").fetchall()
-    place = {item: row for row, item in enumerate(known.items.to_pylist())}
-    may = np.zeros(len(known.items), bool)
-    titles = np.array(known.items.to_pylist(), object)
-    titles[titles == None] = ""  # noqa: E711 (elementwise)
-    for item, title, allowed in rows:
-        may[place[item]] = allowed
-        titles[place[item]] = title or item
-    return may, titles
+def prepared(
+    night: Night, champion: Recommender, known: Ids, histories: Histories, items: Catalogue, size: int
+) -> Work:
+    """The night's work, in files of `size` users."""
+    people = audience(night, known)
+    names = Names(known, items.titles, people.labels)
+    return Work(champion, serving(night, people, histories, items), histories, names, files(known, size))
 
 
-def lists(
-    night: Night,
-    champion: Recommender,
-    fallback: Recommender,
-    histories: Histories,
-    users: IntArray,
-    known: Ids,
-    may: np.ndarray,
-    titles: np.ndarray,
-) -> pa.Table:
-    """Rows of `recommendations` for some users, sorted by user and rank."""
-    k = night.domain.top_k
-    own = champion.recommend(histories, k, eligible=may)
-    top, filler = filled(own, fallback.recommend(histories, k, eligible=may))
-    reasons = champion.explain(histories, np.where(filler, -1, top.items))
-    owner, place = np.nonzero(top.items >= 0)
-    items, because = top.items[owner, place], reasons[owner, place]
-    chosen_by = np.where(filler[owner, place], fallback.name, champion.name)
-    texts = np.where(because >= 0, f"because you {night.domain.verb} " + titles[because], POPULAR)
+def file_users(night: Night) -> int:
+    """How many users' lists a file holds."""
+    return max(FILE_ROWS // night.domain.top_k, 1)
+
+
+def files(known: Ids, size: int) -> list[IntArray]:
+    """`size` users for each file, by row, in the order of their ids: a reader finds one by the least and largest id."""
+    order = pc.sort_indices(known.users.take(pa.array(known.people)))
+    users = known.people[order.to_numpy()]
+    return [users[low : low + size] for low in range(0, len(users), size)]
+
+
+def lists(night: Night, work: Work, number: int) -> pa.Table:
+    """Rows of `recommendations` for the users of a file, in their order and by rank."""
+    users, how, names = work.files[number], work.serving, work.names
+    found = how.lists(work.champion, work.histories.take(users), users, night.domain.top_k)
+    owner, place = np.nonzero(found.items >= 0)
+    items, source, reasons = found.items[owner, place], found.source[owner, place], found.reasons[owner, place]
+    segment = np.where(source == POPULAR, how.segment[users[owner]], 0)
+    chose = {OWN: work.champion.name, CONTENT: ContentKNN.name, POPULAR: Popularity.name, NEW: EXPLORATION}
     columns = {
         "domain": pa.repeat(night.run.domain, len(items)),
         "ds": pa.repeat(night.ds, len(items)),
-        "user_id": known.users.take(pa.array(users[owner])),
+        "user_id": names.ids.users.take(pa.array(users[owner])),
         "rank": pa.array((place + 1).astype(np.int32)),
-        "item_id": known.items.take(pa.array(items)),
-        "score": pa.array(top.scores[owner, place]),
-        "model": pa.array(chosen_by, pa.string()),
-        "because_item_id": known.items.take(pa.array(because, mask=because < 0)),
-        "because": pa.array(texts, pa.string()),
+        "item_id": names.ids.items.take(pa.array(items)),
+        "score": pa.array(found.scores[owner, place]),
+        "model": pa.array([chose[n] for n in range(len(chose))]).take(pa.array(source)),
+        "because_item_id": names.ids.items.take(pa.array(reasons, mask=reasons < 0)),
+        "because": texts(night.domain.verb, names, reasons, how.fresh[items], segment),
     }
-    return pa.table(columns, schema=TABLES["recommendations"].schema).sort_by(
-        [("user_id", "ascending"), ("rank", "ascending")]
-    )
+    return pa.table(columns, schema=TABLES["recommendations"].schema)
+
+
+def texts(verb: str, names: Names, reasons: IntArray, fresh: np.ndarray, segment: IntArray) -> pa.Array:
+    """The reason of every row in words: an item of the history, or else that nobody has it yet, or who likes it."""
+    titles = [title or item for title, item in zip(names.titles, names.ids.items.to_pylist(), strict=True)]
+    because = [f"because you {verb} {title}" for title in titles]
+    popular = [f"popular with {label}" if label else POPULAR_NOW for label in names.segments]
+    every = pa.array([*because, *popular, FRESH], pa.string())
+    among = len(titles) + np.where(fresh, len(popular), segment)
+    return every.take(pa.array(np.where(reasons >= 0, reasons, among)))

@@ -7,7 +7,8 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, get_args
 from urllib.parse import unquote
 
 from jobs.errors import InputError
@@ -77,11 +78,16 @@ def address(place: str | Path) -> str:
 
 def override(default: T, changes: Mapping[str, Any], where: str) -> T:
     """`default` (a frozen dataclass) with `changes`; InputError for a name or type that it does not know."""
-    known = {f.name: getattr(default, f.name) for f in fields(default) if f.name not in FIXED}  # type: ignore[arg-type]
+    # `int | None` is a setting that a model chooses: a given value must be of the first type.
+    known = {
+        f.name: get_args(f.type)[0] if isinstance(f.type, UnionType) else type(getattr(default, f.name))
+        for f in fields(default)  # type: ignore[arg-type]
+        if f.name not in FIXED
+    }
     for name, value in _table(where, changes).items():
         if name not in known:
             raise InputError(f"{where}.{name} is not a setting; there are: {', '.join(known)}")
-        wanted = type(known[name])
+        wanted = known[name]
         fits = {float: type(value) in (int, float), tuple: type(value) in (list, tuple)}
         if not fits.get(wanted, type(value) is wanted):
             raise InputError(f"{where}.{name} must be {_TYPES.get(wanted, wanted.__name__)}, got {value!r}")

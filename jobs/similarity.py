@@ -1,126 +1,157 @@
-"""Exact top-K cosine similarity on Spark, for items by their users and for users by their items.
+"""Exact top-K similarity on Spark, of items by their users and of users by their items, in all methods of the domain.
 
-    s_ij = Σ_u r_ui r_uj / (‖r_i‖ ‖r_j‖)
-
-The matrix of preferences is laid out in blocks of rows; one task owns a block and streams all blocks from storage
-(`models/neighbours.py`), so that its memory is two blocks and its lists. Rows are numbered in the order of their ids:
-equal similarities come in that order.
+The matrices that the methods compare are laid out in blocks of `block_rows` rows (jobs/matrix.py). A task owns rows of
+one method, as many as their work allows (jobs/pieces.py), and streams all blocks past them (models/neighbours.py):
+nothing has to be merged, since a task meets every row there is, and no task holds more than its rows and a block.
+Rows are numbered in the order of their ids: equal similarities come in that order. A task's memory: MOST_ENTRIES of a
+block and PASS_ENTRIES of its own, about 2 GiB at most; with 4,096 rows of 1,000 entries it is 0.3 GiB.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from functools import reduce
 
-import numpy as np
-import pyarrow as pa
-import scipy.sparse as sp
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
+from jobs import content
+from jobs.errors import InputError
 from jobs.events import events, preferences, vocabulary
+from jobs.matrix import Rows, matrix, write_blocks, write_counts
+from jobs.neighbours import Comparison, neighbours
 from jobs.night import Attempt, Night
-from jobs.spark import hadoop, session, write, write_table
-from jobs.storage.files import folders, listing
-from jobs.storage.frames import read
-from models.neighbours import RowBlock, stream_neighbours
+from jobs.numbering import numbered
+from jobs.spark import session, write
+from jobs.storage.files import delete_folder
+from jobs.weighting import weightings
+from models.neighbours import Measure
+from schemas.methods import CONTENT, COSINE, HYBRID, JACCARD, LOG_LIKELIHOOD, Method
 from schemas.tables import TABLES
 
-METHOD = "cosine"
-BLOCK_ROWS = 4096
-MATRIX = pa.schema([("row", pa.int64()), ("feature", pa.int64()), ("value", pa.float64())])
-COUNTS = pa.schema([("feature", pa.int64()), ("rows", pa.int64())])
-LISTS = pa.schema(
-    [("row", pa.int64()), ("rank", pa.int32()), ("similar_row", pa.int64()), ("similarity", pa.float32())]
-)
-LISTS_SQL = "row long, rank int, similar_row long, similarity float"
+EVENTS = "events"  # the matrix of the preferences as they are
+MEASURES: Mapping[str, Measure] = {
+    COSINE: "cosine",
+    CONTENT: "cosine",
+    HYBRID: "cosine",
+    JACCARD: "jaccard",
+    LOG_LIKELIHOOD: "log_likelihood",
+}
+SETS = (JACCARD, LOG_LIKELIHOOD)  # compared without values
+log = logging.getLogger(__name__)
 
 
 def compute(night: Night, attempt: Attempt, entity: str, feature: str) -> None:
-    """Writes <entity>_similarity: the domain's `neighbours` nearest of every entity, by the features they share."""
-    spark = session(night)
-    weights = {name: kind.weight for name, kind in night.domain.kinds.items()}
-    rows = numbered(vocabulary(spark, night, entity).select(f"{entity}_id"), f"{entity}_id")
-    features = vocabulary(spark, night, feature).withColumnRenamed(f"{feature}_row", "feature")
-    values = preferences(events(spark, night), weights).where("value <> 0")
-    matrix = values.join(rows, on=f"{entity}_id", how="inner").join(features, on=f"{feature}_id", how="inner")
-    folder = attempt.folder("matrix")
-    blocks = lay_out(matrix, folder)
+    """Writes <entity>_similarity: the domain's `neighbours` nearest of every entity, by each of its methods."""
+    try:
+        _compute(night, attempt, entity, feature)
+    except PySparkException as error:
+        if "USER_RAISED_EXCEPTION" in str(error):  # by raise_error, where data or settings are wrong
+            raise InputError(str(error)) from error
+        raise
+
+
+def _compute(night: Night, attempt: Attempt, entity: str, feature: str) -> None:
+    spark, folder = session(night), attempt.folder("matrix")
+    methods = {name: Method.named(name) for name in getattr(night.domain, f"{entity}_methods")}
+    ids = numbered(vocabulary(spark, night, entity).select(f"{entity}_id"), f"{entity}_id", f"{folder}/ids")
+    rows = ids.frame(spark).withColumnRenamed("number", "row")
+    write_events(spark, night, attempt, rows, entity, feature, folder)
+    write_weighted(spark, night, methods.values(), ids.count, folder)
+    known: tuple[str, ...] = ()
+    if any(method.measure in (CONTENT, HYBRID) for method in methods.values()):
+        known = write_content(spark, night, rows, ids.count, entity, folder)
+        attempt.facts["alpha"] = alpha(night)
+    write_counts(spark, folder)
+    compared = [comparison(name, method, known, night, folder) for name, method in methods.items()]
+    lists = neighbours(spark, compared, ids, entity, night.domain.neighbours)
     name = f"{entity}_similarity"
-    named = with_ids(top_k(spark, folder, blocks, night.domain.neighbours), rows, entity).withColumns(
-        {"domain": F.lit(night.run.domain), "ds": F.lit(night.ds), "method": F.lit(METHOD)}
-    )
-    write_table(named, attempt.folder(name), TABLES[name])
+    named = lists.withColumns({"domain": F.lit(night.run.domain), "ds": F.lit(night.ds)})
+    write(named, attempt.folder(name), TABLES[name].schema)  # each task's lists are in the order of the key already
+    delete_folder(folder)
 
 
-def numbered(ids: DataFrame, column: str) -> DataFrame:
-    """Distinct ids with `row`: their place, from 0, in the order of their UTF-8 bytes."""
-    every = Window.partitionBy(F.lit(0)).orderBy(column)  # one partition, of ids only
-    return ids.withColumn("row", F.row_number().over(every).cast("long") - 1)
+def write_events(
+    spark: SparkSession, night: Night, attempt: Attempt, rows: DataFrame, entity: str, feature: str, folder: str
+) -> None:
+    """Writes the matrix of preferences, with the age of each where recency is asked for."""
+    domain = night.domain
+    values = preferences(events(spark, night), {name: kind.weight for name, kind in domain.kinds.items()})
+    if domain.max_events_per_item:
+        values = limited(values, domain.max_events_per_item, attempt)
+    names = vocabulary(spark, night, feature).withColumnRenamed(f"{feature}_row", "feature")
+    entries = values.join(rows, on=f"{entity}_id", how="inner").join(names, on=f"{feature}_id", how="inner")
+    columns = [F.lit(EVENTS).alias("matrix"), "row", "feature", "value"]
+    if any("recency" in Method.named(name).weightings for name in getattr(domain, f"{entity}_methods")):
+        columns.append(age_days(night.ds, f"domains.{domain.name}.{entity}_methods").alias("age_days"))
+    write_blocks(entries.select(*columns), folder, domain.block_rows)
 
 
-def lay_out(matrix: DataFrame, folder: str) -> list[int]:
-    """Writes (row, feature, value) as blocks of BLOCK_ROWS rows, and how many rows hold each feature.
+def limited(values: DataFrame, most: int, attempt: Attempt) -> DataFrame:
+    """Preferences with at most so many of each item: those whose hash of (user, item) is smallest.
 
-    Returns the numbers of the blocks that have values.
+    What is left out counts nowhere in the night's similarity; facts and log say how much it is.
     """
-    block = (F.col("row") / BLOCK_ROWS).cast("int")
-    cells = matrix.select("row", "feature", "value", block.alias("block")).repartition("block")
-    ordered = cells.sortWithinPartitions("block", "row", "feature")
-    ordered.write.partitionBy("block").parquet(hadoop(f"{folder}/blocks"))
-    blocks = sorted(int(name.removeprefix("block=")) for name in folders(f"{folder}/blocks"))
-    if blocks:  # counted from what was written: the preferences are computed once
-        written = matrix.sparkSession.read.parquet(hadoop(f"{folder}/blocks"))
-        write(written.groupBy("feature").agg(F.count("*").alias("rows")), f"{folder}/counts", COUNTS)
-    return blocks
+    counts = values.groupBy("item_id").agg(F.count("*").alias("n")).where(F.col("n") > most)
+    found = counts.agg(F.count("*").alias("items"), F.coalesce(F.sum(F.col("n") - most), F.lit(0)).alias("events"))
+    left_out = found.collect()[0].asDict()
+    attempt.facts["left_out"] = left_out
+    if not left_out["items"]:
+        return values
+    log.warning("max_events_per_item = %d: %d events of %d items left out", most, left_out["events"], left_out["items"])
+    by_hash = Window.partitionBy("item_id").orderBy(F.xxhash64("user_id", "item_id"), "user_id")
+    return values.withColumn("place", F.row_number().over(by_hash)).where(F.col("place") <= most).drop("place")
 
 
-def top_k(spark: SparkSession, folder: str, blocks: list[int], k: int) -> DataFrame:
-    """LISTS: the k nearest rows of every row, one task a block."""
-    if not blocks:
-        return spark.createDataFrame([], LISTS_SQL)
-    numbers = spark.range(0, len(blocks), 1, len(blocks))
-    return numbers.mapInArrow(_task(folder, blocks, k), LISTS_SQL)
+def age_days(ds: str, setting: str) -> F.Column:
+    """Days from `ts` to the end of the night's day; a preference without a time is an error."""
+    end = F.lit(f"{date.fromisoformat(ds) + timedelta(days=1)} 00:00:00 UTC").cast("timestamp")
+    age = (F.unix_micros(end) - F.unix_micros("ts")) / 86_400e6
+    missing = F.concat(
+        F.lit("recency needs the time of every event; there is none of user "), "user_id", F.lit(" and item "),
+        "item_id", F.lit(f"; take recency out of {setting}"),
+    )  # fmt: skip
+    return F.when(F.col("ts").isNull(), F.raise_error(missing)).otherwise(F.greatest(age, F.lit(0.0)))
 
 
-def _task(folder: str, blocks: list[int], k: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """What a Spark task does: its blocks' lists, each against all blocks."""
-
-    def lists(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        counted = read(listing(f"{folder}/counts", ".parquet"), COUNTS)
-        counts = np.zeros(counted["feature"].to_numpy().max() + 1, np.int64)
-        counts[counted["feature"].to_numpy()] = counted["rows"].to_numpy()
-        for batch in numbers:
-            for number in batch.column(0).to_pylist():
-                others = (read_block(folder, other, len(counts)) for other in blocks)
-                queries = read_block(folder, blocks[number], len(counts))
-                # One core a task: Spark gives each task one, and starts as many tasks as there are cores.
-                found = stream_neighbours(queries, others, k, feature_counts=counts, threads=1)
-                yield as_lists(queries.rows, found.indices, found.similarity)
-
-    return lists
+def write_weighted(spark: SparkSession, night: Night, methods: Iterable[Method], rows: int, folder: str) -> None:
+    """Writes a matrix for each chain of weightings that a method asks for."""
+    known = weightings(rows, night.domain.half_life_days)
+    chains = sorted({weighted(method) for method in methods if method.weightings or method.measure in SETS})
+    frames = []
+    for chain in chains:
+        entries = reduce(lambda frame, name: known[name](frame), chain.split("-"), matrix(spark, folder, EVENTS))
+        frames.append(entries.select(F.lit(chain).alias("matrix"), "row", "feature", "value"))
+    if frames:
+        write_blocks(reduce(lambda some, more: some.union(more), frames), folder, night.domain.block_rows)
 
 
-def read_block(folder: str, block: int, features: int) -> RowBlock:
-    """A block of the matrix; a row without values does not appear."""
-    cells = read(listing(f"{folder}/blocks/block={block}", ".parquet"), MATRIX)
-    rows, first = np.unique(cells["row"].to_numpy(), return_index=True)
-    indptr = np.append(first, cells.num_rows)
-    values = (cells["value"].to_numpy().astype(np.float32), cells["feature"].to_numpy().astype(np.int32), indptr)
-    return RowBlock(rows.astype(np.int32), sp.csr_array(values, shape=(len(rows), features)))
+def weighted(method: Method) -> str:
+    """The matrix of events that a method compares: its weightings; sets are compared without values."""
+    return "-".join(method.weightings or (("binary",) if method.measure in SETS else (EVENTS,)))
 
 
-def as_lists(rows: np.ndarray, indices: np.ndarray, similarity: np.ndarray) -> pa.RecordBatch:
-    """LISTS of neighbours padded with -1."""
-    there = indices >= 0
-    owner, place = np.nonzero(there)
-    columns: Mapping[str, np.ndarray] = {
-        "row": rows[owner].astype(np.int64),
-        "rank": (place + 1).astype(np.int32),
-        "similar_row": indices[there].astype(np.int64),
-        "similarity": similarity[there],
-    }
-    return pa.RecordBatch.from_pydict({name: pa.array(column) for name, column in columns.items()}, schema=LISTS)
+def write_content(
+    spark: SparkSession, night: Night, rows: DataFrame, count: int, entity: str, folder: str
+) -> tuple[str, ...]:
+    """Writes what is known of the entities; returns the names of the matrices."""
+    if entity == "item":
+        return content.write_items(spark, night, rows, count, folder)
+    items = vocabulary(spark, night, "item").withColumnRenamed("item_row", "row")
+    names = content.write_items(spark, night, items, items.count(), f"{folder}/items")
+    write_counts(spark, f"{folder}/items")
+    return content.write_users(spark, night, rows, count, Rows(f"{folder}/items", "", names), folder)
 
 
-def with_ids(lists: DataFrame, rows: DataFrame, entity: str) -> DataFrame:
-    """Lists with external ids in place of rows."""
-    similar = rows.select(F.col("row").alias("similar_row"), F.col(f"{entity}_id").alias(f"similar_{entity}_id"))
-    return lists.join(rows, on="row", how="inner").join(similar, on="similar_row", how="inner")
+def alpha(night: Night) -> float:
+    """The share of events in hybrids: what hybrid_knn has chosen on validation, else the domain's setting."""
+    chosen = night.run.find("train_hybrid_knn")
+    return float(chosen.facts["alpha"] if chosen and "alpha" in chosen.facts else night.domain.alpha)
+
+
+def comparison(name: str, method: Method, known: Sequence[str], night: Night, folder: str) -> Comparison:
+    """What a method compares, and how. At the ends of alpha one part of a hybrid is all of it."""
+    share = alpha(night) if method.measure == HYBRID else float(method.measure != CONTENT)
+    rows = Rows(folder, weighted(method) if share > 0 else "", tuple(known) if share < 1 else (), share)
+    return Comparison(name, rows, MEASURES[method.measure], night.domain.shrinkage if method.shrunk else 0.0)

@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import logging
+import shutil
 import tempfile
 import time
 from dataclasses import asdict
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from jobs import job
 from jobs.errors import InputError
+from jobs.evaluate import artifacts, load
 from jobs.held_out import catalogue, ids, split
 from jobs.night import Attempt, Night, night_parser
 from jobs.settings import override
@@ -17,6 +19,8 @@ from jobs.storage.files import upload
 from models.base import Recommender
 from models.registry import REGISTRY
 from models.training import TrainingData
+from schemas.names import ENSEMBLE, NEURAL
+from schemas.working import TRAIN
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
     """Arguments of the job."""
     parser = night_parser("train", __doc__)
     parser.add_argument("--model", required=True, choices=list(REGISTRY), help="which one")
+    parser.add_argument("--require-gpu", action="store_true", help="fail at once where Keras finds no GPU")
     return parser
 
 
@@ -34,26 +39,39 @@ def main(args: argparse.Namespace) -> int:
 
 
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
-    """Reads the training events, fits, saves."""
+    """Reads the training events, fits, saves; an attempt that was killed is gone on with."""
+    if args.require_gpu:
+        require_gpu(args.model)
     known = ids(night)
     parts = split(night, known)
     if not len(parts.train.items):
         raise InputError(f"{night.run.domain} {night.ds}: no training events; import more than the test share holds")
     started = time.perf_counter()
-    data = TrainingData(parts.train, catalogue(night, known), parts.validation, night.seed)
-    model = new_model(night, args.model).fit(data)
+    workspace = Path(night.settings.state) / "training" / night.run.domain / night.run.run_id / args.model
+    workspace.mkdir(parents=True, exist_ok=True)
+    data = TrainingData(
+        parts.train, catalogue(night, known), parts.validation, night.seed, workspace, others(night, args.model)
+    )
+    try:
+        model = new_model(night, args.model).fit(data)
+    except ArithmeticError as error:  # the same again, were it tried again
+        raise InputError(f"{night.run.domain} {night.ds}: {error}") from error
     seconds = time.perf_counter() - started
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder))
         checksum = fingerprint(Path(folder))
         upload(folder, attempt.folder("artifact"))
+    shutil.rmtree(workspace)
     log.info("%s learned from %d events in %.2f s", args.model, len(parts.train.items), seconds)
     attempt.facts |= {
         "artifact": attempt.folder("artifact"),
         "checksum": checksum,
         "train_seconds": round(seconds, 3),
-        "config": asdict(model.config),
+        "config": (config := asdict(model.config)),
+        "learned": [TRAIN],  # the parts of the sequences: `evaluate` judges no artifact that knows more
     }
+    if "alpha" in config:
+        attempt.facts["alpha"] = config["alpha"]  # for the hybrid of `item_similarity`
 
 
 def new_model(night: Night, name: str) -> Recommender:
@@ -62,9 +80,26 @@ def new_model(night: Night, name: str) -> Recommender:
     return model(override(model.Config(), night.model_settings(name), f"models.{name}"))
 
 
+def require_gpu(model: str) -> None:
+    """Raises InputError for a model that needs no GPU, and where there is none."""
+    if model not in NEURAL:
+        raise InputError(f"--require-gpu: {model} is computed on the CPU; leave it out")
+    from models.training_loop import device, on_gpu  # imports Keras
+
+    if not on_gpu():
+        raise InputError(f"--require-gpu: there is no GPU, only {device()}; run it on a worker of the gpu queue")
+
+
+def others(night: Night, name: str) -> dict[str, Recommender]:
+    """What the run trained, for the model that combines it."""
+    if name != ENSEMBLE:
+        return {}
+    return {other: load(other, address) for other, address in artifacts(night).items() if other != name}
+
+
 def fingerprint(folder: Path) -> str:
-    """SHA-256 over the names and contents of a folder's files, in the order of the names."""
+    """SHA-256 over the paths and contents of a folder's files, in the order of the paths."""
     digest = hashlib.sha256()
-    for file in sorted(folder.iterdir()):
-        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()

@@ -9,11 +9,12 @@ from jobs import settings
 from jobs.errors import InputError
 from jobs.night import iso_day
 from jobs.storage.catalog import Tables
-from jobs.storage.sql import add_publications, open_tables
+from jobs.storage.sql import add_publications, open_some
 from jobs.terminal import grid, show, show_json
 from schemas.domains import DOMAINS
 
 ROWS = 20
+SHOWN = ("vocabulary", "interactions", "items", "recommendations", "user_similarity")
 TITLE = "LEFT JOIN (SELECT item_id, title FROM items) USING (item_id)"
 HISTORY = f"""SELECT ts, ordinal, item_id, title, kind, value FROM interactions {TITLE} WHERE user_id = $1
     ORDER BY ts DESC NULLS LAST, ordinal DESC NULLS LAST, item_id, kind"""
@@ -38,9 +39,9 @@ def main(args: argparse.Namespace) -> int:
     """Prints what a complete night knows of a user; JSON has every row."""
     tables = Tables(settings.load())
     tables.check_format()
-    with open_tables(tables) as db:
+    with open_some(tables, ["runs"]) as db:
         night = complete_night(db, args.domain, args.ds)
-        add_publications(db, tables, "shown", [night])
+        add_publications(db, tables, "shown", [night], SHOWN)
         db.execute("SET search_path = 'shown'")
         found = user(db, night, args.user_id)
     if args.format == "json":

@@ -2,7 +2,8 @@
 
 import json
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -10,22 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from models.histories import Histories, IntArray
+from models.nearest import nearest
+from models.top_k import Mask, Scores, TopK, top_products, top_scores
 from models.training import TrainingData
 
-Scores = npt.NDArray[np.float32]
+__all__ = ["Recommender", "Scores", "TopK", "filled"]
 BLOCK_USERS = 1024
 MANIFEST, ARRAYS = "manifest.json", "arrays.npz"
-
-
-@dataclass(frozen=True)
-class TopK:
-    """Lists of n users, best first, equal scores by item row.
-
-    items: int64 [n, k], item rows, padded with -1. scores: float32 [n, k], padded with -inf.
-    """
-
-    items: IntArray
-    scores: Scores
 
 
 class Recommender(ABC):
@@ -63,10 +55,25 @@ class Recommender(ABC):
         `histories` are the users' own; they need not be those that the model learned from.
         """
 
+    def user_vectors(self, histories: Histories) -> Scores | None:
+        """float32 [n_users, d], where score(u, i) = user_vectors_u · item_vectors_i; None for other models.
+
+        A row of NaN where the model has no evidence for a user.
+        """
+        return None
+
+    def item_vectors(self) -> Scores | None:
+        """float32 [n_items, d]; None for models that do not score by products of vectors."""
+        return None
+
     def explain(self, histories: Histories, items: IntArray) -> IntArray:
         """int64 [n, k]: for items [n, k] recommended to n users, the item of the user's history that spoke most for
-        each, -1 for none."""
-        return np.full(items.shape, -1, np.int64)
+        each, -1 for none.
+
+        Here: the nearest in the model's item space, by the cosine of `item_vectors`.
+        """
+        vectors = self.item_vectors()
+        return np.full(items.shape, -1, np.int64) if vectors is None else nearest(histories, items, vectors)
 
     @abstractmethod
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -77,31 +84,46 @@ class Recommender(ABC):
         """Takes back what `arrays` returned."""
 
     def recommend(
-        self, histories: Histories, k: int, *, eligible: npt.NDArray[np.bool_] | None = None, seen: bool = False
+        self,
+        histories: Histories,
+        k: int,
+        *,
+        eligible: Mask | None = None,
+        groups: IntArray | None = None,
+        seen: bool = False,
     ) -> TopK:
         """The k best items of every user.
 
-        Only items where `eligible` (bool [n_items]) is true, and, unless `seen`, none of the user's history.
-        Memory: a few arrays of BLOCK_USERS × n_items. Raises ValueError for k < 1 and for histories over other items
-        than the model learned.
+        Only items where `eligible` is true: bool [n_items], or [n_groups, n_items] with the group of every user in
+        `groups` (int64 [n_users]). Unless `seen`, none of the user's history.
+        Memory: vectors of all users, or a few arrays of BLOCK_USERS × n_items for models without vectors.
+        Raises ValueError for k < 1 and for histories over other items than the model learned.
         """
         if k < 1:
             raise ValueError(f"k = {k}: expected at least 1")
-        parts = [TopK(np.zeros((0, k), np.int64), np.zeros((0, k), np.float32))]
-        for low in range(0, histories.n_users, BLOCK_USERS):
-            users = np.arange(low, min(low + BLOCK_USERS, histories.n_users))
-            parts.append(self._block(histories.take(users), k, eligible, seen))
-        return TopK(np.concatenate([p.items for p in parts]), np.concatenate([p.scores for p in parts]))
+        n, items = histories.n_users, self.item_vectors()
+        top = TopK(np.full((n, k), -1, np.int64), np.full((n, k), -np.inf, np.float32))
+        for users, may in _parted(n, eligible, groups):
+            for low in range(0, len(users), max(len(users), 1) if items is not None else BLOCK_USERS):
+                part = users[low:] if items is not None else users[low : low + BLOCK_USERS]
+                found = self._best(histories.take(part), k, items, may, seen)
+                top.items[part], top.scores[part] = found.items, found.scores
+        return top
 
-    def _block(self, histories: Histories, k: int, eligible: npt.NDArray[np.bool_] | None, seen: bool) -> TopK:
-        scores = np.array(self.score(histories), np.float32)
-        if scores.shape != (histories.n_users, histories.n_items):
-            raise ValueError(f"{self.name} learned {scores.shape[1]} items, the histories have {histories.n_items}")
-        if eligible is not None:
-            scores[:, ~eligible] = -np.inf
-        if not seen:
-            scores[histories.users, histories.items] = -np.inf
-        return best(scores, k)
+    def _best(self, histories: Histories, k: int, items: Scores | None, eligible: Mask | None, seen: bool) -> TopK:
+        had = None if seen else histories
+        if items is not None:
+            self._require_items(histories, len(items))
+            users = self.user_vectors(histories)
+            assert users is not None, f"{self.name} has item_vectors and no user_vectors"
+            return top_products(users, items, k, histories=had, eligible=eligible)
+        scores = np.asarray(self.score(histories), np.float32)
+        self._require_items(histories, scores.shape[1])
+        return top_scores(scores, k, histories=had, eligible=eligible)
+
+    def _require_items(self, histories: Histories, learned: int) -> None:
+        if learned != histories.n_items:
+            raise ValueError(f"{self.name} learned {learned} items, the histories have {histories.n_items}")
 
     def save(self, folder: Path) -> None:
         """Writes the model into a local folder: a manifest and the arrays."""
@@ -122,27 +144,17 @@ class Recommender(ABC):
         return model
 
 
-def best(scores: Scores, k: int) -> TopK:
-    """The k largest finite scores of every row, best first, equal ones by column; other scores are as good as none."""
-    n, width = scores.shape
-    scores = np.where(np.isfinite(scores), scores, -np.inf).astype(np.float32)
-    if k < width:
-        # Of the columns that tie with the k-th score, the first ones fill what those above it leave free.
-        border = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k]
-        above = (scores > border).sum(axis=1, keepdims=True)
-        level = scores == border
-        keep = (scores > border) | (level & (np.cumsum(level, axis=1, dtype=np.int32) <= k - above))
-        columns = np.nonzero(keep)[1].reshape(n, k)
-    else:
-        columns = np.broadcast_to(np.arange(width), (n, width))
-    chosen = np.take_along_axis(scores, columns, axis=1)
-    order = np.argsort(-chosen, axis=1, kind="stable")
-    items = np.full((n, k), -1, np.int64)
-    values = np.full((n, k), -np.inf, np.float32)
-    items[:, : columns.shape[1]] = np.take_along_axis(columns, order, axis=1)
-    values[:, : columns.shape[1]] = np.take_along_axis(chosen, order, axis=1)
-    items[values == -np.inf] = -1
-    return TopK(items, values)
+def _parted(n: int, eligible: Mask | None, groups: IntArray | None) -> Iterator[tuple[IntArray, Mask | None]]:
+    """The users of every group, int64, with what they may be recommended."""
+    if eligible is None or eligible.ndim == 1:
+        yield np.arange(n), eligible
+        return
+    if groups is None or len(groups) != n:
+        raise ValueError(f"eligible has a row for each group: expected the groups of {n} users")
+    order = np.argsort(groups, kind="stable")
+    present, first = np.unique(groups[order], return_index=True)
+    for group, users in zip(present, np.split(order, first[1:]), strict=True):
+        yield users, eligible[group]
 
 
 def filled(first: TopK, second: TopK) -> tuple[TopK, npt.NDArray[np.bool_]]:

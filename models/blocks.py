@@ -131,15 +131,19 @@ def prepare(
     data: Array,
     picked: Array,
     numbers: Array,
+    norms: Array | None,
     rank: Array,
     counts: Array,
     rule: Rule,
 ) -> Block:
-    """Lay out the picked rows of a CSR matrix; rank, counts: int [features], by column and by rank."""
+    """Lay out the picked rows of a CSR matrix; rank, counts: int [features], by column and by rank.
+
+    norms: float64 [picked], the sizes for cosine, None for the rows' own.
+    """
     scales = _scales(indptr, data, picked)
     first, holders, weights = _by_feature(indptr, indices, data, picked, rank, scales)
     start, ranks, values = _by_row(first, holders, weights, len(picked))
-    sizes = _sizes(start, values, rule.measure == 0)
+    sizes = _sizes(start, values, rule.measure == 0) if norms is None else norms * scales
     padding = np.zeros(-len(picked) % LANES)
     bound = scales
     if rule.measure == LOG_LIKELIHOOD:

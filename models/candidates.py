@@ -62,13 +62,13 @@ def add(keys, filled, floor, k, slot, found, number):  # type: ignore[no-untyped
     filled[slot] = n + 1
     if n + 1 < keys.shape[1]:
         return False
-    floor[slot] = _keep_best(keys, slot, k)
+    floor[slot] = keep_best(keys, slot, k)
     filled[slot] = k
     return True
 
 
 @numba.njit(cache=True, nogil=True, _nrt=False)
-def _keep_best(keys, slot, k):  # type: ignore[no-untyped-def]
+def keep_best(keys, slot, k):  # type: ignore[no-untyped-def]
     """Move the k largest keys of a row to its front; the least of them (Hoare 1961, "Algorithm 65: Find").
 
     Partitioned after Lomuto, without branches: the order of keys cannot be predicted, and a wrong guess costs more

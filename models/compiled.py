@@ -1,18 +1,34 @@
 """Compiles every numba kernel into the cache, so that no night pays for it: `python -m models.compiled`, in set-up."""
 
 import numpy as np
+import scipy.sparse as sp
 
+from models.base import Recommender
+from models.diversity import mmr
+from models.ease import Ease
+from models.ensemble import Ensemble
 from models.histories import from_events
 from models.item_knn import ItemKNN
+from models.nearest import nearest
+from models.popularity import Popularity
+from models.top_k import top_products
 from models.training import TrainingData
+from models.user_knn import UserKNN
 
 
 def main() -> None:
     """Learns, recommends and explains on a few events: this calls each kernel with the types that nights use."""
     users, items = np.repeat(np.arange(40), 5), np.arange(200) % 30
     histories = from_events(users, items, np.ones(200, np.float32), None, 40, 30)
-    model = ItemKNN().fit(TrainingData(histories))
-    model.explain(histories, model.recommend(histories, 3).items)
+    data = TrainingData(histories)
+    models: dict[str, Recommender] = {model.name: model().fit(data) for model in (ItemKNN, UserKNN, Ease)}
+    models["ensemble"] = Ensemble().fit(TrainingData(histories, models=dict(models)))
+    for model in models.values():
+        model.explain(histories, model.recommend(histories, 3).items)
+    popular = Popularity().fit(data).recommend(histories, 3)
+    mmr(popular, sp.csr_array(np.eye(30, dtype=np.float32)), 2, 0.5)
+    vectors = np.ones((30, 2), np.float32)
+    nearest(histories, top_products(np.ones((40, 2), np.float32), vectors, 3, histories=histories).items, vectors)
 
 
 if __name__ == "__main__":

@@ -37,10 +37,14 @@ class Neighbours:
 
 @dataclass(frozen=True)
 class RowBlock:
-    """Some rows of the compared matrix: `matrix` [n, features] and their row numbers `rows`, int32 [n]."""
+    """Some rows of the compared matrix: `matrix` [n, features] and their row numbers `rows`, int32 [n].
+
+    norms: float64 [n] > 0, lengths that cosine divides by in place of the rows' own; see `models.hybrid`.
+    """
 
     rows: npt.NDArray[np.int32]
     matrix: sp.csr_array
+    norms: npt.NDArray[np.float64] | None = None
 
 
 def top_k_neighbours(
@@ -48,6 +52,7 @@ def top_k_neighbours(
     k: int,
     *,
     measure: Measure = "cosine",
+    norms: npt.NDArray[np.float64] | None = None,
     shrinkage: float = 0.0,
     min_similarity: float = -np.inf,
     start: int = 0,
@@ -57,6 +62,7 @@ def top_k_neighbours(
     """Exact top-k neighbours of rows start..stop of `matrix` [rows, features] among all its rows.
 
     measure, shrinkage: see `models.measures.similarity`; jaccard and log_likelihood take binary data.
+    norms: float64 [rows] > 0, lengths that cosine divides by in place of the rows' own; see `models.hybrid`.
     A row is never its own neighbour; pairs of similarity 0 (no shared feature) are not listed, negative ones are.
     min_similarity: the least to list, rounded to float32. threads: 0 takes all cores that this process may use.
     Where all rows are asked for, each pair is computed once and kept for both of its ends.
@@ -70,10 +76,10 @@ def top_k_neighbours(
     counts = np.bincount(matrix.indices, minlength=matrix.shape[1])
     search = Search(_rule(matrix, k, measure, shrinkage, min_similarity), k, counts, threads)
     if stop - start < matrix.shape[0]:
-        search.own(rows[start:stop], matrix[start:stop])
-        search.meet(rows, matrix)
+        search.own(rows[start:stop], matrix[start:stop], None if norms is None else norms[start:stop])
+        search.meet(rows, matrix, norms)
     else:
-        search.own(rows, matrix)
+        search.own(rows, matrix, norms)
         search.meet_itself()
     return Neighbours(*search.answer())
 
@@ -100,11 +106,11 @@ def stream_neighbours(
     if feature_counts.shape != (queries.matrix.shape[1],):
         raise ValueError(f"feature_counts: expected {queries.matrix.shape[1]} counts, got {feature_counts.shape}")
     search = Search(rule, k, feature_counts, threads)
-    search.own(queries.rows, queries.matrix)
+    search.own(queries.rows, queries.matrix, queries.norms)
     for block in blocks:
         if block.matrix.shape[1] != queries.matrix.shape[1]:
             raise ValueError(f"block: expected {queries.matrix.shape[1]} features, got {block.matrix.shape[1]}")
-        search.meet(block.rows, block.matrix)
+        search.meet(block.rows, block.matrix, block.norms)
     return Neighbours(*search.answer())
 
 

@@ -25,6 +25,14 @@ class PopularityConfig:
             raise ValueError(f"popularity.half_life_days must be above 0, got {self.half_life_days}")
 
 
+def recency(histories: Histories, half_life_days: float) -> npt.NDArray[np.float64]:
+    """float64 [n_events]: 2^(-age / half-life), the age that before the newest event; 1 without times."""
+    if histories.times is None or not len(histories.times):
+        return np.ones(len(histories.items))
+    age_days = (histories.times.max() - histories.times) / DAY_MICROSECONDS
+    return np.exp2(-age_days / half_life_days)
+
+
 class Popularity(Recommender):
     """p_i = (1 + Σ over the events e of item i of 2^(-age(e) / half-life)) / (1 + Σ over all events).
 
@@ -38,10 +46,7 @@ class Popularity(Recommender):
     def fit(self, data: TrainingData) -> Self:
         """Counts."""
         histories = data.histories
-        weights = np.ones(len(histories.items))
-        if histories.times is not None and len(histories.times):
-            age_days = (histories.times.max() - histories.times) / DAY_MICROSECONDS
-            weights = np.exp2(-age_days / self.config.half_life_days)
+        weights = recency(histories, self.config.half_life_days)
         counts = np.bincount(histories.items, weights=weights, minlength=histories.n_items)
         self.popularity = ((1 + counts) / (1 + weights.sum())).astype(np.float32)
         return self

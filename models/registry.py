@@ -1,9 +1,47 @@
-"""The recommenders by name."""
+"""The recommenders by name, simplest first. A model is imported when it is asked for: Keras takes ten seconds."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 
 from models.base import Recommender
-from models.item_knn import ItemKNN
-from models.popularity import Popularity
 
-REGISTRY: Mapping[str, type[Recommender]] = {model.name: model for model in (Popularity, ItemKNN)}
+
+class Registry(Mapping[str, type[Recommender]]):
+    """name → class, from name → "module:Class"."""
+
+    def __init__(self, places: Mapping[str, str]) -> None:
+        self.places = places
+
+    def __getitem__(self, name: str) -> type[Recommender]:
+        """Imports the model. Raises KeyError for a name that there is not."""
+        module, _, model = self.places[name].partition(":")
+        found: type[Recommender] = getattr(import_module(module), model)
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        """Imports nothing."""
+        return name in self.places
+
+    def __iter__(self) -> Iterator[str]:
+        """The names."""
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.places)
+
+
+REGISTRY = Registry(
+    {
+        "popularity": "models.popularity:Popularity",
+        "item_knn": "models.item_knn:ItemKNN",
+        "user_knn": "models.user_knn:UserKNN",
+        "content_knn": "models.content_knn:ContentKNN",
+        "hybrid_knn": "models.hybrid_knn:HybridKNN",
+        "ease": "models.ease:Ease",
+        "ncf": "models.ncf:NCF",
+        "lstm": "models.lstm:LSTM",
+        "sasrec": "models.sasrec:SASRec",
+        "ensemble": "models.ensemble:Ensemble",
+    }
+)

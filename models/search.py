@@ -43,16 +43,16 @@ class Search:
         self.kept = candidates.empty(0, k, rule.least)
         self.owned: list[Side] = []
 
-    def own(self, numbers: Array, matrix: sp.csr_array) -> None:
+    def own(self, numbers: Array, matrix: sp.csr_array, norms: Array | None = None) -> None:
         """Take the rows that want neighbours, in small blocks where they are few, so that all threads have some."""
         n = matrix.shape[0]
         self.kept = candidates.empty(n, self.k, self.rule.least)
         most = min(MOST_ROWS, max(LANES, -(-n // (2 * self.threads * LANES)) * LANES))
-        self.owned = [Side(block, owner) for owner, block in enumerate(self._blocks(numbers, matrix, most))]
+        self.owned = [Side(block, owner) for owner, block in enumerate(self._blocks(numbers, matrix, norms, most))]
 
-    def meet(self, numbers: Array, matrix: sp.csr_array) -> None:
+    def meet(self, numbers: Array, matrix: sp.csr_array, norms: Array | None = None) -> None:
         """Compare the owned rows with other rows, which want nothing."""
-        visitors = [Side(block, -1) for block in self._blocks(numbers, matrix, MOST_ROWS)]
+        visitors = [Side(block, -1) for block in self._blocks(numbers, matrix, norms, MOST_ROWS)]
         self._run([(side, visitor) for visitor in visitors for side in self.owned])
 
     def meet_itself(self) -> None:
@@ -72,14 +72,16 @@ class Search:
             list(pool.map(one, range(0, n, MOST_ROWS)))
         return indices, similarity
 
-    def _blocks(self, numbers: Array, matrix: sp.csr_array, most: int) -> list[Block]:
+    def _blocks(self, numbers: Array, matrix: sp.csr_array, norms: Array | None, most: int) -> list[Block]:
         """The rows, fullest first, in prepared blocks of at most `most`."""
         matrix = checked(numbers, matrix, self.rule)
+        norms = checked_norms(numbers, norms, self.rule)
         order = np.argsort(-np.diff(matrix.indptr), kind="stable")
 
         def one(low: int) -> Block:
             part, entries = order[low : low + most], (matrix.indptr, matrix.indices, matrix.data)
-            return prepare(*entries, part, numbers[part].astype(np.int32), self.rank, self.counts, self.rule)
+            given = None if norms is None else norms[part]
+            return prepare(*entries, part, numbers[part].astype(np.int32), given, self.rank, self.counts, self.rule)
 
         with ThreadPoolExecutor(self.threads) as pool:
             return list(pool.map(one, range(0, len(order), most)))
@@ -140,3 +142,14 @@ def checked(numbers: Array, matrix: sp.csr_array, rule: Rule) -> sp.csr_array:
         expected = "finite" if not np.isfinite(value) else "1 where sets are compared"
         raise ValueError(f"row {numbers[row]}: values must be {expected}, got {value}")
     return matrix
+
+
+def checked_norms(numbers: Array, norms: Array | None, rule: Rule) -> Array | None:
+    """The given norms; raises ValueError where they are no lengths, or no cosine is asked for."""
+    if norms is None:
+        return None
+    if rule.measure != COSINE or rule.shrinkage:
+        raise ValueError("norms are for cosine without shrinkage alone")
+    if norms.shape != numbers.shape or not ((norms > 0) & np.isfinite(norms)).all():
+        raise ValueError(f"norms: expected {len(numbers)} finite numbers above 0, got {norms}")
+    return norms

@@ -1,10 +1,16 @@
 """What a model learns from: histories, what is known of the items, and held-out items to choose its settings on."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import scipy.sparse as sp
 
 from models.histories import Histories, IntArray
+
+if TYPE_CHECKING:  # models import this module
+    from models.base import Recommender
 
 
 @dataclass(frozen=True)
@@ -44,13 +50,16 @@ class TrainingData:
 
     histories: the events to learn. catalogue: over the same item rows, None where nothing is known. validation: to
     choose settings and stop early on, never learned from; None to keep the settings as they are. seed: of all that is
-    random.
+    random. workspace: a folder for checkpoints of this very training, from which an interrupted one goes on; None for
+    none. models: the run's other trained models by name, for one that combines them.
     """
 
     histories: Histories
     catalogue: Catalogue | None = None
     validation: HeldOut | None = None
     seed: int = 0
+    workspace: Path | None = None
+    models: Mapping[str, "Recommender"] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raises ValueError where the parts are about different items."""

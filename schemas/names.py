@@ -13,10 +13,24 @@ TABLES = (
     "vocabulary",
     "item_similarity",
     "user_similarity",
+    "item_vectors",
     "recommendations",
     "metrics",
     "models",
     "runs",
 )
 
-MODELS = ("popularity", "item_knn")
+MODELS = (
+    "popularity",
+    "item_knn",
+    "user_knn",
+    "content_knn",
+    "hybrid_knn",
+    "ease",
+    "ncf",
+    "lstm",
+    "sasrec",
+    "ensemble",
+)
+NEURAL = ("ncf", "lstm", "sasrec")  # those of Keras: they train on GPU workers where there are any
+ENSEMBLE = "ensemble"  # combines the others, so it comes after them

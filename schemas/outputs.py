@@ -28,6 +28,12 @@ def descending(table: str, owner: str, value: str) -> Contract:
     )
 
 
+METHOD = (
+    "how similarity is measured: weightings (binary, centred, adjusted, tf_idf, bm25, recency, shrunk) joined by `+`, "
+    "then cosine, jaccard, log_likelihood, content (what is known of both) or hybrid (of cosine and content)"
+)
+
+
 def _similarity(entity: str) -> Table:
     name, owner = f"{entity}_similarity", f"method, {entity}_id"
     return Table(
@@ -36,11 +42,16 @@ def _similarity(entity: str) -> Table:
         columns=(
             DOMAIN,
             DS,
-            Column("method", pa.string(), "how similarity is measured", required=True),
+            Column("method", pa.string(), METHOD, required=True),
             Column(f"{entity}_id", pa.string(), f"the {entity}", required=True),
             RANK,
             Column(f"similar_{entity}_id", pa.string(), f"its neighbour, never the {entity} itself", required=True),
-            Column("similarity", pa.float32(), "similarity, at most 1", required=True),
+            Column(
+                "similarity",
+                pa.float32(),
+                "similarity, not 0 and at most 1; log_likelihood has no upper bound",
+                required=True,
+            ),
         ),
         key=("domain", "ds", "method", f"{entity}_id", "rank"),
         contracts=(
@@ -58,6 +69,32 @@ def _similarity(entity: str) -> Table:
 ITEM_SIMILARITY = _similarity("item")
 USER_SIMILARITY = _similarity("user")
 
+ITEM_VECTORS = Table(
+    name="item_vectors",
+    meaning="Items as vectors of a model that learns from their pictures and texts; near ones look or read alike.",
+    columns=(
+        DOMAIN,
+        DS,
+        Column("model", pa.string(), "the model that made the vector", required=True),
+        Column("item_id", pa.string(), "the item", required=True),
+        Column("vector", pa.list_(pa.float32()), "the vector, of any length but 0", required=True),
+    ),
+    key=("domain", "ds", "model", "item_id"),
+    contracts=(
+        Contract(
+            "finite",
+            """SELECT * FROM item_vectors
+               WHERE len(vector) = 0 OR NOT list_bool_and(list_transform(vector, lambda x: isfinite(x)))""",
+            "vectors are not empty, and all their elements finite",
+        ),
+        Contract(
+            "one_size",
+            "SELECT model FROM item_vectors GROUP BY ALL HAVING count(DISTINCT len(vector)) > 1",
+            "the vectors of a model are of one size",
+        ),
+    ),
+)
+
 RECOMMENDATIONS = Table(
     name="recommendations",
     meaning="What to recommend to each user, best first.",
@@ -67,10 +104,26 @@ RECOMMENDATIONS = Table(
         Column("user_id", pa.string(), "the user", required=True),
         RANK,
         Column("item_id", pa.string(), "the recommended item: eligible, and new to the user", required=True),
-        Column("score", pa.float32(), "the model's score; comparable within one user and model only", required=True),
-        Column("model", pa.string(), "the model that chose the item", required=True),
+        Column(
+            "score",
+            pa.float32(),
+            "the model's score, less what the item repeats of those above it; comparable within one user only",
+            required=True,
+        ),
+        Column(
+            "model",
+            pa.string(),
+            "what chose the item: the champion, content_knn or popularity where the champion knows too little, or "
+            "exploration, for an item that nobody has yet",
+            required=True,
+        ),
         Column("because_item_id", pa.string(), "the item of the user's history that spoke most for it"),
-        Column("because", pa.string(), "the reason in words", required=True),
+        Column(
+            "because",
+            pa.string(),
+            "the reason in words; without an item: popular now, popular with …, or new",
+            required=True,
+        ),
     ),
     key=("domain", "ds", "user_id", "rank"),
     contracts=(
@@ -89,16 +142,30 @@ RECOMMENDATIONS = Table(
         Contract(
             "eligible",
             "SELECT r.* FROM recommendations r ANTI JOIN eligible USING (item_id)",
-            "only items that may be recommended: available and released",
+            "only items that may be recommended: those that keep the domain's rules of eligibility",
+        ),
+        Contract(
+            "suitable",
+            """SELECT r.* FROM recommendations r JOIN items i USING (item_id) LEFT JOIN users u USING (user_id)
+               WHERE NOT suits(i.age_rating, i.regions, u.age, u.country)""",
+            "only items that may be recommended to this user: by age rating and region",
         ),
         Contract(
             "every_user_covered",
-            """SELECT id FROM vocabulary v WHERE kind = 'user' AND ds <= (SELECT ds FROM night)
-               AND NOT EXISTS (SELECT 1 FROM recommendations WHERE user_id = v.id)
-               AND (SELECT count(*) FROM eligible)
-                 > (SELECT count(DISTINCT item_id) FROM interactions SEMI JOIN eligible USING (item_id)
-                    WHERE user_id = v.id)""",
-            "every known user who has not yet seen everything that may be recommended has a list",
+            """WITH missing AS MATERIALIZED (
+                   SELECT id AS user_id, age, country FROM vocabulary v LEFT JOIN users u ON u.user_id = v.id
+                   WHERE kind = 'user' AND v.ds <= (SELECT ds FROM night)
+                   AND NOT EXISTS (SELECT 1 FROM recommendations WHERE user_id = v.id))
+               SELECT DISTINCT m.user_id FROM missing m JOIN eligible e
+               ON suits(e.age_rating, e.regions, m.age, m.country)
+               ANTI JOIN interactions h ON h.user_id = m.user_id AND h.item_id = e.item_id""",
+            "every known user who has not yet seen everything that may be recommended to them has a list",
+        ),
+        Contract(
+            "reason_given",
+            """SELECT * FROM recommendations WHERE because_item_id IS NULL
+               AND because NOT IN ('popular now', 'new') AND because NOT LIKE 'popular with %'""",
+            "a row without a reason item says that the item is popular or new",
         ),
         Contract(
             "reason_in_history",
@@ -112,26 +179,39 @@ RECOMMENDATIONS = Table(
 
 METRICS = Table(
     name="metrics",
-    meaning="How good each model of the night was on the held-out events, all on the same users.",
+    meaning="How good each model of the night was on the held-out events, all on the same users, and how tonight's "
+    "events compare with those of the nights before (model `data`). Definitions: docs/evaluation.md.",
     columns=(
         DOMAIN,
         DS,
-        Column("model", pa.string(), "the model", required=True),
-        Column("split", pa.string(), "how events were held out: time, leave_last_out or hash", required=True),
-        Column("segment", pa.string(), "which users: all, warm (with a history) or cold", required=True),
-        Column("metric", pa.string(), "ndcg, hr or recall", required=True),
-        Column("k", pa.int32(), "length of the list that is judged", required=True),
-        Column("value", pa.float64(), "mean over the users", required=True),
+        Column("model", pa.string(), "the model; `data` for measures of the night's own events", required=True),
+        Column("split", pa.string(), "how events were held out: time, leave_last_out, hash, or none", required=True),
+        Column(
+            "segment",
+            pa.string(),
+            "which users (all, new, casual, heavy) or which held-out items (head_items, tail_items)",
+            required=True,
+        ),
+        Column(
+            "metric",
+            pa.string(),
+            "ndcg, hr, recall, precision, map, mrr; coverage, novelty (bits), diversity, popularity, cold_items, "
+            "tail_items; volume (ratio), popularity_psi, activity_psi",
+            required=True,
+        ),
+        Column("k", pa.int32(), "length of the list that is judged; 0 where there is none", required=True),
+        Column("value", pa.float64(), "mean over the users; for coverage and drift the value itself", required=True),
         Column("users", pa.int64(), "how many users", required=True),
-        Column("low", pa.float64(), "lower end of the 95 % bootstrap interval", required=True),
-        Column("high", pa.float64(), "upper end of the 95 % bootstrap interval", required=True),
+        Column("low", pa.float64(), "lower end of the 95 % bootstrap interval, or the value itself", required=True),
+        Column("high", pa.float64(), "upper end of the 95 % bootstrap interval, or the value itself", required=True),
     ),
     key=("domain", "ds", "model", "split", "segment", "metric", "k"),
     contracts=(
         Contract(
-            "between_0_and_1",
-            "SELECT * FROM metrics WHERE NOT (value BETWEEN 0 AND 1 AND low <= value AND value <= high)",
-            "metrics lie between 0 and 1, inside their interval",
+            "in_range",
+            """SELECT * FROM metrics WHERE NOT (0 <= low AND low <= value AND value <= high AND isfinite(high)
+               AND (high <= 1 OR metric IN ('novelty', 'volume', 'popularity_psi', 'activity_psi')))""",
+            "values are finite, not below 0 and inside their interval; all but novelty and drift are at most 1",
         ),
     ),
 )
@@ -148,6 +228,7 @@ MODELS = Table(
         Column("status", pa.string(), "champion, challenger, refused or failed", required=True),
         Column("reason", pa.string(), "why it has that status", required=True),
         Column("train_seconds", pa.float64(), "seconds of training"),
+        Column("configuration", pa.string(), "its settings as resolved and chosen, JSON"),
     ),
     key=("domain", "ds", "model"),
     contracts=(
@@ -168,6 +249,7 @@ RUNS = Table(
         Column("run_id", pa.string(), "the run", required=True),
         Column("trigger", pa.string(), "scheduled, manual, … or rollback", required=True),
         Column("state", pa.string(), "complete or refused", required=True),
+        Column("reason", pa.string(), "why the gate chose the champion, or refused the night"),
         Column("sequence", pa.int64(), "counts the domain's publications, from 1", required=True),
         Column("configuration", pa.string(), "the resolved configuration, JSON"),
         Column("configuration_hash", pa.string(), "its SHA-256, hexadecimal"),

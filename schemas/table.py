@@ -35,7 +35,8 @@ class Contract:
     """A rule for a whole table before it is published: `violations` is DuckDB SQL that returns the offending rows.
 
     It sees every table of the night under its name (`interactions`, `reviews` and `vocabulary` with other nights too),
-    `night` (domain, ds), and `eligible`, the items that may be recommended.
+    `night` (domain, ds), `eligible`, the items that may be recommended, and the macro `suits`, whether one may be
+    recommended to a user (schemas/eligibility.py).
     """
 
     name: str

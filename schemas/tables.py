@@ -16,6 +16,7 @@ TABLES: Mapping[str, Table] = by_name(
     inputs.VOCABULARY,
     outputs.ITEM_SIMILARITY,
     outputs.USER_SIMILARITY,
+    outputs.ITEM_VECTORS,
     outputs.RECOMMENDATIONS,
     outputs.METRICS,
     outputs.MODELS,

@@ -20,3 +20,13 @@ SEQUENCES = pa.schema(
         pa.field("part", pa.string(), metadata={"doc": "train, validation or test"}),
     ]
 )
+
+# The value of the gate's metric for every judged user, by which models are compared in pairs.
+USER_METRICS = pa.schema(
+    [
+        pa.field("model", pa.string(), metadata={"doc": "the model"}),
+        pa.field("user_row", pa.int64(), metadata={"doc": "the user; the same users for every model"}),
+        pa.field("new", pa.bool_(), metadata={"doc": "whether the user had no events before the test"}),
+        pa.field("ndcg", pa.float64(), metadata={"doc": "NDCG@10"}),
+    ]
+)

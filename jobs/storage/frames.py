@@ -29,11 +29,14 @@ def _read_one(address: str, schema: pa.Schema) -> pa.Table:
     return table.select(schema.names).cast(schema)
 
 
-def write(table: pa.Table, folder: str, name: str = "part-0") -> str:
-    """Writes one Parquet file into a folder; returns its address."""
+def write(table: pa.Table, folder: str, name: str = "part-0", group_rows: int | None = None) -> str:
+    """Writes one Parquet file into a folder; returns its address.
+
+    group_rows: rows of a row group, the least that a reader looks for and reads; None for Arrow's 1,048,576.
+    """
     create_folder(folder)
     address = f"{folder}/{name}.parquet"
     fs, path = filesystem(address)
     with fs.open_output_stream(path) as sink:
-        pq.write_table(table, sink, compression="zstd")
+        pq.write_table(table, sink, compression="zstd", row_group_size=group_rows)
     return address

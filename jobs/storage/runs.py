@@ -9,7 +9,8 @@ The manifest is one small file a task, so that tasks that run side by side never
 import json
 import re
 import uuid
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from jobs.errors import InputError
@@ -81,12 +82,32 @@ class Run:
 
     def files(self, table: str) -> list[str]:
         """The files of a table that this run wrote; InputError where no task that is done has written it."""
-        done = [
-            entry.files[table] for entry in self.entries().values() if entry.state != FAILED and table in entry.files
-        ]
+        entries = standing(self.entries())
+        done = [entry.files[table] for entry in entries.values() if entry.state != FAILED and table in entry.files]
         if not done:
             raise InputError(f"run {self.run_id} of {self.domain} {self.ds}: no task has written {table}; run it first")
         return sorted(path for paths in done for path in paths)
+
+
+def standing(entries: Mapping[str, Entry]) -> dict[str, Entry]:
+    """The entries, without the files of a table that another task has written anew.
+
+    Such a task says so in its facts: `replaces`, table → the task that wrote it first.
+    """
+    anew = {
+        (task, table)
+        for entry in entries.values()
+        if entry.state == DONE
+        for table, task in entry.facts.get("replaces", {}).items()
+    }
+
+    def kept(task: str, by_table: Mapping[str, Any]) -> dict[str, Any]:
+        return {table: value for table, value in by_table.items() if (task, table) not in anew}
+
+    return {
+        task: replace(entry, files=kept(task, entry.files), rows=kept(task, entry.rows))
+        for task, entry in entries.items()
+    }
 
 
 def run_name(text: str) -> str:

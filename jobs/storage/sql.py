@@ -1,7 +1,7 @@
 """DuckDB over the published tables and over plain files."""
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import duckdb
@@ -34,15 +34,7 @@ def open_tables(tables: Tables) -> duckdb.DuckDBPyConnection:
 
     The view `latest` itself lists those nights.
     """
-    db = connect()
-    for extension in ("avro", "iceberg"):
-        folder = Path(str(importlib.import_module(f"duckdb_extension_{extension}").__file__)).parent
-        db.execute(f"LOAD {_text(str(next(folder.rglob(f'{extension}.duckdb_extension'))))}")
-    db.execute("CREATE SCHEMA columns")
-    for name in TABLES:
-        pointer = tables.pointer(name)
-        _shape(db, name)
-        _view(db, name, name, [_scan(pointer, pointer.snapshot)] if pointer.snapshot else [])
+    db = open_some(tables, TABLES)
     db.execute(
         """CREATE VIEW latest AS SELECT domain, ds, run_id, sequence FROM runs WHERE state = 'complete'
            QUALIFY row_number() OVER (PARTITION BY domain ORDER BY ds DESC, sequence DESC) = 1"""
@@ -51,17 +43,34 @@ def open_tables(tables: Tables) -> duckdb.DuckDBPyConnection:
     return db
 
 
+def open_some(tables: Tables, names: Iterable[str]) -> duckdb.DuckDBPyConnection:
+    """Some published tables as views."""
+    db = connect()
+    for extension in ("avro", "iceberg"):
+        folder = Path(str(importlib.import_module(f"duckdb_extension_{extension}").__file__)).parent
+        db.execute(f"LOAD {_text(str(next(folder.rglob(f'{extension}.duckdb_extension'))))}")
+    db.execute("CREATE SCHEMA columns")
+    for name in names:
+        pointer = tables.pointer(name)
+        _view(db, name, name, [_scan(pointer, pointer.snapshot)] if pointer.snapshot else [])
+    return db
+
+
 def add_publications(
-    db: duckdb.DuckDBPyConnection, tables: Tables, schema: str, publications: Sequence[tuple[str, str, str, int]]
+    db: duckdb.DuckDBPyConnection,
+    tables: Tables,
+    schema: str,
+    publications: Sequence[tuple[str, str, str, int]],
+    names: Iterable[str] = TABLES,
 ) -> None:
-    """A schema whose views hold each table as publications (domain, ds, run_id, sequence) left it.
+    """A schema whose views hold the tables as publications (domain, ds, run_id, sequence) left them.
 
     They read tagged snapshots: a publication under way, or one that was killed, does not show. The catalog is asked
     after `runs` has been read, so that every tag of what is complete is there.
     """
     db.execute(f"CREATE SCHEMA {schema}")
-    for name, table in TABLES.items():
-        selects = []
+    for name in names:
+        selects, table = [], TABLES[name]
         pointer = tables.pointer(name)
         nights = "=" if "ds" in table.key else "<="  # where a night only adds rows, all nights count
         for domain, ds, run_id, sequence in publications:
@@ -78,12 +87,13 @@ def _scan(pointer: Pointer, snapshot: int) -> str:
 
 def _shape(db: duckdb.DuckDBPyConnection, table: str) -> None:
     db.register("shape", TABLES[table].schema.empty_table())
-    db.execute(f"CREATE TABLE columns.{table} AS FROM shape")
+    db.execute(f"CREATE TABLE IF NOT EXISTS columns.{table} AS FROM shape")
     db.unregister("shape")
 
 
 def _view(db: duckdb.DuckDBPyConnection, view: str, table: str, selects: list[str]) -> None:
     """The rows of `selects` with the table's columns; one that an old snapshot does not have is null."""
+    _shape(db, table)
     rows = " UNION ALL BY NAME ".join((f"FROM columns.{table}", *selects))
     db.execute(f"CREATE VIEW {view} AS SELECT {', '.join(TABLES[table].schema.names)} FROM ({rows})")
 

@@ -18,6 +18,7 @@ HOME = tempfile.mkdtemp(prefix="encore-airflow-")
 os.environ |= {
     "AIRFLOW_HOME": HOME,
     "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+    "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "dags" / "plugins"),
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME}/airflow.db",
 }

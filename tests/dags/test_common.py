@@ -67,7 +67,7 @@ def test_kill_ends_the_job_and_its_children(tmp_path, monkeypatch):
     assert time.monotonic() - started < 10
     child = int(str(caught.value).rsplit(maxsplit=1)[1])
     state = subprocess.run(["ps", "-o", "stat=", "-p", str(child)], capture_output=True, text=True).stdout.strip()
-    assert state in ("", "Z")
+    assert state[:1] in ("", "Z")
 
 
 def test_interruption_ends_the_job(tmp_path, monkeypatch):

@@ -53,6 +53,7 @@ def fake_night(
         "vocabulary": ("vocabulary",),
         "item_similarity": ("item_similarity",),
         "user_similarity": ("user_similarity",),
+        "train_two_tower": ("item_vectors",),
         "sequences": (),
         "evaluate": ("metrics",),
         "gate": ("models",),
@@ -91,6 +92,9 @@ def fake_rows(night: Night, mark: int, users: Sequence[str]) -> dict[str, Rows]:
         "vocabulary": new_ids(night, users),
         "item_similarity": neighbours("item", SEEN + OFFERED, mark),
         "user_similarity": neighbours("user", users, mark),
+        "item_vectors": [
+            {"model": "two_tower", "item_id": item, "vector": [float(mark), -0.5]} for item in SEEN + OFFERED
+        ],
         "recommendations": [
             {
                 "user_id": user,
@@ -146,6 +150,7 @@ MARKS = {
     "reviews": "rating::int",
     "item_similarity": "round(similarity * 100)::int",
     "user_similarity": "round(similarity * 100)::int",
+    "item_vectors": "vector[1]::int",
     "recommendations": "score::int",
     "metrics": "round(value * 100)::int",
     "models": "train_seconds::int",
@@ -176,7 +181,7 @@ def expected(mark: int, *, domain: str = "movies", ds: str = DS, users: int = le
     items = len(SEEN + OFFERED)
     counts = {"files": 1, "rejected": 1, "reviews": 1, "interactions": 2 * users, "items": items, "users": users}
     counts |= {"item_similarity": items, "user_similarity": users, "recommendations": 3 * users}
-    counts |= {"metrics": 2, "models": 2}
+    counts |= {"item_vectors": items, "metrics": 2, "models": 2}
     return {name: ((domain, ds, mark, count),) for name, count in counts.items()}
 
 

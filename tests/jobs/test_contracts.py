@@ -45,6 +45,8 @@ BREACHES: list[Breach] = [
     ("item_similarity", "ranks_without_gap", "s1", change("item_similarity", 0, rank=2)),
     ("item_similarity", "not_itself", "s1", change("item_similarity", 0, similar_item_id="s1")),
     ("user_similarity", "similarity_descending", "u1", change("user_similarity", 0, similarity=float("nan"))),
+    ("item_vectors", "finite", "nan", change("item_vectors", 0, vector=[float("nan"), 1.0])),
+    ("item_vectors", "one_size", "two_tower", change("item_vectors", 0, vector=[1.0])),
     ("recommendations", "ranks_without_gap", "u1", drop("recommendations", 1)),
     ("recommendations", "score_descending", "9.0", change("recommendations", 1, score=9.0)),
     ("recommendations", "score_descending", "inf", change("recommendations", 0, score=float("inf"))),

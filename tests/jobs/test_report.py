@@ -1,5 +1,8 @@
 """`encore report`: the night's page, from a really published warehouse."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from jobs.cli import main
@@ -29,6 +32,7 @@ def test_the_page_of_a_night(shared: Settings, capsys: Captured) -> None:
     assert judged == [["item_knn", "champion", 0.01, 1.0], ["popularity", "challenger", 0.01, 1.0]]
     assert ["clean", "1.5", "64"] in found
     assert f"tables: {shared.warehouse}\n" in told
+    assert f"page: none yet; make it with: encore report --domain movies --ds {DS} --run first --write\n" in told
 
 
 @pytest.mark.usefixtures("shared")
@@ -40,6 +44,14 @@ def test_one_users_list_with_titles_and_reasons_to_the_letter(capsys: Captured) 
         [str(rank), f"Film {item} #1", "1.0000", "item_knn", "because you watched [bold]it"]
         for rank, item in enumerate(("n1", 'n"2', "n3"), start=1)
     ]
+
+
+def test_the_page_that_the_night_has_written_is_found(published: Settings, capsys: Captured) -> None:
+    words = ("--ds", DS, "--run", "first")
+    assert page(capsys, *words, "--write").startswith('{"task": "report"')
+    [address] = re.findall(r"^page: file://(\S.*)$", page(capsys, *words), re.M)
+    assert address.startswith(f"{published.warehouse.removeprefix('file://')}/runs/movies/{DS}/first/report/")
+    assert Path(address).read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
 def test_an_earlier_run_is_told_as_it_was(published: Settings, capsys: Captured) -> None:

@@ -45,7 +45,7 @@ class Stranger(Recommender):
 @cache
 def fitted(test: "type[RecommenderContract]") -> Recommender:
     """The model of a test class after it learned the example, once."""
-    return test.new().fit(TrainingData(example()))
+    return test.new().fit(test.data(example()))
 
 
 def ranked(scores: npt.NDArray[np.float32], allowed: npt.NDArray[np.bool_], k: int) -> list[int]:
@@ -94,6 +94,11 @@ class RecommenderContract:
     @classmethod
     def new(cls) -> Recommender:
         return cls.model(cls.model.Config(**cls.settings))
+
+    @classmethod
+    def data(cls, histories: Histories) -> TrainingData:
+        """What to learn; a model that needs more than histories adds it."""
+        return TrainingData(histories)
 
     @property
     def fitted(self) -> Recommender:
@@ -149,29 +154,29 @@ class RecommenderContract:
 
     def test_one_user_learned(self) -> None:
         one = example().take(np.array([0]))
-        assert_lists(self.new().fit(TrainingData(one)).recommend(one, 4), 1, 4)
+        assert_lists(self.new().fit(self.data(one)).recommend(one, 4), 1, 4)
 
     def test_one_item_learned(self) -> None:
         histories = histories_of([0], [], [0, 0], n_items=1)
-        top = self.new().fit(TrainingData(histories)).recommend(histories, 2)
+        top = self.new().fit(self.data(histories)).recommend(histories, 2)
         assert_lists(top, 3, 2)
         assert (top.items[[0, 2]] == -1).all()
 
     def test_no_event_learned(self) -> None:
-        model = self.new().fit(TrainingData(silent(3, 4)))
+        model = self.new().fit(self.data(silent(3, 4)))
         assert_lists(model.recommend(silent(3, 4), 5), 3, 5)
         assert_lists(model.recommend(histories_of([1], [2, 3], n_items=4), 5), 2, 5)
 
     def test_events_without_times(self) -> None:
         histories = histories_of([0, 1], [1, 2], [0, 2, 3], n_items=4)
-        assert_lists(self.new().fit(TrainingData(histories)).recommend(histories, 4), 3, 4)
+        assert_lists(self.new().fit(self.data(histories)).recommend(histories, 4), 3, 4)
 
     def test_users_that_were_not_learned_from(self) -> None:
         others = example(seed=1)
         assert_lists(self.fitted.recommend(others, 4), N_USERS, 4)
 
     def test_the_same_input_gives_the_same_output(self) -> None:
-        again = self.new().fit(TrainingData(example()))
+        again = self.new().fit(self.data(example()))
         assert_same(again.recommend(example(), 5), self.fitted.recommend(example(), 5))
         np.testing.assert_array_equal(again.score(example()), self.fitted.score(example()))
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.base import TopK, best, filled
+from models.base import TopK, filled
+from models.top_k import top_scores
 from tests.models.contract import Stranger, assert_lists, ranked
 
 NONE = -np.inf
@@ -32,29 +33,29 @@ def lists(*rows: list[tuple[int, float]], k: int) -> TopK:
 
 @settings(max_examples=300, deadline=None, derandomize=True, database=None)
 @given(rows, st.integers(1, 9))
-def test_best_is_a_sort_by_score_and_column(values: list[list[float]], k: int) -> None:
+def test_top_scores_are_a_sort_by_score_and_column(values: list[list[float]], k: int) -> None:
     scores = np.array(values, np.float32)
-    top = best(scores, k)
+    top = top_scores(scores, k)
     assert_lists(top, len(scores), k)
     for row, items, chosen in zip(scores, top.items, top.scores, strict=True):
         assert items.tolist() == ranked(row, np.ones(len(row), bool), k)
         np.testing.assert_array_equal(chosen[items >= 0], row[items[items >= 0]])
 
 
-def test_best_settles_ties_at_the_border() -> None:
-    top = best(np.array([[1, 2, 1, 1, 2, 1]], np.float32), 4)
+def test_top_scores_settle_ties_at_the_border() -> None:
+    top = top_scores(np.array([[1, 2, 1, 1, 2, 1]], np.float32), 4)
     assert top.items.tolist() == [[1, 4, 0, 2]]
 
 
-def test_best_leaves_its_argument_alone() -> None:
+def test_top_scores_leave_their_argument_alone() -> None:
     scores = np.array([[np.nan, np.inf, 1.0]], np.float32)
-    best(scores, 1)
+    top_scores(scores, 1)
     np.testing.assert_array_equal(scores, np.array([[np.nan, np.inf, 1.0]], np.float32))
 
 
-def test_best_of_no_rows_and_of_no_columns() -> None:
-    assert_lists(best(np.zeros((0, 3), np.float32), 2), 0, 2)
-    assert best(np.zeros((2, 0), np.float32), 2).items.tolist() == [[-1, -1], [-1, -1]]
+def test_top_scores_of_no_rows_and_of_no_columns() -> None:
+    assert_lists(top_scores(np.zeros((0, 3), np.float32), 2), 0, 2)
+    assert top_scores(np.zeros((2, 0), np.float32), 2).items.tolist() == [[-1, -1], [-1, -1]]
 
 
 def test_gaps_are_filled_with_items_that_the_list_does_not_have() -> None:
@@ -101,7 +102,7 @@ def test_filled_lists_are_lists(seed: int) -> None:
     random = np.random.default_rng(seed)
     own, popular = random.normal(size=(30, 15)).astype(np.float32), random.random((30, 15)).astype(np.float32)
     own[random.random((30, 15)) < random.random((30, 1))] = NONE
-    first, second = best(own, 6), best(popular, 6)
+    first, second = top_scores(own, 6), top_scores(popular, 6)
     top, filler = filled(first, second)
     assert_lists(top, 30, 6)
     assert (top.items >= 0).all()  # 15 items are enough for everyone

@@ -4,12 +4,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.histories import Histories
 from models.item_knn import ItemKNN, ItemKNNConfig
-from models.training import TrainingData
+from models.knn import NEIGHBOURS, recency_weights
+from models.training import HeldOut, TrainingData
 from tests.models.contract import RecommenderContract
 from tests.models.examples import histories_of
 
@@ -19,6 +21,7 @@ some_settings = st.builds(ItemKNNConfig, st.sampled_from([1, 2, 3, 200]), st.sam
 
 class TestItemKNN(RecommenderContract):
     model = ItemKNN
+    settings: ClassVar[dict[str, Any]] = {"neighbours": 4, "decay": 0.85}
     out_of_range: ClassVar[tuple[tuple[str, Any], ...]] = (
         ("neighbours", 0),
         ("neighbours", 100_001),
@@ -116,3 +119,20 @@ def test_reasons_are_asked_for_items_that_were_learned() -> None:
         model.explain(histories_of([0], n_items=2), np.array([[2]]))
     with pytest.raises(ValueError, match="item_knn learned 2 items, the histories have 3"):
         model.explain(histories_of([2], n_items=3), np.array([[0]]))
+
+
+def test_settings_are_chosen_on_validation() -> None:
+    """Users go on with what goes with their newest item, so the steepest decay is the best; one neighbour is enough."""
+    train = histories_of(*[[0, 4]] * 3, *[[1, 5]] * 3, *[[0, 5]] * 2, n_items=6)
+    before = histories_of([1, 0], [1, 0], n_items=6)
+    relevant = sp.csr_array(np.array([[0, 0, 0, 0, 1, 0]] * 2, np.float32))
+    data = TrainingData(train, validation=HeldOut(np.arange(2), before, relevant))
+    model = ItemKNN().fit(data)
+    assert (model.config.neighbours, model.config.decay) == (NEIGHBOURS[0], 0.6)
+    assert ItemKNN(ItemKNNConfig(neighbours=3, decay=1.0)).fit(data).config == ItemKNNConfig(3, 1.0)
+
+
+def test_events_that_weigh_next_to_nothing_are_left_out() -> None:
+    histories = histories_of([0, *[1] * 40], n_items=2)
+    assert recency_weights(histories, 0.5).toarray()[0, 0] == 0
+    np.testing.assert_allclose(recency_weights(histories, 0.7).toarray(), dense_weights(histories, 0.7), rtol=1e-6)

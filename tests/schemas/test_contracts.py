@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from schemas.domains import MOVIES, eligible
+from schemas.domains import MOVIES, eligibility_sql
 from schemas.table import Contract
 from schemas.tables import TABLES
 
@@ -32,7 +32,8 @@ def ids(kind: str, ds: str = DS, **rows: int) -> Rows:
 def list_of(user: str, *items: str, scores: tuple[float, ...] = (0.9, 0.5, 0.5), **more: Any) -> Rows:
     """A user's recommendations, ranks 1, 2, …"""
     ranks = enumerate(zip(items, scores, strict=False), 1)
-    return [{"user_id": user, "rank": rank, "item_id": item, "score": score, **more} for rank, (item, score) in ranks]
+    told = {"because": "popular now"} | more
+    return [{"user_id": user, "rank": rank, "item_id": item, "score": score, **told} for rank, (item, score) in ranks]
 
 
 def near(entity: str, of: str, *others: str, values: tuple[float, ...] = (0.9, 0.5, 0.5)) -> Rows:
@@ -44,8 +45,12 @@ def near(entity: str, of: str, *others: str, values: tuple[float, ...] = (0.9, 0
     ]
 
 
-def metric(value: float, low: float, high: float) -> Rows:
-    return [{"model": "item_knn", "metric": "ndcg", "k": 10, "value": value, "low": low, "high": high}]
+def vectors(**items: list[float]) -> Rows:
+    return [{"model": "two_tower", "item_id": item, "vector": vector} for item, vector in items.items()]
+
+
+def metric(value: float, low: float, high: float, name: str = "ndcg") -> Rows:
+    return [{"model": "item_knn", "metric": name, "k": 10, "value": value, "low": low, "high": high}]
 
 
 def models(*statuses: str) -> Rows:
@@ -67,8 +72,9 @@ GOOD: dict[str, Rows] = {
     "vocabulary": ids("user", ann=0, bob=1, full=2) + ids("user", LATER, new=3) + ids("item", a=0, b=1, c=2, d=3, e=4),
     "item_similarity": near("item", "a", "b", "c") + near("item", "b", "a"),
     "user_similarity": near("user", "ann", "full") + near("user", "full", "ann"),
+    "item_vectors": vectors(a=[0.1, -2.0], b=[3.0, 0.0]),
     "recommendations": list_of("ann", "b", "c", because_item_id="a") + list_of("bob", "a", "b", "c"),
-    "metrics": metric(0.3, 0.2, 0.4),
+    "metrics": metric(0.3, 0.2, 0.4) + metric(7.0, 6.5, 8.0, "novelty") + metric(2.0, 2.0, 2.0, "volume"),
     "models": models("champion", "challenger", "failed"),
 }
 GOOD_LIST = list_of("bob", "a", "b", "c")
@@ -76,6 +82,10 @@ NAN, INFINITE = float("nan"), float("inf")
 
 # What is planted: (table, contract) → tables with other rows, one after the other.
 PLANTED: dict[tuple[str, str], list[dict[str, Rows]]] = {
+    ("item_vectors", "finite"): [
+        {"item_vectors": vectors(a=wrong)} for wrong in ([float("nan"), 1.0], [0.5, float("inf")], [])
+    ],
+    ("item_vectors", "one_size"): [{"item_vectors": vectors(a=[1.0, 2.0], b=[1.0])}],
     ("vocabulary", "row_unique"): [{"vocabulary": ids("user", ann=0, bob=0)}],
     ("vocabulary", "rows_dense"): [
         {"vocabulary": ids("user", ann=0, bob=2)},
@@ -99,6 +109,19 @@ PLANTED: dict[tuple[str, str], list[dict[str, Rows]]] = {
         {"recommendations": list_of("bob", "a", "e")},
         {"recommendations": list_of("bob", "a", "not in the catalogue")},
     ],
+    ("recommendations", "suitable"): [
+        {"items": [{"item_id": "a", "available": True, "age_rating": "21+"}]},
+        {
+            "items": [{"item_id": "a", "available": True, "age_rating": "PG-13"}],
+            "users": [{"user_id": "bob", "age": 12}],
+        },
+        {"items": [{"item_id": "a", "available": True, "regions": ["FR"]}]},
+        {
+            "items": [{"item_id": "a", "available": True, "regions": ["FR"]}],
+            "users": [{"user_id": "bob", "country": "DE"}],
+        },
+    ],
+    ("recommendations", "reason_given"): [{"recommendations": list_of("bob", "a", because="a friend said so")}],
     ("recommendations", "every_user_covered"): [
         {"recommendations": list_of("ann", "b", "c")},
         {"vocabulary": ids("user", new=0)},
@@ -107,12 +130,15 @@ PLANTED: dict[tuple[str, str], list[dict[str, Rows]]] = {
         {"recommendations": list_of("ann", "b", because_item_id="c")},
         {"recommendations": list_of("bob", "b", because_item_id="a")},
     ],
-    ("metrics", "between_0_and_1"): [
+    ("metrics", "in_range"): [
         {"metrics": metric(1.2, 0.2, 1.3)},
-        {"metrics": metric(-0.1, -0.2, 0.3)},
+        {"metrics": metric(0.9, 0.2, 1.3)},
+        {"metrics": metric(0.1, -0.2, 0.3)},
         {"metrics": metric(0.5, 0.6, 0.7)},
         {"metrics": metric(0.5, 0.3, 0.4)},
         {"metrics": metric(NAN, 0.3, 0.4)},
+        {"metrics": metric(7.0, 6.0, INFINITE, "novelty")},
+        {"metrics": metric(NAN, NAN, NAN, "volume")},
     ],
     ("models", "one_champion"): [{"models": models("champion", "champion")}],
 }
@@ -140,7 +166,8 @@ def violations(db: duckdb.DuckDBPyConnection, rule: Contract, tables: Mapping[st
     for name, table in TABLES.items():
         rows = [{"domain": "movies", "ds": DS} | row for row in tables.get(name, [])]
         db.register(name, pa.Table.from_pylist(rows, schema=table.schema))
-    db.execute(f"CREATE OR REPLACE VIEW eligible AS FROM items WHERE {eligible(MOVIES, DS)}")
+    for definition in eligibility_sql(MOVIES, DS):
+        db.execute(definition)
     return db.execute(rule.violations).fetchall()
 
 
@@ -179,3 +206,20 @@ def test_having_seen_items_that_are_not_eligible_does_not_excuse_a_missing_list(
         "recommendations": [],
     }
     assert violations(db, rule, GOOD | change) == [("old",)]
+
+
+def test_a_user_who_may_see_nothing_needs_no_list(db: duckdb.DuckDBPyConnection) -> None:
+    """All that is left is for adults, or for another country."""
+    rule = CONTRACTS["recommendations", "every_user_covered"]
+    change: dict[str, Rows] = {
+        "items": [
+            {"item_id": "a", "available": True, "age_rating": "R"},
+            {"item_id": "b", "available": True, "regions": ["FR", "BE"]},
+        ],
+        "users": [{"user_id": "kid", "age": 12, "country": "DE"}, {"user_id": "teen", "age": 16, "country": "BE"}],
+        "interactions": [],
+        "vocabulary": ids("user", kid=0, teen=1),
+        "recommendations": [],
+    }
+    assert violations(db, rule, change) == [("teen",)]
+    assert violations(db, rule, change | {"interactions": had("teen", "b")}) == []

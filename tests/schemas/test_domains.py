@@ -6,14 +6,43 @@ from typing import Any
 import duckdb
 import pytest
 
-from schemas.domains import DOMAINS, ELIGIBILITY, GAMES, MOVIES, MUSIC, Domain, Kind, eligible, placeholders
+from schemas.domains import (
+    DOMAINS,
+    GAMES,
+    MOVIES,
+    MUSIC,
+    Domain,
+    Kind,
+    eligibility_sql,
+    eligible,
+    placeholders,
+    suits,
+)
+from schemas.eligibility import ITEM_RULES, USER_RULES
 from schemas.names import DOMAINS as NAMES
 
 RANGES: dict[str, tuple[Any, Any, Any, Any]] = {  # just below, least, most, just above
     "top_k": (0, 1, 1000, 1001),
+    "assumed_age": (-1, 0, 150, 151),
+    "diversity_lambda": (-0.01, 0.0, 1.0, 1.01),
+    "exploration_slots": (-1, 0, 10, 11),
     "neighbours": (0, 1, 1000, 1001),
-    "test_share": (0.0009, 0.001, 0.5, 0.51),
     "max_rejected_share": (-0.01, 0.0, 1.0, 1.01),
+    "test_days": (0, 1, 365, 366),
+    "validation_days": (0, 1, 365, 366),
+    "test_users": (0, 1, 1_000_000, 1_000_001),
+    "test_share": (0.0009, 0.001, 0.5, 0.51),
+    "max_coverage_fall": (-0.01, 0.0, 1.0, 1.01),
+    "max_new_users_fall": (-0.01, 0.0, 1.0, 1.01),
+    "max_tail_items_fall": (-0.01, 0.0, 1.0, 1.01),
+    "min_volume": (-0.01, 0.0, 1.0, 1.01),
+    "max_volume": (0.99, 1.0, 1e6, 1.1e6),
+    "max_psi": (-0.01, 0.0, 1e6, 1.1e6),
+    "half_life_days": (0.009, 0.01, 36_500, 36_501),
+    "shrinkage": (-0.01, 0.0, 1e9, 1.1e9),
+    "alpha": (-0.01, 0.0, 1.0, 1.01),
+    "max_events_per_item": (-1, 0, 10**12, 10**12 + 1),
+    "block_rows": (63, 64, 4096, 4097),
 }
 
 
@@ -30,7 +59,18 @@ def test_domains_and_names_agree() -> None:
 
 
 def test_every_number_has_a_range() -> None:
-    assert {field.name for field in fields(Domain)} == {"name", "verb", "kinds", "eligibility", *RANGES}
+    texts = {
+        "name",
+        "verb",
+        "kinds",
+        "eligibility",
+        "blocked",
+        "assumed_country",
+        "split",
+        "item_methods",
+        "user_methods",
+    }
+    assert {field.name for field in fields(Domain)} == texts | set(RANGES)
 
 
 @pytest.mark.parametrize("setting", RANGES)
@@ -51,6 +91,12 @@ def test_unknown_rules_of_eligibility_are_refused() -> None:
         replace(MOVIES, eligibility=("available", "new"))
 
 
+def test_unknown_splits_are_refused() -> None:
+    assert replace(MOVIES, split="leave_last_out").split == "leave_last_out"
+    with pytest.raises(ValueError, match=r"^domains\.movies\.split must be one of auto, leave_last_out, got 'time'$"):
+        replace(MOVIES, split="time")
+
+
 @pytest.mark.parametrize(
     ("available", "released", "rules"),
     [
@@ -69,8 +115,82 @@ def test_an_item_is_eligible_where_it_fulfils_all_rules(available: str, released
         assert row == ({*chosen} <= rules,)
 
 
+def test_blocked_items_are_not_eligible() -> None:
+    condition = eligible(replace(MOVIES, eligibility=("not_blocked",), blocked=("it's", "b")), "2018-09-24")
+    rows = duckdb.sql(f"SELECT item_id FROM (VALUES ('a'), ('b'), ('it''s')) AS items(item_id) WHERE {condition}")
+    assert rows.fetchall() == [("a",)]
+
+
+@pytest.mark.parametrize(
+    ("rating", "least"),
+    [
+        (None, 0),
+        ("", 0),
+        ("G", 0),
+        (" pg ", 8),
+        ("PG-13", 13),
+        ("TV-14", 14),
+        ("R", 17),
+        ("NC-17", 18),
+        ("PEGI 12", 12),
+        ("16+", 16),
+        ("unknown", 18),
+    ],
+)
+def test_a_rating_allows_an_item_from_an_age_on(rating: str | None, least: int) -> None:
+    rules = replace(MOVIES, eligibility=("age",), assumed_age=15)
+    with duckdb.connect(":memory:") as db:
+        db.execute("CREATE TABLE items (item_id VARCHAR)")
+        for definition in eligibility_sql(rules, "2018-09-24"):
+            db.execute(definition)
+
+        def suits(age: int | None) -> bool:
+            row = db.execute("SELECT suits($1, NULL, $2, NULL)", [rating, age]).fetchone()
+            assert row
+            return bool(row[0])
+
+        assert suits(least)
+        assert not least or not suits(least - 1)
+        assert suits(None) == (least <= 15)
+
+
+@pytest.mark.parametrize(
+    ("regions", "country", "assumed", "shown"),
+    [
+        ("NULL", "'DE'", "", True),
+        ("['FR', 'DE']", "'DE'", "", True),
+        ("['FR']", "'DE'", "", False),
+        ("[]", "'DE'", "", False),
+        ("['FR']", "NULL", "", False),
+        ("['FR']", "NULL", "FR", True),
+        ("['FR']", "'DE'", "FR", False),
+    ],
+)
+def test_an_item_is_shown_in_its_regions(regions: str, country: str, assumed: str, shown: bool) -> None:
+    condition = suits(replace(MOVIES, eligibility=("region",), assumed_country=assumed))
+    row = duckdb.sql(
+        f"SELECT {condition} FROM (SELECT {regions}::VARCHAR[] AS regions, {country} AS country)"
+    ).fetchone()
+    assert row == (shown,)
+
+
+def test_without_rules_everything_is_shown() -> None:
+    assert suits(replace(MOVIES, eligibility=())) == eligible(replace(MOVIES, eligibility=()), "2018-09-24") == "TRUE"
+
+
 def test_all_rules_of_eligibility_are_tested() -> None:
-    assert set(ELIGIBILITY) == {"available", "released"}
+    assert (*ITEM_RULES, *USER_RULES) == ("available", "released", "not_blocked", "age", "region")
+
+
+def test_blocked_items_are_named_by_texts() -> None:
+    with pytest.raises(ValueError, match=r"^domains\.movies\.blocked must list item ids as texts, got 7$"):
+        replace(MOVIES, blocked=("a", 7))  # type: ignore[arg-type]
+
+
+def test_a_list_holds_more_than_new_items() -> None:
+    assert replace(MOVIES, top_k=3, exploration_slots=2).exploration_slots == 2
+    with pytest.raises(ValueError, match=r"^domains\.movies\.exploration_slots must be below top_k = 3, got 3$"):
+        replace(MOVIES, top_k=3, exploration_slots=3)
 
 
 def test_domains_do_not_change() -> None:

@@ -1,63 +1,13 @@
-"""A night for people: who got lists, how good each model was, one user's list with reasons, where the tables are."""
+"""A night for a terminal: who got lists, how good each model was, one user's list with reasons, seconds."""
 
-import argparse
 import json
 from typing import Any
 
 import duckdb
-from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from jobs import settings
-from jobs.errors import InputError
-from jobs.night import iso_day
-from jobs.storage.catalog import Tables
-from jobs.storage.runs import run_name
-from jobs.storage.sql import add_publications, open_tables
-from schemas.domains import DOMAINS
-
 SHOWN_ITEMS = 10
-
-
-def parser() -> argparse.ArgumentParser:
-    """Arguments of the command."""
-    parser = argparse.ArgumentParser(prog="encore report", description=__doc__)
-    parser.add_argument("--domain", required=True, choices=list(DOMAINS))
-    parser.add_argument("--ds", type=iso_day, help="default: the last complete night")
-    parser.add_argument("--run", type=run_name, help="default: the night's newest run")
-    return parser
-
-
-def main(args: argparse.Namespace) -> int:
-    """Prints the report of a published night."""
-    tables = Tables(settings.load())
-    with open_tables(tables) as db:
-        run = newest(db, args.domain, args.ds, args.run)
-        add_publications(db, tables, "shown", [tuple(run[name] for name in ("domain", "ds", "run_id", "sequence"))])
-        db.execute("SET search_path = 'shown'")
-        console = Console()
-        console.print(summary(db, run))
-        console.print(metrics(db, run))
-        for grid in example(db, run):
-            console.print(grid)
-        console.print(durations(run))
-        console.print(f"tables: {tables.warehouse}", markup=False, soft_wrap=True)
-        console.print('`encore tables ls` lists them; `encore tables sql "FROM latest.recommendations"` reads one')
-    return 0
-
-
-def newest(db: duckdb.DuckDBPyConnection, domain: str, ds: str | None, run_id: str | None) -> dict[str, Any]:
-    """The row of `runs` asked for; InputError where there is none."""
-    found = db.execute(
-        """SELECT * FROM runs WHERE domain = $1 AND ds = coalesce($2, ds) AND run_id = coalesce($3, run_id)
-           ORDER BY ds DESC, sequence DESC LIMIT 1""",
-        [domain, ds, run_id],
-    ).to_arrow_table().to_pylist()  # fmt: skip
-    if not found:
-        asked = " ".join(word for word in (domain, ds, run_id) if word)
-        raise InputError(f"nothing is published for {asked}; `encore tables history` lists what is")
-    return dict(found[0])
 
 
 def summary(db: duckdb.DuckDBPyConnection, run: dict[str, Any]) -> str:

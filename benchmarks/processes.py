@@ -1,0 +1,75 @@
+"""What a command takes with all its processes: seconds, CPU seconds, and memory at its worst."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+PERIOD = 0.1  # seconds between two looks
+TICK, PAGE = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True)
+class Usage:
+    """seconds: wall time. cpu_seconds: user and system, of all processes. peak_mib: the largest sum of their resident
+    memory; pages that several of them share count once for each. state: `done`, `failed` or `stopped` at the limit."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_mib: float
+    state: str
+
+
+def measure(command: Sequence[str], log: Path, environment: Mapping[str, str], limit: float = 1e9) -> Usage:
+    """Runs a command in a session of its own, whose processes are its memory and CPU; output goes to `log`.
+
+    After `limit` seconds all of them are killed.
+    """
+    cpu: dict[tuple[int, str], int] = {}
+    peak, started = 0, time.perf_counter()
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            command, env={**os.environ, **environment}, stdout=output, stderr=output, start_new_session=True
+        )
+    stopped = False
+    try:
+        while True:
+            seen = list(session(child.pid))
+            cpu.update({(pid, began): ticks for pid, began, ticks, _ in seen})
+            peak = max(peak, sum(pages for *_, pages in seen))
+            try:
+                child.wait(PERIOD)
+                break
+            except subprocess.TimeoutExpired:
+                if time.perf_counter() - started > limit:
+                    stopped = True
+                    kill(child.pid)
+    finally:
+        kill(child.pid)  # also what a failed command has left
+    seconds = time.perf_counter() - started
+    state = "stopped" if stopped else "failed" if child.returncode else "done"
+    return Usage(seconds, sum(cpu.values()) / TICK, peak * PAGE / 2**20, state)
+
+
+def session(leader: int) -> Iterator[tuple[int, str, int, int]]:
+    """(pid, start, CPU ticks, resident pages) of the processes in a session, wherever they hang in the tree."""
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            except OSError:  # gone meanwhile
+                continue
+            if int(fields[3]) == leader:
+                yield int(folder.name), fields[19], int(fields[11]) + int(fields[12]), int(fields[21])
+
+
+def kill(leader: int) -> None:
+    """Ends every process of a session."""
+    for pid, *_ in list(session(leader)):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue

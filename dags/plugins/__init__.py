@@ -1,0 +1,1 @@
+"""What Encore adds to the UI of Airflow."""

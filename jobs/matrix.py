@@ -1,0 +1,141 @@
+"""Sparse matrices on storage, as blocks of rows in Parquet: written by Spark, read by the tasks that compare rows.
+
+<folder>/blocks/block=<name>.<b>/*.parquet     entries of block_rows rows from b · block_rows on
+<folder>/counts/matrix=<name>/*.parquet        how many rows hold each feature
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import scipy.sparse as sp
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from jobs.spark import hadoop
+from jobs.storage.files import folders, listing
+from jobs.storage.frames import read
+from models.hybrid import hybrid, side_by_side
+from models.neighbours import RowBlock
+
+ENTRIES = pa.schema([("row", pa.int32()), ("feature", pa.int32()), ("value", pa.float64())])
+STORED = "row int, feature int, value double, age_days double, block string"
+COUNTS = pa.schema([("feature", pa.int32()), ("rows", pa.int64())])
+MOST_ENTRIES = 1 << 25  # of a matrix in one block: 1.5 GiB while it is read and prepared
+
+Ints = npt.NDArray[np.int64]
+
+
+def write_blocks(entries: DataFrame, folder: str, block_rows: int) -> None:
+    """Adds entries (matrix, row, feature, value, …) of some matrices, without zeros, sorted by row and feature.
+
+    A value that is NaN or infinite is an error that names it.
+    """
+    wrong = F.concat(F.lit("similarity: values must be finite, got "), "value", F.lit(" in row "), "row")
+    infinite = F.isnan("value") | (F.abs("value") == float("inf"))
+    placed = entries.where("value <> 0").withColumns(
+        {
+            "row": F.col("row").cast("int"),
+            "feature": F.col("feature").cast("int"),
+            "value": F.when(infinite, F.raise_error(wrong)).otherwise(F.col("value")).cast("double"),
+            # One column, which no optimiser takes for a constant: it would drop that from the order, and then Spark
+            # sorts by the partition alone when it writes.
+            "block": F.concat("matrix", F.lit("."), F.floor(F.col("row") / block_rows)),
+        }
+    )
+    ordered = placed.drop("matrix").repartition("block").sortWithinPartitions("block", "row", "feature")
+    ordered.write.mode("append").partitionBy("block").parquet(hadoop(f"{folder}/blocks"))
+
+
+def write_counts(spark: SparkSession, folder: str) -> None:
+    """Counts what was written, of all matrices at once."""
+    if folders(f"{folder}/blocks"):
+        written = spark.read.schema(STORED).parquet(hadoop(f"{folder}/blocks"))
+        matrix = F.substring_index("block", ".", 1).alias("matrix")
+        counts = written.groupBy(matrix, "feature").agg(F.count("*").alias("rows"))
+        counts.write.partitionBy("matrix").parquet(hadoop(f"{folder}/counts"))
+
+
+def matrix(spark: SparkSession, folder: str, name: str) -> DataFrame:
+    """The entries of a matrix: (row, feature, value, age_days), the last null where it was not written."""
+    stored = spark.read.schema(STORED).parquet(hadoop(f"{folder}/blocks"))
+    return stored.where(F.substring_index("block", ".", 1) == name).drop("block")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows to compare: of the matrix `events`, of the parts of `content` side by side, or of both as a hybrid.
+
+    `events` is '' where only content counts, `content` empty where only events do; alpha: see `models.hybrid`.
+    """
+
+    folder: str
+    events: str
+    content: tuple[str, ...] = ()
+    alpha: float = 0.5
+
+    @property
+    def matrices(self) -> tuple[str, ...]:
+        """All of them, in the order of their features."""
+        return (self.events, *self.content) if self.events else self.content
+
+    @cached_property
+    def blocks(self) -> list[int]:
+        """Numbers of the blocks in which a matrix has entries."""
+        found = [name.removeprefix("block=").split(".") for name in folders(f"{self.folder}/blocks")]
+        return sorted({int(block) for matrix, block in found if matrix in self.matrices})
+
+    @cached_property
+    def counts(self) -> Ints:
+        """int64 [features]: how many rows hold each feature."""
+        return np.concatenate([self._counts[name] for name in self.matrices])
+
+    @property
+    def features(self) -> int:
+        """How many features there are."""
+        return len(self.counts)
+
+    @cached_property
+    def _counts(self) -> dict[str, Ints]:
+        found = {}
+        for name in self.matrices:
+            counted = read(listing(f"{self.folder}/counts/matrix={name}", ".parquet"), COUNTS)
+            feature = counted["feature"].to_numpy()
+            found[name] = np.zeros(feature.max(initial=-1) + 1, np.int64)
+            found[name][feature] = counted["rows"].to_numpy()
+        return found
+
+    def block(self, number: int) -> RowBlock:
+        """One block; a row without entries does not appear."""
+        found = [self._entries(name, number) for name in self.matrices]
+        if len(found) == 1:
+            return RowBlock(*found[0])
+        rows = np.unique(np.concatenate([some for some, _ in found]))
+        parts = [_spread(*part, rows) for part in found]
+        if not self.events:
+            return RowBlock(rows, side_by_side(parts))
+        content = parts[1] if len(parts) == 2 else side_by_side(parts[1:])
+        return RowBlock(rows, *hybrid(parts[0], content, self.alpha))
+
+    def _entries(self, name: str, number: int) -> tuple[npt.NDArray[np.int32], sp.csr_array]:
+        entries = read(listing(f"{self.folder}/blocks/block={name}.{number}", ".parquet"), ENTRIES)
+        if entries.num_rows > MOST_ENTRIES:
+            raise MemoryError(
+                f"similarity: block {number} of {name} has {entries.num_rows} entries, a task has memory for "
+                f"{MOST_ENTRIES}; lower block_rows of the domain, or set max_events_per_item"
+            )
+        row = entries["row"].to_numpy()
+        starts = np.flatnonzero(np.diff(row, prepend=-1))
+        feature = entries["feature"].to_numpy()
+        shape = (len(starts), max(len(self._counts[name]), feature.max(initial=-1) + 1))  # before counts are written
+        return row[starts], sp.csr_array((entries["value"].to_numpy(), feature, np.append(starts, len(row))), shape)
+
+
+def _spread(rows: npt.NDArray[np.int32], part: sp.csr_array, wanted: npt.NDArray[np.int32]) -> sp.csr_array:
+    """The part with an empty row for each of the `wanted` that it lacks."""
+    lengths = np.zeros(len(wanted), np.int64)
+    lengths[np.searchsorted(wanted, rows)] = np.diff(part.indptr)
+    indptr = np.concatenate(([0], np.cumsum(lengths)))
+    return sp.csr_array((part.data, part.indices, indptr), shape=(len(wanted), part.shape[1]))

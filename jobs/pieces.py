@@ -1,0 +1,89 @@
+"""Which rows a task compares: pieces of equal work, so that rows with much of it do not stall one.
+
+A row costs 2 Σ n_f + n: a multiply-add for each of the n_f rows that share its feature f, and one look, at half the
+price, at the product with each of all n rows. Rows line up in their order; a piece owns those whose line begins in it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from jobs.matrix import Rows
+from models.neighbours import RowBlock
+
+PASS_ROWS = 1 << 16  # rows that a task compares at once: with 100 neighbours their lists take 100 MiB
+PASS_ENTRIES = 1 << 25  # and their entries, 14 bytes each; more rows take another pass over the blocks
+
+
+@dataclass(frozen=True)
+class Size:
+    """A block: how many rows it has, and what they cost."""
+
+    block: int
+    rows: int
+    cost: int
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The rows that begin at cost low..high of the line; `blocks`: (block, cost of all rows before it)."""
+
+    low: int
+    high: int
+    blocks: tuple[tuple[int, int], ...]
+
+
+def work(block: RowBlock, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """int64 [n]: Σ n_f over the features f of each row."""
+    summed = np.concatenate(([0], np.cumsum(counts[block.matrix.indices])))
+    found: npt.NDArray[np.int64] = np.diff(summed[block.matrix.indptr])
+    return found
+
+
+def cost(work: Any, rows: Any, every: int) -> Any:
+    """What rows with so much work cost, among `every` row."""
+    return 2 * work + rows * every
+
+
+def pieces(sizes: Sequence[Size], count: int) -> list[Piece]:
+    """About `count` pieces of equal cost."""
+    before = np.concatenate(([0], np.cumsum([size.cost for size in sizes]))).tolist()
+    found = []
+    for n in range(count):
+        low, high = before[-1] * n // count, before[-1] * (n + 1) // count
+        over = [(s.block, b) for s, b, e in zip(sizes, before, before[1:], strict=False) if b < high and e > low]
+        found.append(Piece(low, high, tuple(over)))
+    return found
+
+
+def owned(rows: Rows, piece: Piece, every: int) -> Iterator[RowBlock]:
+    """The rows of a piece, as many at once as a task has memory for. every: how many rows there are in all."""
+    kept: list[RowBlock] = []
+    for number, before in piece.blocks:
+        block = rows.block(number)
+        each = cost(work(block, rows.counts), 1, every)
+        starts = before + np.cumsum(each) - each
+        mine = np.flatnonzero((starts >= piece.low) & (starts < piece.high))
+        if len(mine):
+            low, high = mine[0], mine[-1] + 1
+            kept.append(_part(block, low, high))
+        if sum(len(b.rows) for b in kept) >= PASS_ROWS or sum(b.matrix.nnz for b in kept) >= PASS_ENTRIES:
+            yield _together(kept)
+            kept = []
+    if kept:
+        yield _together(kept)
+
+
+def _part(block: RowBlock, low: int, high: int) -> RowBlock:
+    norms = None if block.norms is None else block.norms[low:high]
+    return RowBlock(block.rows[low:high], sp.csr_array(block.matrix[low:high]), norms)
+
+
+def _together(blocks: Sequence[RowBlock]) -> RowBlock:
+    norms = [block.norms for block in blocks if block.norms is not None]
+    matrix = sp.csr_array(sp.vstack([block.matrix for block in blocks], format="csr"))
+    return RowBlock(np.concatenate([b.rows for b in blocks]), matrix, np.concatenate(norms) if norms else None)

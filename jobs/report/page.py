@@ -1,0 +1,176 @@
+"""The night's page: one HTML file with everything in it, made from the published tables and nothing else."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from jobs.report import curves, facts, figures, people, plots
+from jobs.report.facts import DATA, Rows
+from jobs.report.posters import Posters
+from jobs.settings import override
+from jobs.storage.runs import Run
+from schemas.domains import DOMAINS, Domain
+from schemas.tables import TABLES
+
+HERE = Path(__file__).parent
+Context = dict[str, Any]
+
+
+def html(db: duckdb.DuckDBPyConnection, run: dict[str, Any], folder: Run) -> str:
+    """The page of a publication: `run` is its row of `runs`, whose tables the schema `shown` holds."""
+    style = (HERE / "page.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    environment = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"count": count, "number": number, "measure": figures.measure}
+    template = environment.get_template("page.html")
+    return template.render(style=style, style_digest=digest, **context(db, run, folder))
+
+
+def count(value: float | None) -> str:
+    """A whole number with its thousands apart."""
+    return "–" if value is None else f"{value:,.0f}"
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A measured value."""
+    return "–" if value is None else f"{value:,.{digits}f}"
+
+
+def context(db: duckdb.DuckDBPyConnection, run: dict[str, Any], folder: Run) -> Context:
+    """Everything that the template shows."""
+    domain, ds = run["domain"], run["ds"]
+    models, judged = facts.models(db), facts.metrics(db)
+    past = facts.history(db, domain, ds)
+    names = list(dict.fromkeys(row["model"] for row in (*models, *judged)))
+    champion = next((row["model"] for row in models if row["status"] == "champion"), None)
+    headline = figures.headline_rows(judged)
+    colours = figures.colours_of(headline)
+    night_domain = resolved_domain(run)
+    nights = facts.publications(db, domain, ds)
+    posters = Posters()
+    return {
+        "domain": domain,
+        "ds": ds,
+        "run": run,
+        "refusal": refusal(run, folder, models, nights),
+        "models": models,
+        "champion": champion,
+        "verdict": verdict(champion, headline),
+        "headline": figures.headline(headline, colours),
+        "by_segment": figures.segments(judged, headline, colours),
+        "groups": groups(judged, names),
+        "nights": nights,
+        "history": figures.history(past, colours, nights, headline),
+        "drift": drift(past, ds),
+        "drift_plots": figures.drift(past),
+        "totals": facts.totals(db, night_domain, ds),
+        **reach(db, night_domain, ds),
+        "rows": json.loads(run["rows"] or "{}"),
+        "meanings": meanings(),
+        "rejected": facts.rejected(db, ds),
+        "files": facts.files(db, ds),
+        **seconds(run, folder),
+        "verb": night_domain.verb,
+        "users": people.users(db),
+        "similar": people.similar_items(db),
+        "posters": posters,
+        "configuration": json.dumps(json.loads(run["configuration"] or "{}"), indent=1, ensure_ascii=False),
+    }
+
+
+def resolved_domain(run: Mapping[str, Any]) -> Domain:
+    """The domain with the settings of the run, as far as this Encore still knows them."""
+    default = DOMAINS[run["domain"]]
+    changes = json.loads(run["configuration"] or "{}").get("domain", {})
+    return override(
+        default, {name: v for name, v in changes.items() if hasattr(default, name)}, f"domains.{default.name}"
+    )
+
+
+def refusal(run: Mapping[str, Any], folder: Run, models: Rows, nights: Rows) -> Context | None:
+    """Why a refused night was refused, and whose lists stay; None for a complete one."""
+    if run["state"] == "complete":
+        return None
+    gate = folder.find("gate")
+    reasons = [row["reason"] for row in models if row["status"] == "refused"]
+    stays = next((night["ds"] for night in nights if night["state"] == "complete" and night["ds"] < run["ds"]), None)
+    return {
+        "reason": (gate.error if gate and gate.error else "; ".join(reasons)) or "no reason was kept",
+        "stays": stays,
+    }
+
+
+def verdict(champion: str | None, headline: Rows) -> Context | None:
+    """The champion's row of the headline and the best of the others; None where nothing was measured."""
+    mine = next((row for row in headline if row["model"] == champion), None)
+    rival = next((row for row in headline if row["model"] != champion), None)
+    return {"mine": mine, "rival": rival} if mine else None
+
+
+def groups(judged: Rows, models: list[str]) -> list[Context]:
+    """One table for each split and segment, in the order written: a line a measure, a column a model."""
+    found: dict[tuple[str, str], Context] = {}
+    for row in judged:
+        group = found.setdefault((row["split"], row["segment"]), {"cells": {}, "users": 0, "models": []})
+        group["cells"].setdefault(figures.measure(row), {})[row["model"]] = row
+        group["users"] = max(group["users"], row["users"] or 0)
+    for (split, segment), group in found.items():
+        there = {name for cells in group["cells"].values() for name in cells}
+        group |= {"split": split, "segment": segment, "models": [name for name in models if name in there]}
+    return sorted(found.values(), key=lambda group: group["segment"] != "all")
+
+
+def drift(past: Rows, ds: str) -> list[tuple[object, ...]]:
+    """What was measured of the night's data itself: measure, value and its interval."""
+    ours = [row for row in past if row["model"] == DATA and row["ds"] == ds]
+    return [(figures.measure(row), row["value"], row["low"], row["high"]) for row in ours]
+
+
+def reach(db: duckdb.DuckDBPyConnection, domain: Domain, ds: str) -> Context:
+    """Coverage and popularity: curves, and two figures."""
+    items = facts.exposure(db, domain, ds)
+    events, lists = (np.array([item[name] for item in items], dtype=float) for name in ("events", "lists"))
+    covered = curves.coverage(items)
+    if not len(covered):
+        return {"reach": [], "covered": 0.0, "gini": 0.0}
+    shares = {name: curves.concentration(c) for name, c in (("events", events), ("recommendations", lists))}
+    return {
+        "reach": [
+            plots.coverage("coverage", "Share of the catalogue in somebody's list", covered),
+            plots.concentration("popularity", "What the most popular items hold", shares),
+        ],
+        "covered": float(covered[-1]),
+        "gini": curves.gini(lists),
+    }
+
+
+def meanings() -> dict[str, str]:
+    """What each reason for a rejection means, as the tables say."""
+    return {check.name: check.meaning for table in TABLES.values() for check in table.checks}
+
+
+def seconds(run: dict[str, Any], folder: Run) -> Context:
+    """The tasks with their seconds and peak memory. `publish` ends after the row of `runs` is written."""
+    tasks = facts.tasks(run)
+    last = folder.find("publish")
+    if last:
+        tasks.append({"task": "publish", "state": last.state, "seconds": last.seconds, "peak_mib": last.peak_mib})
+    if not tasks:
+        return {"tasks": [], "task_plots": []}
+    measured = {name: {task["task"]: task[name] for task in tasks} for name in ("seconds", "peak_mib")}
+    return {
+        "tasks": tasks,
+        "task_plots": [
+            plots.bars("seconds", "Seconds of each task", "seconds", measured["seconds"]),
+            plots.bars("memory", "Peak memory of each task", "MiB", measured["peak_mib"]),
+        ],
+    }

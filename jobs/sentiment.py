@@ -1,0 +1,85 @@
+"""Fills `reviews.sentiment` where the source says nothing, with a model that learned from the reviews with stars.
+
+Stars are shares of the domain's scale, which is the least of SCALES that no rating exceeds. A review with at least .7
+of it is positive, with at most .4 negative (7 and 4 of 10: Maas et al. 2011), in between it teaches nothing. The task
+writes tonight's `reviews` anew, in place of what `clean` wrote.
+"""
+
+import argparse
+import logging
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs import job
+from jobs.night import Attempt, Night, night_parser
+from jobs.settings import override
+from jobs.storage.files import upload
+from jobs.storage.frames import read, write
+from jobs.train import fingerprint
+from models.review_sentiment import ReviewSentiment, ReviewSentimentConfig
+from schemas.tables import TABLES
+
+SCALES = (1.0, 5.0, 10.0, 100.0)
+POSITIVE, NEGATIVE = 0.7, 0.4
+FEWEST = 200  # reviews of each kind, with fewer the model would know little
+NAME = ReviewSentiment.name
+log = logging.getLogger(__name__)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Arguments of the job."""
+    return night_parser("sentiment", __doc__)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Runs the job."""
+    return job.run("sentiment", compute, args)
+
+
+def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
+    """Reads all reviews up to the night, trains, writes tonight's."""
+    schema = TABLES["reviews"].schema
+    tonight = read(night.run.entry("clean").files.get("reviews", []), schema)
+    every = pa.concat_tables([read(night.history("reviews"), schema), tonight])
+    positive, known = labels(every["rating"])
+    attempt.facts |= {"replaces": {"reviews": "clean"}}
+    silent = pc.is_null(tonight["sentiment"])
+    if min((known & positive).sum(), (known & ~positive).sum()) < FEWEST:
+        log.info("under %d positive or negative reviews with stars: no sentiment is filled in", FEWEST)
+    elif pc.any(silent).as_py():
+        settings = override(ReviewSentimentConfig(), night.model_settings(NAME), f"models.{NAME}")
+        model = ReviewSentiment(settings)
+        rows = np.flatnonzero(known)[-settings.reviews :]
+        model.fit(every["text"].take(pa.array(rows)).to_pylist(), positive[rows], night.seed)
+        tonight = filled(tonight, model)
+        with tempfile.TemporaryDirectory() as folder:
+            model.save(Path(folder))
+            attempt.facts |= {"checksum": fingerprint(Path(folder))}
+            upload(folder, attempt.folder("artifact"))
+        attempt.facts |= {"artifact": attempt.folder("artifact"), "config": asdict(model.config), **model.quality}
+    write(tonight, attempt.folder("reviews"))
+
+
+def labels(ratings: pa.ChunkedArray) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """By review: whether it is positive, and whether the stars say so or the contrary."""
+    stars = ratings.to_numpy(zero_copy_only=False).astype(np.float64)  # null is NaN
+    top = np.nanmax(stars, initial=0.0)
+    share = stars / next((scale for scale in SCALES if top <= scale), top)
+    return share >= POSITIVE, (share >= POSITIVE) | (share <= NEGATIVE)
+
+
+def filled(reviews: pa.Table, model: ReviewSentiment) -> pa.Table:
+    """`reviews`, each without a sentiment with the model's; null stays where a text has no words."""
+    silent = pc.is_null(reviews["sentiment"])
+    found = np.full(reviews.num_rows, np.nan)
+    found[silent.to_numpy()] = model.predict(reviews["text"].filter(silent).to_pylist())
+    sentiment = pc.coalesce(reviews["sentiment"], pa.array(found, mask=np.isnan(found)))
+    at = reviews.schema.get_field_index("sentiment")
+    log.info("the sentiment of %d of %d reviews is the model's", pc.sum(silent).as_py(), reviews.num_rows)
+    return reviews.set_column(at, reviews.schema.field(at), sentiment)

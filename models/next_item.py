@@ -1,0 +1,87 @@
+"""Models that predict the next item from the sequence of the earlier ones, trained on every place of it at once."""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from models.base import Scores
+from models.histories import Histories
+from models.losses import softmax_cross_entropy
+from models.neural import Neural
+from models.packing import POSITION, SEGMENT, TARGET, Rows, batches, newest, packed
+
+
+class NextItemLoss(keras.Model):
+    """Rows with targets (see models/packing.py) → the mean cross-entropy over the places that have one."""
+
+    def __init__(self, network: keras.Model) -> None:
+        super().__init__()
+        self.network = network
+
+    def call(self, rows: Any, training: bool = False) -> Any:
+        """Adds the loss of a batch int32 [rows, 4, length]."""
+        hidden = self.network(rows, training=training)
+        targets = ops.reshape(rows[:, TARGET], (-1,))
+        real = ops.reshape(ops.cast(rows[:, SEGMENT] > 0, "float32"), (-1,))
+        weights = real / ops.maximum(ops.sum(real), 1.0)
+        hidden = ops.reshape(hidden, (-1, hidden.shape[-1]))
+        loss = softmax_cross_entropy(hidden, self.network.table, targets, weights)
+        self.add_loss(loss)
+        return loss
+
+
+class NextItem(Neural):
+    """score(u, i) = h_u · e_i: h_u what the network makes of the user's last `length` items, e_i the item's embedding.
+
+    The network is a keras model from rows int32 [rows, 4, length] to float32 [rows, length, dim] with the embeddings as
+    `table`, which makes nothing of what is later in the row or in another segment. Its config has `length` and
+    `batch_rows`.
+    """
+
+    @abstractmethod
+    def network_of(self, n_items: int) -> keras.Model:
+        """The untrained network."""
+
+    def loss_of(self, network: keras.Model) -> keras.Model:
+        """Full cross-entropy."""
+        return NextItemLoss(network)
+
+    def places(self, histories: Histories) -> int:
+        """Events that have a next one, of the last `length`."""
+        return int(newest(histories, self.config.length, before=1).lengths.sum())
+
+    def training_batches(self, histories: Histories, random: np.random.Generator) -> Iterator[tuple[Rows, int]]:
+        """Every user's last `length` events that have a next one, packed, in random order."""
+        pieces = packed(newest(histories, self.config.length, before=1), self.config.length, random)
+        for batch in batches(histories, pieces, self.config.length, self.config.batch_rows, targets=True):
+            yield batch, int((batch[:, SEGMENT] > 0).sum())
+
+    def user_vectors(self, histories: Histories) -> Scores:
+        """float32 [n_users, dim]; NaN for a user without history."""
+        vectors = np.full((histories.n_users, self.config.dim), np.nan, np.float32)
+        rows = packed(newest(histories, self.config.length), self.config.length)
+        users = np.searchsorted(histories.indptr, rows.pieces.starts, side="right") - 1
+        done = 0
+        for batch in batches(histories, rows, self.config.length, self.config.batch_rows, targets=False):
+            hidden = np.asarray(self.network.predict_on_batch(batch))
+            last = (batch[:, SEGMENT] > 0) & (batch[:, POSITION] == 0)
+            found = hidden[last][np.argsort(batch[:, SEGMENT][last])]
+            vectors[users[done : done + len(found)]] = found
+            done += len(found)
+        return vectors
+
+    def item_vectors(self) -> Scores:
+        """float32 [n_items, dim]; NaN for an item that no event was about."""
+        vectors = np.array(ops.convert_to_numpy(self.network.table), np.float32)
+        vectors[~self.learned] = np.nan
+        return vectors
+
+    def score(self, histories: Histories) -> Scores:
+        """One product."""
+        self._require_items(histories, len(self.learned))
+        scores = self.user_vectors(histories) @ self.item_vectors().T
+        return np.where(np.isnan(scores), np.float32(-np.inf), scores)

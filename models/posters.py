@@ -1,0 +1,49 @@
+"""Posters as small pictures for a network."""
+
+import logging
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+HEIGHT, WIDTH = 48, 32
+FORMATS = ("PNG", "JPEG", "WEBP")
+log = logging.getLogger(__name__)
+
+
+def pictures(addresses: Sequence[str]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+    """uint8 [n, HEIGHT, WIDTH, 3], red, green and blue, and which could be read: bool [n]; the others are black.
+
+    addresses: of files on this machine, '' for none. A file that is missing, corrupt or far too large counts as none.
+    """
+    found = np.zeros((len(addresses), HEIGHT, WIDTH, 3), np.uint8)
+    there = np.zeros(len(addresses), bool)
+    wrong = []
+    for row, address in enumerate(addresses):
+        if not address:
+            continue
+        try:
+            found[row] = picture(address.removeprefix("file://"))
+            there[row] = True
+        except (
+            OSError,
+            ValueError,
+            SyntaxError,
+            Image.DecompressionBombError,
+            Image.DecompressionBombWarning,
+        ) as error:
+            wrong.append(f"{address}: {error}")
+    if wrong:
+        log.warning("%d of %d posters cannot be read, for example %s", len(wrong), len(addresses), wrong[0])
+    return found, there
+
+
+def picture(path: str) -> npt.NDArray[np.uint8]:
+    """uint8 [HEIGHT, WIDTH, 3], whatever the file's proportions. Raises where it holds no picture."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(path, formats=FORMATS) as image:
+            image.draft("RGB", (WIDTH, HEIGHT))  # JPEG decodes to an eighth at once
+            return np.asarray(image.convert("RGB").resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR))

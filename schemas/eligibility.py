@@ -1,0 +1,30 @@
+"""Rules of eligibility as DuckDB SQL that every reader of the tables can run; a domain names those that it keeps."""
+
+from collections.abc import Mapping
+
+# The age from which a rating allows an item, where its text holds no number or another one.
+AGES: Mapping[str, int] = {
+    **dict.fromkeys(("", "G", "U", "E", "EVERYONE", "TV-Y", "TV-G"), 0),
+    **dict.fromkeys(("PG", "TV-PG"), 8),
+    **dict.fromkeys(("T", "TEEN"), 13),
+    **dict.fromkeys(("R", "M", "MATURE", "TV-MA"), 17),
+    "NC-17": 18,
+}
+ADULT = 18  # for a rating that nobody knows
+LEAST_AGE = f"""CASE upper(trim(coalesce(age_rating, '')))
+    {" ".join(f"WHEN '{name}' THEN {age}" for name, age in AGES.items())}
+    ELSE coalesce(try_cast(regexp_extract(age_rating, '[0-9]+') AS INTEGER), {ADULT}) END"""
+
+# On the night {ds}, over `items`: which items may be recommended at all.
+ITEM_RULES: Mapping[str, str] = {
+    "available": "available",
+    "released": "(released IS NULL OR released <= CAST('{ds}' AS DATE))",
+    "not_blocked": "NOT list_contains([{blocked}]::VARCHAR[], item_id)",
+}
+
+# Over age_rating and regions of an item, age and country of a user (null where unknown): which may be recommended to
+# whom.
+USER_RULES: Mapping[str, str] = {
+    "age": f"{LEAST_AGE} <= coalesce(age, {{assumed_age}})",
+    "region": "(regions IS NULL OR list_contains(regions, coalesce(country, {assumed_country})))",
+}

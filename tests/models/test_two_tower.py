@@ -1,0 +1,117 @@
+"""Two towers keep the contract, and find new items by what is known of them."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.posters import HEIGHT, WIDTH, pictures
+from models.training import Catalogue, TrainingData
+from models.two_tower import TwoTower, TwoTowerConfig, before, drawn
+from tests.models.contract import RecommenderContract
+from tests.models.examples import histories_of
+
+COLOURS = ((200, 20, 20), (20, 20, 200))
+N_ITEMS, OF_A_KIND = 24, 12  # items 0 … 11 are of the first kind; the last two of each have no events
+NEW = np.array([10, 11, 22, 23])
+
+
+class TestTwoTower(RecommenderContract):
+    model = TwoTower
+    settings: ClassVar[dict[str, Any]] = {"dim": 4, "length": 6, "text": 4, "targets": 4, "batch": 16, "epochs": 1}
+    tolerance = 1e-5
+    out_of_range: ClassVar[tuple[tuple[str, Any], ...]] = (
+        ("dim", 0),
+        ("length", 0),
+        ("words", -1),
+        ("text", 0),
+        ("id_dropout", 1.1),
+        ("dropout", -0.1),
+        ("targets", 0),
+        ("batch", 0),
+        ("epochs", 0),
+        ("patience", 0),
+        ("learning_rate", float("nan")),
+    )
+
+
+def kinds() -> np.ndarray:
+    return np.arange(N_ITEMS) // OF_A_KIND
+
+
+def catalogue(folder: Path, *, texts: bool, posters: bool) -> Catalogue:
+    """Words, or the colour of the poster, tell the kind of an item."""
+    addresses = []
+    for row, kind in enumerate(kinds()):
+        file = folder / f"{row}.png"
+        if posters:
+            Image.new("RGB", (64, 96), COLOURS[kind]).save(file)
+        addresses.append(str(file) if posters else "")
+    words = [("calm", "rain") if kind else ("loud", "fire") for kind in kinds()]
+    return Catalogue(
+        [f"{word[row % 2]} {row}" if texts else "" for row, word in enumerate(words)],
+        [word[1] if texts else "" for word in words],
+        [()] * N_ITEMS,
+        [()] * N_ITEMS,
+        addresses,
+    )
+
+
+@pytest.mark.parametrize("told", ["texts", "posters"])
+def test_content_alone_places_a_new_item(told: str, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    warm = np.setdiff1d(np.arange(N_ITEMS), NEW).reshape(2, -1)
+    histories = histories_of(*(random.permutation(warm[user % 2]).tolist() for user in range(60)), n_items=N_ITEMS)
+    config = TwoTowerConfig(dim=8, length=10, text=8, targets=10, batch=64, epochs=12, learning_rate=2e-2, dropout=0.0)
+    items = catalogue(tmp_path, texts=told == "texts", posters=told == "posters")
+    model = TwoTower(config).fit(TrainingData(histories, items))
+    asked = histories.take(np.array([0, 1]))
+    top = model.recommend(asked, 2, eligible=np.isin(np.arange(N_ITEMS), NEW))
+    assert np.sort(top.items, axis=1).tolist() == [[10, 11], [22, 23]]
+    assert np.isfinite(model.item_vectors()).all()
+    model.save(tmp_path / "saved")
+    np.testing.assert_array_equal(
+        TwoTower.load(tmp_path / "saved").recommend(asked, 4).items, model.recommend(asked, 4).items
+    )
+
+
+def test_an_item_of_which_nothing_is_known_is_not_scored(tmp_path: Path) -> None:
+    histories = histories_of([0, 1], [1, 0], n_items=4)
+    items = Catalogue(["", "", "told", ""], [""] * 4, [()] * 4, [()] * 4, [""] * 4)
+    model = TwoTower(TwoTowerConfig(dim=4, epochs=1)).fit(TrainingData(histories, items))
+    assert np.isnan(model.item_vectors()).all(axis=1).tolist() == [False, False, True, True]  # a word that occurs once
+    items = Catalogue(["", "", "told told", ""], [""] * 4, [()] * 4, [()] * 4, [""] * 4)
+    model = TwoTower(TwoTowerConfig(dim=4, epochs=1)).fit(TrainingData(histories, items))
+    assert np.isnan(model.item_vectors()).all(axis=1).tolist() == [False, False, False, True]
+
+
+def test_posters_that_cannot_be_read_count_as_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    Image.new("L", (10, 30), 90).save(tmp_path / "grey.jpg")
+    Image.new("RGBA", (10, 30), (9, 90, 200, 255)).save(tmp_path / "clear.png")
+    (tmp_path / "broken.jpg").write_bytes((tmp_path / "grey.jpg").read_bytes()[:200])
+    (tmp_path / "text.jpg").write_text("no picture")
+    names = ("grey.jpg", "clear.png", "broken.jpg", "text.jpg", "missing.jpg")
+    found, there = pictures(["", *(str(tmp_path / name) for name in names), f"file://{tmp_path}/clear.png"])
+    assert found.shape == (7, HEIGHT, WIDTH, 3)
+    assert there.tolist() == [False, True, True, False, False, False, True]
+    assert (found[~there] == 0).all()
+    np.testing.assert_allclose(found[1], 90, atol=2)
+    assert (found[2] == (9, 90, 200)).all()
+    np.testing.assert_array_equal(found[2], found[6])
+    assert "3 of 7 posters cannot be read" in caplog.text
+
+
+def test_a_target_is_predicted_from_what_came_before() -> None:
+    histories = histories_of([5, 6, 7, 8], [], [4], n_items=9)
+    assert before(histories, np.array([0, 0, 0]), np.array([1, 3, 4]), 3).tolist() == [
+        [5, -1, -1],
+        [7, 6, 5],
+        [8, 7, 6],
+    ]
+    assert before(histories, np.array([1, 2]), np.array([4, 5]), 2).tolist() == [[-1, -1], [4, -1]]
+    random = np.random.default_rng(0)
+    assert drawn(histories, 9, random).tolist() == [1, 2, 3]
+    some = [tuple(drawn(histories, 2, random)) for _ in range(200)]
+    assert set(some) == {(1, 2), (1, 3), (2, 3)}
