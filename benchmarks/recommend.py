@@ -3,9 +3,10 @@
     python benchmarks/recommend.py --peers .bench/bin/python --json recommend.json
 
 Each measurement is a process of its own, and repetitions go round the contestants, so that a noisy minute does not hit
-one alone; medians count. All have the same vectors and as many threads. Measured is making the lists alone: vectors are
-in memory (in Spark: cached), processes started, code compiled. `gemm` multiplies, block by block of users, and keeps
-nothing; Encore and implicit leave out each user's own 160 items, Spark ALS cannot.
+one alone; medians count. All have the same vectors and as many threads. Seconds, and CPU seconds for a machine that
+others use too, are those of making the lists alone: vectors are in memory (in Spark: cached), processes started, code
+compiled. `gemm` multiplies, block by block of users, and keeps nothing; Encore and implicit leave out each user's own
+160 items, Spark ALS cannot.
 --peers: a Python with implicit (and NumPy, SciPy); without it implicit is left out. `--only gemm encore` leaves out
 others.
 """
@@ -140,7 +141,7 @@ def measured(name: str, python: str, args: argparse.Namespace) -> dict[str, floa
     return dict(json.loads(found.stdout.splitlines()[-1]))
 
 
-def summary(seconds: dict[str, list[float]], args: argparse.Namespace) -> dict[str, Any]:
+def summary(seconds: dict[str, list[float]], cpu: dict[str, list[float]], args: argparse.Namespace) -> dict[str, Any]:
     """Medians, and how they compare."""
     median = {name: statistics.median(some) for name, some in seconds.items()}
     work = 2 * args.users * args.items * args.dim / 1e9
@@ -149,6 +150,7 @@ def summary(seconds: dict[str, list[float]], args: argparse.Namespace) -> dict[s
         **shape,
         "seconds": {name: [round(one, 3) for one in some] for name, some in seconds.items()},
         "median": {name: round(one, 3) for name, one in median.items()},
+        "median_cpu": {name: round(statistics.median(some), 3) for name, some in cpu.items()},
         "gflops": {name: round(work / one, 1) for name, one in median.items()},
         "times_faster_than": {
             name: round(one / median["encore"], 2) for name, one in median.items() if name != "encore"
@@ -172,15 +174,18 @@ def main() -> None:
         return
     names = [name for name in args.only if name != "implicit" or args.peers]
     seconds: dict[str, list[float]] = {name: [] for name in names}
+    cpu: dict[str, list[float]] = {name: [] for name in names if name != "spark_als"}  # which computes in Java
     for _ in range(args.repetitions):
         for name in names:
             python = args.peers if name == "implicit" else sys.executable
-            seconds[name].append(measured(name, python, args)["seconds"])
+            found = measured(name, python, args)
+            seconds[name].append(found["seconds"])
+            cpu.get(name, []).append(found["cpu_seconds"])
             print(f"{name}: {seconds[name][-1]:.3f} s", file=sys.stderr, flush=True)
-    found = summary(seconds, args)
-    print(json.dumps(found, indent=1))
+    figures = summary(seconds, cpu, args)
+    print(json.dumps(figures, indent=1))
     if args.json:
-        args.json.write_text(json.dumps(found, indent=1) + "\n")
+        args.json.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 if __name__ == "__main__":

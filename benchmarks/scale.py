@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from interactions import EVENTS
+from scipy.optimize import nnls
 
 LIST_BYTES = 1600  # of a row that looks for 100 neighbours: 200 keys of 8 bytes (models/candidates.py)
 ENTRY_BYTES = 14  # of a prepared entry (models/blocks.py)
@@ -25,23 +26,28 @@ FEATURE_BYTES = 20  # of a feature in a task: its count, its rank, its place in 
 
 @dataclass(frozen=True)
 class Constants:
-    """Measured: core seconds of a multiply-add of the streamed kernel; bytes of an entry on storage and in shuffles."""
+    """Measured: core seconds of a multiply-add and of looking at a pair of rows, by side, in the streamed kernel; bytes
+    of an entry on storage and in shuffles."""
 
-    seconds: dict[str, float]
+    seconds: dict[str, tuple[float, float]]
     stored: float
     shuffled: float
 
 
 def constants(lines: list[dict[str, Any]]) -> Constants:
-    """From the largest data of a run of similarity.py."""
-
-    def largest(contestant: str, side: str) -> dict[str, Any]:
-        measured = [one for one in lines if (one["contestant"], one["side"]) == (contestant, side) and "seconds" in one]
-        return max(measured, key=lambda one: float(one["multiply_adds"]))
-
-    streamed = {side: largest("encore-streamed", side) for side in ("items", "users")}
-    spark = largest("encore-spark", "items")
-    seconds = {side: line["cpu_seconds"] / line["multiply_adds"] for side, line in streamed.items()}
+    """From a run of similarity.py: seconds fitted over its sizes by relative error; bytes of the largest."""
+    seconds = {}
+    for side in ("items", "users"):
+        ran = [x for x in lines if x["contestant"] == "encore-streamed" and x["side"] == side and "seconds" in x]
+        if len(ran) < 3:
+            raise SystemExit(f"{side}: encore-streamed was measured at {len(ran)} sizes; measure 3 for two constants")
+        work = np.array([[x["multiply_adds"], float(x["rows"]) ** 2] for x in ran])
+        took = np.array([[x["cpu_seconds"]] for x in ran])
+        (product, pair), _ = nnls(work / took, np.ones(len(ran)))
+        seconds[side] = (product, pair)
+    spark = max(
+        (x for x in lines if x["contestant"] == "encore-spark" and "seconds" in x), key=lambda x: float(x["entries"])
+    )
     return Constants(seconds, spark["stored_bytes"] / spark["entries"], spark["shuffled_bytes"] / spark["entries"])
 
 
@@ -66,11 +72,13 @@ def plan(side: str, args: argparse.Namespace, measured: Constants) -> dict[str, 
         rows, features, products = args.items, args.users, math.e * events**2 / args.users
     stored = events * measured.stored
     passes = max(rows / PASS_ROWS, events / PASS_ENTRIES)
-    core_hours = products * measured.seconds[side] / 3600
+    product, pair = measured.seconds[side]
+    core_hours = (products * product + rows**2 * pair) / 3600
     own = min(PASS_ROWS, rows / passes)
     return {
         "entries": events,
         "multiply_adds": products,
+        "pairs": rows**2,
         "core_hours": core_hours,
         "hours": core_hours / args.cores,
         "shuffled_tb": events * measured.shuffled / 1e12,

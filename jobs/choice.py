@@ -108,8 +108,8 @@ def guards(judged: Judged, name: str, reigning: str, domain: Domain) -> list[str
     """
     found = []
     for metric, fall in (("coverage", domain.max_coverage_fall), ("tail_items", domain.max_tail_items_fall)):
-        least = (1 - fall) * judged.overall[reigning, metric]
-        if (value := judged.overall[name, metric]) < least:
+        least = (1 - fall) * judged.overall.get((reigning, metric), 0.0)
+        if (value := judged.overall.get((name, metric), 0.0)) < least:
             found.append(f"{metric} {value:.4f} is below its limit {least:.4f}")
     if judged.new.any():
         allowed = (1 - domain.max_new_users_fall) * judged.ndcg[reigning][judged.new]

@@ -31,6 +31,7 @@ NIGHT: Mapping[str, tuple[str, str]] = {
     "gate": ("jobs.gate", "choose the champion"),
     "recommend": ("jobs.recommend", "the champion's list for every user"),
     "recommend_spark": ("jobs.recommend_spark", "the same on the executors of a Spark cluster"),
+    "continuations": ("jobs.continuations", "how each user's history goes on"),
     "publish": ("jobs.publish", "check the night's tables and commit them"),
 }
 COMMANDS = {**PEOPLE, **NIGHT}

@@ -23,7 +23,7 @@ from models.neighbours import RowBlock
 ENTRIES = pa.schema([("row", pa.int32()), ("feature", pa.int32()), ("value", pa.float64())])
 STORED = "row int, feature int, value double, age_days double, block string"
 COUNTS = pa.schema([("feature", pa.int32()), ("rows", pa.int64())])
-MOST_ENTRIES = 1 << 25  # of a matrix in one block: 1.5 GiB while it is read and prepared
+MOST_ENTRIES = 1 << 24  # of a matrix in one block: at 110 bytes each, measured, 1.7 GiB while it is read and compared
 
 Ints = npt.NDArray[np.int64]
 

@@ -16,7 +16,7 @@ from jobs.matrix import Rows
 from models.neighbours import RowBlock
 
 PASS_ROWS = 1 << 16  # rows that a task compares at once: with 100 neighbours their lists take 100 MiB
-PASS_ENTRIES = 1 << 25  # and their entries, 14 bytes each; more rows take another pass over the blocks
+PASS_ENTRIES = 1 << 24  # and their entries; more rows take another pass over the blocks
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def work(block: RowBlock, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64
 
 
 def cost(work: Any, rows: Any, every: int) -> Any:
-    """What rows with so much work cost, among `every` row."""
+    """What rows with so much work cost, among `every` rows."""
     return 2 * work + rows * every
 
 

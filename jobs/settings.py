@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from jobs.errors import InputError
 from schemas.domains import DOMAINS, Domain
-from schemas.names import MODELS
+from schemas.names import MODELS, SENTIMENT
 
 _TYPES = {int: "a whole number", float: "a number", tuple: "a list", bool: "true or false", str: "a text"}
 SECTIONS = ("catalog", "spark", "domains", "models")
@@ -52,7 +52,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     _known("section", config, SECTIONS, file)
     catalog, spark, domains, models = (_table(name, config.get(name, {})) for name in SECTIONS)
     _known("domain", domains, DOMAINS, file)
-    _known("model", models, MODELS, file)
+    _known("model", models, (*MODELS, SENTIMENT), file)
     return Settings(
         warehouse=address(env.get("ENCORE_WAREHOUSE") or ROOT / "warehouse"),
         landing=address(env.get("ENCORE_LANDING") or ROOT / "landing"),

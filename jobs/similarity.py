@@ -3,8 +3,8 @@
 The matrices that the methods compare are laid out in blocks of `block_rows` rows (jobs/matrix.py). A task owns rows of
 one method, as many as their work allows (jobs/pieces.py), and streams all blocks past them (models/neighbours.py):
 nothing has to be merged, since a task meets every row there is, and no task holds more than its rows and a block.
-Rows are numbered in the order of their ids: equal similarities come in that order. A task's memory: MOST_ENTRIES of a
-block and PASS_ENTRIES of its own, about 2 GiB at most; with 4,096 rows of 1,000 entries it is 0.3 GiB.
+Rows are numbered in the order of their ids: equal similarities come in that order. A task's memory follows from its
+largest block: 0.3 GiB for Python itself and 0.1 GiB a million entries, of which a block may have 16 (MOST_ENTRIES).
 """
 
 import logging

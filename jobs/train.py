@@ -9,13 +9,14 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from jobs import job
+from jobs import item_vectors, job
 from jobs.errors import InputError
 from jobs.evaluate import artifacts, load
 from jobs.held_out import catalogue, ids, split
 from jobs.night import Attempt, Night, night_parser
 from jobs.settings import override
 from jobs.storage.files import upload
+from jobs.storage.frames import write
 from models.base import Recommender
 from models.registry import REGISTRY
 from models.training import TrainingData
@@ -62,6 +63,8 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
         checksum = fingerprint(Path(folder))
         upload(folder, attempt.folder("artifact"))
     shutil.rmtree(workspace)
+    if args.model == item_vectors.MODEL and (vectors := model.item_vectors()) is not None:
+        write(item_vectors.table(night, known, vectors), attempt.folder("item_vectors"))
     log.info("%s learned from %d events in %.2f s", args.model, len(parts.train.items), seconds)
     attempt.facts |= {
         "artifact": attempt.folder("artifact"),

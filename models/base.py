@@ -15,7 +15,7 @@ from models.nearest import nearest
 from models.top_k import Mask, Scores, TopK, top_products, top_scores
 from models.training import TrainingData
 
-__all__ = ["Recommender", "Scores", "TopK", "filled"]
+__all__ = ["Mask", "Recommender", "Scores", "TopK", "filled"]
 BLOCK_USERS = 1024
 MANIFEST, ARRAYS = "manifest.json", "arrays.npz"
 

@@ -19,15 +19,17 @@ def intervals(values: Floats, seed: int, resamples: int = RESAMPLES, level: floa
     n, m = values.shape
     there = ~np.isnan(values)
     known = np.where(there, values, 0.0)
-    members, member_of = np.unique(there, axis=1, return_inverse=True)
-    counted = members.astype(np.float64)
+    # Columns of one segment have values for the same users, who need to be counted once.
+    segments: dict[bytes, int] = {}
+    segment_of = [segments.setdefault(column.tobytes(), len(segments)) for column in np.packbits(there, axis=0).T]
+    counted = there[:, np.unique(segment_of, return_index=True)[1]].astype(np.float64)
     rng = np.random.default_rng(seed)
     means = np.empty((resamples, m))
     for low in range(0, resamples, BLOCK_RESAMPLES):
         drawn = range(low, min(low + BLOCK_RESAMPLES, resamples))
         weights = np.stack([np.bincount(rng.integers(0, n, n), minlength=n) for _ in drawn]).astype(np.float64)
         with np.errstate(invalid="ignore"):
-            means[low : low + len(drawn)] = (weights @ known) / (weights @ counted)[:, member_of.ravel()]
+            means[low : low + len(drawn)] = (weights @ known) / (weights @ counted)[:, segment_of]
     mean = known.sum(axis=0) / there.sum(axis=0)
     low_end, high_end = np.nanquantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return np.stack([np.minimum(low_end, mean), np.maximum(high_end, mean)], axis=1)

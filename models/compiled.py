@@ -4,15 +4,17 @@ import numpy as np
 import scipy.sparse as sp
 
 from models.base import Recommender
+from models.content_knn import ContentKNN
 from models.diversity import mmr
 from models.ease import Ease
 from models.ensemble import Ensemble
 from models.histories import from_events
+from models.hybrid_knn import HybridKNN
 from models.item_knn import ItemKNN
 from models.nearest import nearest
 from models.popularity import Popularity
 from models.top_k import top_products
-from models.training import TrainingData
+from models.training import Catalogue, TrainingData
 from models.user_knn import UserKNN
 
 
@@ -20,8 +22,11 @@ def main() -> None:
     """Learns, recommends and explains on a few events: this calls each kernel with the types that nights use."""
     users, items = np.repeat(np.arange(40), 5), np.arange(200) % 30
     histories = from_events(users, items, np.ones(200, np.float32), None, 40, 30)
-    data = TrainingData(histories)
-    models: dict[str, Recommender] = {model.name: model().fit(data) for model in (ItemKNN, UserKNN, Ease)}
+    words = [f"word {row}" for row in range(30)]
+    catalogue = Catalogue(words, words, [()] * 30, [()] * 30, words)
+    data = TrainingData(histories, catalogue)
+    kinds = (ItemKNN, UserKNN, ContentKNN, HybridKNN, Ease)
+    models: dict[str, Recommender] = {kind.name: kind().fit(data) for kind in kinds}
     models["ensemble"] = Ensemble().fit(TrainingData(histories, models=dict(models)))
     for model in models.values():
         model.explain(histories, model.recommend(histories, 3).items)

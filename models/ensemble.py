@@ -1,8 +1,9 @@
 """Ensemble: weighted reciprocal-rank fusion of the night's other models (Cormack, Clarke & Büttcher 2009)."""
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -20,26 +21,29 @@ from models.training import HeldOut, TrainingData
 from models.validation import PLACES, sampled
 
 MEMBERS = "members"
+CONSTANTS = (10.0, 3.0, 30.0)  # to choose from on validation; the first where there is none
 STEPS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)  # a member's weight, tried with the others' weights as they are
 ROUNDS = 3
+LEAST_GAIN = 2e-4  # of NDCG@10, for a change of weights: less is chance, and each member costs its time
 log = logging.getLogger(__name__)
 Weights = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class EnsembleConfig:
-    """constant: k0, how little the first places count more than the next. depth: places of a member's list that count.
+    """constant: k0, how little the first places count more than the next; None: chosen on validation.
 
+    depth: places of a member's list that count.
     fitted: places of a member's list by which weights are fitted; what stands behind hardly reaches the first ten.
     """
 
-    constant: float = 10.0
+    constant: float | None = None
     depth: int = 300
     fitted: int = 50
 
     def __post_init__(self) -> None:
         """Raises ValueError for a value out of range."""
-        if not 0 <= self.constant < np.inf:
+        if self.constant is not None and not 0 <= self.constant < np.inf:
             raise ValueError(f"ensemble.constant must be at least 0, got {self.constant}")
         if not 1 <= self.depth <= 10_000:
             raise ValueError(f"ensemble.depth must be between 1 and 10000, got {self.depth}")
@@ -66,22 +70,24 @@ class Ensemble(Recommender):
         if not data.models:
             raise ValueError("ensemble: there is no trained model to combine; train others before it")
         self.members, self.n_items = dict(data.models), data.histories.n_items
-        self.weights = np.full(len(self.members), 1 / len(self.members))
+        constants = CONSTANTS if self.config.constant is None else (self.config.constant,)
         validation = sampled(data.validation, data.seed)
-        if validation is not None:
-            self._weigh(validation)
+        if validation is None:
+            self.weights = np.full(len(self.members), 1 / len(self.members))
+            self.config = replace(self.config, constant=constants[0])
+        else:
+            self._weigh(validation, constants)
         return self
 
-    def _weigh(self, held_out: HeldOut) -> None:
+    def _weigh(self, held_out: HeldOut, constants: Sequence[float]) -> None:
         lists = [model.recommend(held_out.histories, self.config.fitted).items for model in self.members.values()]
-        candidates, shares = aligned(lists, self.config.constant)
-
-        def value(weights: Weights) -> float:
-            top = top_scores(np.tensordot(weights.astype(np.float32), shares, 1), PLACES).items
-            items = np.where(top >= 0, np.take_along_axis(candidates, top, axis=1), -1)
-            return float(ndcg(untied(items, held_out.relevant), PLACES).mean())
-
-        weights = ascend(len(lists), value)
+        weights, most = np.zeros(0), -1.0
+        for constant in constants:
+            candidates, shares = aligned(lists, constant)
+            found, reached = ascend(len(lists), partial(fused_quality, candidates, shares, held_out))
+            if reached > most:
+                weights, most = found, reached
+                self.config = replace(self.config, constant=constant)
         chosen, names = np.flatnonzero(weights), list(self.members)
         self.members = {names[m]: self.members[names[m]] for m in chosen}
         self.weights = weights[chosen] / weights.sum()
@@ -170,9 +176,19 @@ def aligned(lists: list[IntArray], constant: float) -> tuple[IntArray, Scores]:
     return np.where(items < none, items, -1), shares
 
 
-def ascend(members: int, value: Callable[[Weights], float]) -> Weights:
-    """Weights, float64 [members], of a large value: from the best single member on, one weight at a time is set to that
-    of STEPS which gives most, for ROUNDS rounds or until none gives more."""
+def fused_quality(candidates: IntArray, shares: Scores, held_out: HeldOut, weights: Weights) -> float:
+    """NDCG@10 of the members' lists, as `aligned` returned them, under weights [members]."""
+    top = top_scores(np.tensordot(weights.astype(np.float32), shares, 1), PLACES).items
+    items = np.where(top >= 0, np.take_along_axis(candidates, top, axis=1), -1)
+    return float(ndcg(untied(items, held_out.relevant), PLACES).mean())
+
+
+def ascend(members: int, value: Callable[[Weights], float]) -> tuple[Weights, float]:
+    """Weights, float64 [members], of a large value, and that value.
+
+    From the best single member on, one weight at a time is set to that of STEPS which gives most, for ROUNDS rounds or
+    until none gives LEAST_GAIN more.
+    """
     alone = np.eye(members)
     values = [value(weights) for weights in alone]
     best: Weights = alone[int(np.argmax(values))]
@@ -182,11 +198,11 @@ def ascend(members: int, value: Callable[[Weights], float]) -> Weights:
         for m in range(members):
             for step in STEPS:
                 weights = np.where(alone[m] > 0, step, best)
-                if step != best[m] and weights.any() and (found := value(weights)) > most:
+                if step != best[m] and weights.any() and (found := value(weights)) > most + LEAST_GAIN:
                     best, most = weights, found
         if most == before:
             break
-    return best
+    return best, most
 
 
 @numba.njit(cache=True, nogil=True)

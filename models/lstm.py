@@ -17,9 +17,9 @@ class LSTMConfig:
     """Architecture and training of the recurrent network.
 
     cell: "lstm" or "gru". units: of its state. dim: of the embeddings. length: how many of a user's newest events are
-    looked at. dropout: share of the embeddings' and states' numbers dropped in training. batch_rows: rows of `length`
-    events in a step. epochs: at most so many, and after `patience` without a better validation NDCG@10 no more.
-    learning_rate: Adam's.
+    looked at. dropout: share of the embeddings' and states' numbers dropped in training. batch_rows: at most so many
+    rows of `length` events in a step. epochs: at most so many, and after `patience` without a better validation NDCG@10
+    no more. learning_rate: Adam's.
     """
 
     cell: str = "gru"

@@ -51,9 +51,9 @@ class NCFConfig:
 class NCFNetwork(keras.Model):
     """NeuMF: logit(u, i) = w · (p_u ∘ q_i) + v · relu(relu(p_u A + q_i B + a) C + c), the score σ(logit).
 
-    q_i is the item's embedding. He's p_u is a number of its own for each user; here it is the mean over the items j of
-    u's history of second embeddings of theirs, without item i itself (Koren 2008; Kabbur et al. 2013): a night's users
-    need not be those of training, and tonight's events count at once.
+    q_i is the item's embedding. He's p_u is a number of its own for each user; here it is Σ q'_j / √n over the n
+    items j of u's history, item i itself left out, with second embeddings q' (Koren 2008; Kabbur et al. 2013): a night's
+    users need not be those of training, and tonight's events count at once.
     """
 
     def __init__(self, n_items: int, settings: dict[str, Any], **keras_settings: Any) -> None:
@@ -62,7 +62,7 @@ class NCFNetwork(keras.Model):
         units = settings["units"]
         self.of_user, self.of_item = keras.layers.Dense(units, use_bias=False), keras.layers.Dense(units)
         self.second = keras.layers.Dense(units // 2, activation="relu")
-        self.last, self.product = keras.layers.Dense(1), keras.layers.Dense(1, use_bias=False)
+        self.last, self.product = keras.layers.Dense(1), keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")
 
     def build(self, input_shape: Any) -> None:
         """For histories int32 [n, length]."""
@@ -88,7 +88,7 @@ class NCFNetwork(keras.Model):
     def call(self, histories: Any, training: bool = False) -> Any:
         """float32 [n, n_items]: the logits of all items for histories int32 [n, length], -1 for none."""
         known = ops.maximum(ops.sum(ops.cast(histories >= 0, "float32"), axis=1, keepdims=True), 1.0)
-        return self.logits((self.total(histories) / known)[:, None], ops.convert_to_tensor(self.table)[None])
+        return self.logits((self.total(histories) / ops.sqrt(known))[:, None], ops.convert_to_tensor(self.table)[None])
 
     def get_config(self) -> dict[str, Any]:
         """What the constructor takes."""
@@ -111,7 +111,7 @@ class NCFLoss(keras.Model):
         own = ops.take(self.network.taken, ops.maximum(drawn[:, :, 0], 0), axis=0)
         total = self.network.total(histories)[:, None]
         # A positive is not among what it is predicted from; for its negatives the same p_u, so that nothing tells them.
-        users = ((total - own) / ops.maximum(count - 1.0, 1.0))[:, :, None]
+        users = ((total - own) / ops.sqrt(ops.maximum(count - 1.0, 1.0)))[:, :, None]
         logits = self.network.logits(users, ops.take(self.network.table, ops.maximum(drawn, 0), axis=0))
         # log(1 + e^-x) for the positive, log(1 + e^x) for the others
         signs = ops.where(ops.arange(1 + negatives) == 0, -1.0, 1.0)

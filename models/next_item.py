@@ -14,6 +14,8 @@ from models.losses import softmax_cross_entropy
 from models.neural import Neural
 from models.packing import POSITION, SEGMENT, TARGET, Rows, batches, newest, packed
 
+LEAST_STEPS = 100  # in an epoch: a small catalogue gets smaller batches, or it would hardly move
+
 
 class NextItemLoss(keras.Model):
     """Rows with targets (see models/packing.py) → the mean cross-entropy over the places that have one."""
@@ -57,7 +59,8 @@ class NextItem(Neural):
     def training_batches(self, histories: Histories, random: np.random.Generator) -> Iterator[tuple[Rows, int]]:
         """Every user's last `length` events that have a next one, packed, in random order."""
         pieces = packed(newest(histories, self.config.length, before=1), self.config.length, random)
-        for batch in batches(histories, pieces, self.config.length, self.config.batch_rows, targets=True):
+        rows = min(self.config.batch_rows, max(1, pieces.n_rows // LEAST_STEPS))
+        for batch in batches(histories, pieces, self.config.length, rows, targets=True):
             yield batch, int((batch[:, SEGMENT] > 0).sum())
 
     def user_vectors(self, histories: Histories) -> Scores:

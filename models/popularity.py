@@ -30,7 +30,7 @@ def recency(histories: Histories, half_life_days: float) -> npt.NDArray[np.float
     if histories.times is None or not len(histories.times):
         return np.ones(len(histories.items))
     age_days = (histories.times.max() - histories.times) / DAY_MICROSECONDS
-    return np.exp2(-age_days / half_life_days)
+    return np.asarray(np.exp2(-age_days / half_life_days), np.float64)
 
 
 class Popularity(Recommender):

@@ -42,6 +42,8 @@ REGISTRY = Registry(
         "ncf": "models.ncf:NCF",
         "lstm": "models.lstm:LSTM",
         "sasrec": "models.sasrec:SASRec",
+        "two_tower": "models.two_tower:TwoTower",
+        "seq2seq": "models.seq2seq:Seq2Seq",
         "ensemble": "models.ensemble:Ensemble",
     }
 )

@@ -34,8 +34,9 @@ class ReviewSentimentConfig:
     reviews: how many are learned, the newest. words: at most so many have an embedding. pairs: hashed pairs of
     neighbouring words, likewise. dim: of the embeddings. units: of the LSTM, in each direction. length: words of a text
     that are read. dropout: share of the embeddings' dimensions and of the pooled states dropped in training. batch:
-    reviews a step. averaged_epochs: what predicts is a running mean of the weights over about so many (Polyak & Juditsky
-    1992). epochs: at most so many; patience: so many without a better validation accuracy. learning_rate: Adam's.
+    reviews a step. averaged_epochs: what predicts is a running mean of the weights over about so many (Polyak and
+    Juditsky 1992). epochs: at most so many; patience: so many without a better validation accuracy. learning_rate:
+    Adam's.
     """
 
     reviews: int = 50_000
@@ -54,14 +55,7 @@ class ReviewSentimentConfig:
     def __post_init__(self) -> None:
         """Raises ValueError for a value out of range."""
         between("review_sentiment", self, words=(1, 10_000_000), pairs=(1, 100_000_000), dim=(1, 4096), units=(1, 4096))
-        between(
-            "review_sentiment",
-            self,
-            length=(1, 100_000),
-            dropout=(0.0, 0.9),
-            word_dropout=(0.0, 0.9),
-            batch=(1, 100_000),
-        )
+        between("review_sentiment", self, length=(1, 100_000), dropout=(0.0, 0.9), batch=(1, 100_000))
         between("review_sentiment", self, reviews=(1, 10**9), averaged_epochs=(0.0, 1000.0))
         between("review_sentiment", self, epochs=(1, 10_000), patience=(1, 10_000), learning_rate=(1e-7, 1.0))
 
@@ -182,7 +176,7 @@ class ReviewSentiment:
 
     def _padded_length(self, encoded: Encoded) -> IntArray:
         steps = -(-np.minimum(encoded.lengths, self.config.length) // STEP)
-        return np.minimum(np.maximum(steps, 1) * STEP, self.config.length)
+        return np.asarray(np.minimum(np.maximum(steps, 1) * STEP, self.config.length), np.int64)
 
     def _batches(
         self, encoded: Encoded, chosen: IntArray, size: int, random: np.random.Generator | None = None

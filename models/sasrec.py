@@ -18,8 +18,8 @@ class SASRecConfig:
     """Architecture and training of SASRec.
 
     dim: of the embeddings. blocks, heads: of attention. length: how many of a user's newest events are looked at.
-    block: "original" or "ligr". dropout: share of activations dropped in training. batch_rows: rows of `length` events
-    in a step. epochs: at most so many, and after `patience` without a better validation NDCG@10 no more.
+    block: "original" or "ligr". dropout: share of activations dropped in training. batch_rows: at most so many rows of
+    `length` events in a step. epochs: at most so many, and after `patience` without a better validation NDCG@10 no more.
     learning_rate: Adam's.
     """
 

@@ -17,7 +17,7 @@ from models.neural import Neural
 from models.ranges import between
 
 NO_ITEM = -1
-AT_ONCE = 64  # users whose continuations are searched at once
+CELLS = 1 << 22  # numbers of a step of the search, users × beams × items, that are in memory at once
 Batch = npt.NDArray[np.int32]
 
 
@@ -34,15 +34,15 @@ class Seq2SeqConfig:
 
     dim: int = 64
     units: int = 128
-    length: int = 50
+    length: int = 30
     horizon: int = 10
     beams: int = 4
     dropout: float = 0.2
-    windows: int = 8
+    windows: int = 2
     batch: int = 128
-    epochs: int = 20
-    patience: int = 3
-    learning_rate: float = 2e-3
+    epochs: int = 10
+    patience: int = 2
+    learning_rate: float = 5e-3
 
     def __post_init__(self) -> None:
         """Raises ValueError for a value out of range."""
@@ -151,7 +151,7 @@ class Seq2Seq(Neural):
 
     def places(self, histories: Histories) -> int:
         """Windows in an epoch: of users with two events."""
-        return int((np.diff(histories.indptr) > 1).sum()) * self.config.windows
+        return int((np.diff(histories.indptr) > 1).sum()) * int(self.config.windows)
 
     def training_batches(self, histories: Histories, random: np.random.Generator) -> Iterator[tuple[Batch, int]]:
         """Windows of the histories, cut at places drawn by `random`; see `windows`."""
@@ -193,8 +193,8 @@ class Seq2Seq(Neural):
     def continued(
         self, histories: Histories, eligible: Mask | None = None, groups: IntArray | None = None, seen: bool = False
     ) -> TopK:
-        """The likeliest continuation of every history: items in order, each with its log-probability behind those before
-        it, int64 and float32 [n_users, horizon].
+        """The likeliest continuation of every history: items in order, int64 [n_users, horizon], and float32 the
+        log-probability of each behind those before it.
 
         Beam search over `eligible` items (as in `recommend`), none twice and, unless `seen`, none of the history.
         Nothing (-1) for a user without history.
@@ -203,8 +203,9 @@ class Seq2Seq(Neural):
         config, n = self.config, histories.n_users
         found = TopK(np.full((n, config.horizon), -1, np.int64), np.full((n, config.horizon), -np.inf, np.float32))
         users = np.flatnonzero(np.diff(histories.indptr))
-        for low in range(0, len(users), AT_ONCE):
-            some = users[low : low + AT_ONCE]
+        at_once = max(1, CELLS // (config.beams * len(self.learned)))
+        for low in range(0, len(users), at_once):
+            some = users[low : low + at_once]
             part = histories.take(some)
             may = np.broadcast_to(self.learned, (len(some), len(self.learned))).copy()
             if eligible is not None:

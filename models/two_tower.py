@@ -41,11 +41,11 @@ class TwoTowerConfig:
     text: int = 64
     id_dropout: float = 0.5
     dropout: float = 0.2
-    targets: int = 20
+    targets: int = 5
     batch: int = 256
-    epochs: int = 20
-    patience: int = 3
-    learning_rate: float = 2e-3
+    epochs: int = 10
+    patience: int = 2
+    learning_rate: float = 3e-3
 
     def __post_init__(self) -> None:
         """Raises ValueError for a value out of range."""

@@ -15,6 +15,7 @@ TABLES = (
     "user_similarity",
     "item_vectors",
     "recommendations",
+    "continuations",
     "metrics",
     "models",
     "runs",
@@ -30,7 +31,11 @@ MODELS = (
     "ncf",
     "lstm",
     "sasrec",
+    "two_tower",
+    "seq2seq",
     "ensemble",
 )
-NEURAL = ("ncf", "lstm", "sasrec")  # those of Keras: they train on GPU workers where there are any
+# Those of Keras: they train on GPU workers where there are any.
+NEURAL = ("ncf", "lstm", "sasrec", "two_tower", "seq2seq")
 ENSEMBLE = "ensemble"  # combines the others, so it comes after them
+SENTIMENT = "review_sentiment"  # judges reviews, not items: settings of its own, but no train task

@@ -177,6 +177,50 @@ RECOMMENDATIONS = Table(
     ),
 )
 
+CONTINUATIONS = Table(
+    name="continuations",
+    meaning="How each user's history goes on: the likeliest sequence of next items.",
+    columns=(
+        DOMAIN,
+        DS,
+        Column("user_id", pa.string(), "the user", required=True),
+        Column("position", pa.int32(), "place in the sequence, from 1", required=True),
+        Column("item_id", pa.string(), "the item: eligible, new to the user, once in the sequence", required=True),
+        Column("score", pa.float32(), "log-probability behind the history and the items before it", required=True),
+        Column("model", pa.string(), "the model that continued", required=True),
+    ),
+    key=("domain", "ds", "user_id", "position"),
+    contracts=(
+        Contract(
+            "positions_without_gap",
+            """SELECT user_id, min(position) AS first, max(position) AS last, count(*) AS n FROM continuations
+               GROUP BY ALL HAVING first <> 1 OR last <> n""",
+            "the positions of every sequence are 1, 2, … without a gap",
+        ),
+        Contract(
+            "item_once",
+            "SELECT user_id, item_id FROM continuations GROUP BY ALL HAVING count(*) > 1",
+            "no item stands twice in a user's sequence",
+        ),
+        Contract(
+            "log_probability",
+            "SELECT * FROM continuations WHERE NOT isfinite(score) OR score > 0",
+            "`score` is finite and not above 0",
+        ),
+        Contract(
+            "unseen",
+            "SELECT c.* FROM continuations c SEMI JOIN interactions USING (user_id, item_id)",
+            "no item that the user already has",
+        ),
+        Contract(
+            "suitable",
+            """SELECT c.* FROM continuations c LEFT JOIN eligible i USING (item_id) LEFT JOIN users u USING (user_id)
+               WHERE i.item_id IS NULL OR NOT suits(i.age_rating, i.regions, u.age, u.country)""",
+            "only items that may be recommended to this user",
+        ),
+    ),
+)
+
 METRICS = Table(
     name="metrics",
     meaning="How good each model of the night was on the held-out events, all on the same users, and how tonight's "

@@ -18,6 +18,7 @@ TABLES: Mapping[str, Table] = by_name(
     outputs.USER_SIMILARITY,
     outputs.ITEM_VECTORS,
     outputs.RECOMMENDATIONS,
+    outputs.CONTINUATIONS,
     outputs.METRICS,
     outputs.MODELS,
     outputs.RUNS,

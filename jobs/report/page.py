@@ -67,7 +67,7 @@ def context(db: duckdb.DuckDBPyConnection, run: dict[str, Any], folder: Run) -> 
         "verdict": verdict(champion, headline),
         "headline": figures.headline(headline, colours),
         "by_segment": figures.segments(judged, headline, colours),
-        "groups": groups(judged, names),
+        "groups": groups(judged, names, headline[0]["k"] if headline else None),
         "nights": nights,
         "history": figures.history(past, colours, nights, headline),
         "drift": drift(past, ds),
@@ -116,16 +116,21 @@ def verdict(champion: str | None, headline: Rows) -> Context | None:
     return {"mine": mine, "rival": rival} if mine else None
 
 
-def groups(judged: Rows, models: list[str]) -> list[Context]:
-    """One table for each split and segment, in the order written: a line a measure, a column a model."""
+def groups(judged: Rows, models: list[str], k: int | None) -> list[Context]:
+    """The metrics of each split and segment in the order written, all users first: a line a measure, a column a model.
+
+    `cells` are those of lists of `k` items, or of whatever length a metric has; `others` the rest of the lengths.
+    """
+    has_k = {row["metric"] for row in judged if row["k"] == k}
     found: dict[tuple[str, str], Context] = {}
     for row in judged:
-        group = found.setdefault((row["split"], row["segment"]), {"cells": {}, "users": 0, "models": []})
-        group["cells"].setdefault(figures.measure(row), {})[row["model"]] = row
+        group = found.setdefault((row["split"], row["segment"]), {"cells": {}, "others": {}, "users": 0, "models": []})
+        lines = group["others" if row["metric"] in has_k and row["k"] != k else "cells"]
+        lines.setdefault(figures.measure(row), {})[row["model"]] = row
         group["users"] = max(group["users"], row["users"] or 0)
+        group["models"] = [name for name in models if name == row["model"] or name in group["models"]]
     for (split, segment), group in found.items():
-        there = {name for cells in group["cells"].values() for name in cells}
-        group |= {"split": split, "segment": segment, "models": [name for name in models if name in there]}
+        group |= {"split": split, "segment": segment}
     return sorted(found.values(), key=lambda group: group["segment"] != "all")
 
 

@@ -52,6 +52,7 @@ def planted_metrics() -> Rows:
     named = (
         ("item_knn", "time", "all", "ndcg", 10, 0.1234),
         ("popularity", "time", "all", "ndcg", 10, 0.0987),
+        ("item_knn", "time", "all", "ndcg", 20, 0.1567),
         ("item_knn", "time", "all", "coverage", 0, 0.4321),
         ("item_knn", "time", "heavy <b>", "ndcg", 10, 0.2222),
         ("data", "none", "all", "psi_activity", 0, 0.0456),

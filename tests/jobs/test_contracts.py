@@ -53,10 +53,12 @@ BREACHES: list[Breach] = [
     ("recommendations", "item_once", "n1", change("recommendations", 1, item_id="n1")),
     ("recommendations", "unseen", "s'2", change("recommendations", 0, item_id="s'2", because_item_id=None)),
     ("recommendations", "eligible", 'n"2', change("items", 3, available=False)),
+    ("recommendations", "suitable", "n1", change("items", 2, age_rating="R")),  # the users are two years old
+    ("recommendations", "reason_given", "n1", change("recommendations", 0, because_item_id=None)),
     ("recommendations", "every_user_covered", "u1", drop("recommendations", 0, 1, 2)),
     ("recommendations", "reason_in_history", "n1", change("recommendations", 0, because_item_id="n1")),
-    ("metrics", "between_0_and_1", "1.5", change("metrics", 0, value=1.5)),
-    ("metrics", "between_0_and_1", "0.5", change("metrics", 0, low=0.5)),
+    ("metrics", "in_range", "1.5", change("metrics", 0, value=1.5)),
+    ("metrics", "in_range", "0.5", change("metrics", 0, low=0.5)),
     ("models", "one_champion", "movies", change("models", 0, status="champion")),
 ]
 
@@ -140,7 +142,7 @@ def test_what_is_told_of_a_published_night_is_not_lost(published: Settings) -> N
 
 def lists(mark: int) -> list[dict[str, Any]]:
     return [
-        {"user_id": user, "rank": rank, "item_id": item, "score": float(mark), "model": "item_knn", "because": "so"}
+        {"user_id": user, "rank": rank, "item_id": item, "score": float(mark), "model": "popularity", "because": "new"}
         for user in USERS
         for rank, item in enumerate(("n1", 'n"2', "n3"), start=1)
     ]

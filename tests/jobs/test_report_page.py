@@ -80,6 +80,7 @@ def test_what_was_planted_is_there(planted: tuple[str, Page]) -> None:
         " ".join(page.text.split())
     )
     assert ["ndcg@10", "0.1234 0.122 – 0.124", "0.0987 0.098 – 0.100"] in page.rows, "all users"
+    assert ["ndcg@20", "0.1567 0.156 – 0.158", ""] in page.rows, "another length"
     assert ["coverage", "0.4321 0.431 – 0.433", ""] in page.rows
     assert ["ndcg@10", "0.2222 0.221 – 0.223"] in page.rows, "the segment that nobody foresaw"
     assert ["psi_activity", "0.0456", "0.0446", "0.0466"] in page.rows, "drift"

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from models.lstm import LSTM, LSTMConfig
 from models.ncf import NCF, NCFConfig
@@ -15,6 +16,8 @@ from tests.models.examples import example
 
 ROOT = Path(__file__).parents[2]
 FILES = [f"tests/models/test_{name}.py" for name in ("sasrec", "lstm", "ncf", "losses", "dropout")]
+# Of the contract what a backend can break; the rest is NumPy's.
+CHOSEN = "losses or dropout or one_number or same_output or depend_on_the_others or saved_model"
 TRAINED = [
     SASRec(SASRecConfig(dim=8, blocks=1, length=6, batch_rows=4, epochs=1)),
     LSTM(LSTMConfig(dim=4, units=8, length=6, batch_rows=4, epochs=1)),
@@ -37,8 +40,9 @@ def on_jax(*words: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.timeout(600)
 def test_the_models_keep_the_contract_on_jax() -> None:
-    on_jax("-m", "pytest", *FILES)
+    on_jax("-m", "pytest", *FILES, "-k", CHOSEN)
 
 
 def test_what_one_backend_saved_predicts_the_same_on_the_other(tmp_path: Path) -> None:

@@ -132,8 +132,8 @@ def test_lists_are_aligned_by_item() -> None:
 
 
 def test_the_ascent_finds_the_best_steps() -> None:
-    weights = ascend(3, lambda w: -float(np.abs(w - [0.5, 2.0, 0.0]).sum()))
-    assert weights.tolist() == [0.5, 2.0, 0.0]
+    weights, value = ascend(3, lambda w: -float(np.abs(w - [0.5, 2.0, 0.0]).sum()))
+    assert (weights.tolist(), value) == ([0.5, 2.0, 0.0], 0.0)
 
 
 def test_a_saved_ensemble_needs_no_keras(tmp_path: Path) -> None:

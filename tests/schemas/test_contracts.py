@@ -36,6 +36,12 @@ def list_of(user: str, *items: str, scores: tuple[float, ...] = (0.9, 0.5, 0.5),
     return [{"user_id": user, "rank": rank, "item_id": item, "score": score, **told} for rank, (item, score) in ranks]
 
 
+def sequence(user: str, *items: str, score: float = -0.5) -> Rows:
+    """A user's continuation, positions 1, 2, …"""
+    places = enumerate(items, 1)
+    return [{"user_id": user, "position": place, "item_id": item, "score": score} for place, item in places]
+
+
 def near(entity: str, of: str, *others: str, values: tuple[float, ...] = (0.9, 0.5, 0.5)) -> Rows:
     """Neighbours of an item or a user, ranks 1, 2, …"""
     names = (f"{entity}_id", f"similar_{entity}_id")
@@ -74,11 +80,14 @@ GOOD: dict[str, Rows] = {
     "user_similarity": near("user", "ann", "full") + near("user", "full", "ann"),
     "item_vectors": vectors(a=[0.1, -2.0], b=[3.0, 0.0]),
     "recommendations": list_of("ann", "b", "c", because_item_id="a") + list_of("bob", "a", "b", "c"),
+    "continuations": sequence("ann", "c") + sequence("bob", "a", "b", "c", score=0.0),
     "metrics": metric(0.3, 0.2, 0.4) + metric(7.0, 6.5, 8.0, "novelty") + metric(2.0, 2.0, 2.0, "volume"),
     "models": models("champion", "challenger", "failed"),
 }
 GOOD_LIST = list_of("bob", "a", "b", "c")
 NAN, INFINITE = float("nan"), float("inf")
+
+GOOD_SEQUENCE = sequence("bob", "a", "b", "c")
 
 # What is planted: (table, contract) → tables with other rows, one after the other.
 PLANTED: dict[tuple[str, str], list[dict[str, Rows]]] = {
@@ -120,6 +129,20 @@ PLANTED: dict[tuple[str, str], list[dict[str, Rows]]] = {
             "items": [{"item_id": "a", "available": True, "regions": ["FR"]}],
             "users": [{"user_id": "bob", "country": "DE"}],
         },
+    ],
+    ("continuations", "positions_without_gap"): [
+        {"continuations": [row | {"position": row["position"] + 1} for row in GOOD_SEQUENCE]},
+        {"continuations": [row | {"position": 1} for row in GOOD_SEQUENCE]},
+    ],
+    ("continuations", "item_once"): [{"continuations": sequence("bob", "a", "b", "a")}],
+    ("continuations", "log_probability"): [
+        {"continuations": sequence("bob", "a", score=wrong)} for wrong in (0.1, NAN, -INFINITE)
+    ],
+    ("continuations", "unseen"): [{"continuations": sequence("ann", "b", "a")}],
+    ("continuations", "suitable"): [
+        {"continuations": sequence("bob", "a", "d")},
+        {"continuations": sequence("bob", "not in the catalogue")},
+        {"items": [{"item_id": "a", "available": True, "age_rating": "21+"}]},
     ],
     ("recommendations", "reason_given"): [{"recommendations": list_of("bob", "a", because="a friend said so")}],
     ("recommendations", "every_user_covered"): [

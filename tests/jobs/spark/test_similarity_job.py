@@ -171,10 +171,11 @@ def test_items_in_every_method(encore: Encore, plant: Callable[..., Run], rows: 
     order = [(row["method"], row["item_id"], row["rank"]) for row in found]
     assert len(set(order)) == len(order)
     # a second run, with other blocks, gives the same rows bit for bit
-    plant(item_methods=ITEM_METHODS, half_life_days=20.0, shrinkage=7.0, alpha=0.25, block_rows=64)
+    some = ("adjusted+cosine", "recency+bm25+cosine", "tf_idf+hybrid")
+    plant(item_methods=some, half_life_days=20.0, shrinkage=7.0, alpha=0.25, block_rows=64)
     assert encore("item_similarity", ds=DS) == 0
     again = rows("item_similarity", "item_similarity", ds=DS)
-    assert sorted(map(str, again)) == sorted(map(str, found))
+    assert sorted(map(str, again)) == sorted(str(row) for row in found if row["method"] in some)
 
 
 def test_vectors_count_as_much_as_texts_and_the_models_alpha_holds(

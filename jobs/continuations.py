@@ -1,0 +1,70 @@
+"""How each user's history goes on: the next items in order, by the model that was trained to continue.
+
+The model learns the held-out days too before it does, as the champion does before it recommends.
+"""
+
+import argparse
+import logging
+
+import numpy as np
+import pyarrow as pa
+
+from jobs import job
+from jobs.evaluate import artifacts, load
+from jobs.held_out import Ids, all_events, catalogue, ids
+from jobs.night import Attempt, Night, night_parser
+from jobs.serving import audience
+from jobs.storage.frames import write
+from models.base import TopK
+from models.histories import IntArray
+from models.seq2seq import Seq2Seq
+from models.training import TrainingData
+from schemas.tables import TABLES
+
+MODEL = Seq2Seq.name
+BLOCK_USERS = 50_000  # users a file
+log = logging.getLogger(__name__)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Arguments of the job."""
+    return night_parser("continuations", __doc__)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Runs the job."""
+    return job.run("continuations", compute, args)
+
+
+def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
+    """Reads all events and the trained model, writes `continuations`; nothing where the run has not trained it."""
+    found = artifacts(night)
+    if MODEL not in found:
+        log.info("%s was not trained in this run: no continuations", MODEL)
+        return
+    known = ids(night)
+    histories, who = all_events(night, known), audience(night, known)
+    model = load(MODEL, found[MODEL])
+    assert isinstance(model, Seq2Seq)
+    model = model.go_on(TrainingData(histories, catalogue(night, known), seed=night.seed))
+    for number, low in enumerate(range(0, len(known.people), BLOCK_USERS)):
+        part = known.people[low : low + BLOCK_USERS]
+        lists = model.continued(histories.take(part), who.allowed, who.group[part])
+        write(table(night, known, part, lists), attempt.folder("continuations"), f"part-{number:05d}")
+    log.info("%s continued the histories of up to %d users", MODEL, len(known.people))
+
+
+def table(night: Night, known: Ids, users: IntArray, lists: TopK) -> pa.Table:
+    """Rows of `continuations` of some users, by user_id and position."""
+    owner, place = np.nonzero(lists.items >= 0)
+    columns = {
+        "domain": pa.repeat(night.run.domain, len(owner)),
+        "ds": pa.repeat(night.ds, len(owner)),
+        "user_id": known.users.take(pa.array(users[owner])),
+        "position": pa.array((place + 1).astype(np.int32)),
+        "item_id": known.items.take(pa.array(lists.items[owner, place])),
+        "score": pa.array(lists.scores[owner, place]),
+        "model": pa.repeat(MODEL, len(owner)),
+    }
+    rows = pa.table(columns, schema=TABLES["continuations"].schema)
+    return rows.sort_by([("user_id", "ascending"), ("position", "ascending")])
