@@ -51,8 +51,8 @@ def run(task: str, compute: Compute, args: argparse.Namespace) -> int:
         if told is error:
             raise
         raise told from error
-    told = {name: attempt.facts[name] for name in TOLD if name in attempt.facts}
-    print(json.dumps({"task": task, "rows": entry.rows, "seconds": entry.seconds, **told}), flush=True)
+    decided = {name: attempt.facts[name] for name in TOLD if name in attempt.facts}
+    print(json.dumps({"task": task, "rows": entry.rows, "seconds": entry.seconds, **decided}), flush=True)
     return DONE
 
 

@@ -29,7 +29,7 @@ class LSTMConfig:
     dropout: float = 0.2
     batch_rows: int = 64
     epochs: int = 20
-    patience: int = 3
+    patience: int = 2
     learning_rate: float = 2e-3
 
     def __post_init__(self) -> None:

@@ -12,7 +12,7 @@ from keras import ops
 from models.base import Scores
 from models.histories import Histories, IntArray
 from models.nearest import nearest
-from models.neural import Neural
+from models.neural import LEAST_STEPS, Neural
 from models.packing import Pieces, newest
 from models.ranges import between
 
@@ -26,19 +26,19 @@ class NCFConfig:
 
     dim: of the embeddings. units: of the MLP's two layers, the second half as wide. length: how many of a user's newest
     events are looked at. positives: items drawn from each user's history in an epoch, negatives: others for each of
-    them. batch_users: users in a step. epochs: at most so many, and after `patience` without a better validation
-    NDCG@10 no more. learning_rate: Adam's.
+    them. batch_users: at most so many users in a step. epochs: at most so many, and after `patience` without a better
+    validation NDCG@10 no more. learning_rate: Adam's.
     """
 
     dim: int = 32
     units: int = 64
-    length: int = 50
-    positives: int = 10
+    length: int = 100
+    positives: int = 20
     negatives: int = 4
     batch_users: int = 128
     epochs: int = 20
-    patience: int = 3
-    learning_rate: float = 3e-3
+    patience: int = 2
+    learning_rate: float = 1e-3
 
     def __post_init__(self) -> None:
         """Raises ValueError for a value out of range."""
@@ -52,8 +52,8 @@ class NCFNetwork(keras.Model):
     """NeuMF: logit(u, i) = w · (p_u ∘ q_i) + v · relu(relu(p_u A + q_i B + a) C + c), the score σ(logit).
 
     q_i is the item's embedding. He's p_u is a number of its own for each user; here it is Σ q'_j / √n over the n
-    items j of u's history, item i itself left out, with second embeddings q' (Koren 2008; Kabbur et al. 2013): a night's
-    users need not be those of training, and tonight's events count at once.
+    items j of u's history, item i itself left out, with second embeddings q' (Koren 2008; Kabbur et al. 2013): a
+    night's users need not be those of training, and tonight's events count at once.
     """
 
     def __init__(self, n_items: int, settings: dict[str, Any], **keras_settings: Any) -> None:
@@ -62,7 +62,8 @@ class NCFNetwork(keras.Model):
         units = settings["units"]
         self.of_user, self.of_item = keras.layers.Dense(units, use_bias=False), keras.layers.Dense(units)
         self.second = keras.layers.Dense(units // 2, activation="relu")
-        self.last, self.product = keras.layers.Dense(1), keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")
+        self.last = keras.layers.Dense(1)
+        self.product = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")
 
     def build(self, input_shape: Any) -> None:
         """For histories int32 [n, length]."""
@@ -143,19 +144,20 @@ class NCF(Neural):
         return users * int(self.config.positives)
 
     def training_batches(self, histories: Histories, random: np.random.Generator) -> Iterator[tuple[Batch, int]]:
-        """int32 [batch_users, length + positives · (1 + negatives)]: history, then each positive with its negatives.
+        """int32 [users, length + positives · (1 + negatives)]: history, then each positive with its negatives.
 
         Positives are drawn from the history, negatives evenly from all items; -1 pads histories and absent users.
         """
         config = self.config
         users = random.permutation(np.flatnonzero(np.diff(histories.indptr) > 1))
-        for low in range(0, len(users), config.batch_users):
-            some = users[low : low + config.batch_users]
+        at_once = min(config.batch_users, max(1, len(users) // LEAST_STEPS))
+        for low in range(0, len(users), at_once):
+            some = users[low : low + at_once]
             known = recent(histories.take(some), config.length)
             places = random.integers(0, (known >= 0).sum(axis=1)[:, None], (len(some), config.positives))
             drawn = random.integers(0, histories.n_items, (len(some), config.positives, 1 + config.negatives))
             drawn[:, :, 0] = np.take_along_axis(known, places, axis=1)
-            batch = np.full((config.batch_users, config.length + drawn[0].size), -1, np.int32)
+            batch = np.full((at_once, config.length + drawn[0].size), -1, np.int32)
             batch[: len(some), : config.length] = known
             batch[: len(some), config.length :] = drawn.reshape(len(some), -1)
             yield batch, len(some) * config.positives

@@ -17,6 +17,7 @@ from models.training import TrainingData
 from models.training_loop import Trained, train
 
 NETWORK = "network.keras"
+LEAST_STEPS = 100  # in an epoch: a small catalogue gets smaller batches, or it would hardly move
 LATER_SHARE = 0.25  # of the epochs, for learning later events from the weights that there are
 
 

@@ -11,10 +11,8 @@ from keras import ops
 from models.base import Scores
 from models.histories import Histories
 from models.losses import softmax_cross_entropy
-from models.neural import Neural
+from models.neural import LEAST_STEPS, Neural
 from models.packing import POSITION, SEGMENT, TARGET, Rows, batches, newest, packed
-
-LEAST_STEPS = 100  # in an epoch: a small catalogue gets smaller batches, or it would hardly move
 
 
 class NextItemLoss(keras.Model):

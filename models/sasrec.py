@@ -19,19 +19,19 @@ class SASRecConfig:
 
     dim: of the embeddings. blocks, heads: of attention. length: how many of a user's newest events are looked at.
     block: "original" or "ligr". dropout: share of activations dropped in training. batch_rows: at most so many rows of
-    `length` events in a step. epochs: at most so many, and after `patience` without a better validation NDCG@10 no more.
-    learning_rate: Adam's.
+    `length` events in a step. epochs: at most so many, and after `patience` without a better validation NDCG@10 no
+    more. learning_rate: Adam's.
     """
 
     dim: int = 64
     blocks: int = 2
     heads: int = 1
-    length: int = 200
+    length: int = 100
     block: str = "original"
     dropout: float = 0.1
     batch_rows: int = 64
     epochs: int = 20
-    patience: int = 3
+    patience: int = 2
     learning_rate: float = 1e-3
 
     def __post_init__(self) -> None:

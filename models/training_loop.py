@@ -155,8 +155,9 @@ class Progress:
         epochs = self.training.epochs - self.training.epoch
         left = (self.training.examples * epochs - self.done) / max(rate, 1e-9)
         waiting = 100 * self.waited / seconds
+        done = 100 * self.done / self.training.examples
         return (
-            f"{self.head}: loss {self.total / self.done:.4f}, {100 * self.done / self.training.examples:.0f} % in {seconds:.1f} s, "
+            f"{self.head}: loss {self.total / self.done:.4f}, {done:.0f} % in {seconds:.1f} s, "
             f"{rate:.0f} events/s, {waiting:.1f} % of it waiting for data, at most {left:.0f} s left"
         )
 
