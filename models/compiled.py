@@ -12,6 +12,7 @@ from models.histories import from_events
 from models.hybrid_knn import HybridKNN
 from models.item_knn import ItemKNN
 from models.nearest import nearest
+from models.packing import newest, packed
 from models.popularity import Popularity
 from models.top_k import top_products
 from models.training import Catalogue, TrainingData
@@ -30,6 +31,7 @@ def main() -> None:
     models["ensemble"] = Ensemble().fit(TrainingData(histories, models=dict(models)))
     for model in models.values():
         model.explain(histories, model.recommend(histories, 3).items)
+    packed(newest(histories, 3), 3)
     popular = Popularity().fit(data).recommend(histories, 3)
     mmr(popular, sp.csr_array(np.eye(30, dtype=np.float32)), 2, 0.5)
     vectors = np.ones((30, 2), np.float32)

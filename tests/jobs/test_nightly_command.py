@@ -64,7 +64,7 @@ def ends(monkeypatch):
     """Runs whose Spark server was stopped, and nights that were reported."""
     seen = {"stopped": [], "reported": []}
     monkeypatch.setattr(spark_server, "stop", lambda config, run: seen["stopped"].append(run))
-    monkeypatch.setattr(report, "main", lambda args: seen["reported"].append((args.domain, args.ds, args.run)))
+    monkeypatch.setattr(report, "show", lambda domain, ds, run: seen["reported"].append((domain, ds, run)))
     return seen
 
 
@@ -130,6 +130,17 @@ def test_failed_model_fails_the_night_but_what_is_published_is_shown(airflow, en
     entry = {"task": "train_item_knn", "state": "failed", "error": "out of memory", "exit_code": 1}
     airflow(entries=[PUBLISH, ["movies", entry]], code=1)
     assert night() == 1
+    assert len(ends["reported"]) == 1
+
+
+def test_a_night_without_its_page_is_published_all_the_same(airflow, ends, capsys):
+    page = {"task": "report", "state": "failed", "error": "no font", "exit_code": 1}
+    said = f"2026-… [error] [encore] movies.report fault: no font{TAIL}"
+    airflow(entries=[PUBLISH, ["movies", page]], lines=[said])
+    assert night() == 0
+    told = capsys.readouterr()
+    assert "movies.report" in told.out
+    assert told.err == ""
     assert len(ends["reported"]) == 1
 
 
