@@ -45,11 +45,12 @@ def night(domain: str) -> list[JobOperator]:
     publish = job("publish", domain, trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
     pin >> clean >> vocabulary >> [sequences, *similarities]
     sequences >> [*train.values()] >> ensemble >> evaluate >> job("gate", domain) >> recommend >> publish
-    [*train.values()] >> evaluate >> job("continuations", domain, when=training("seq2seq")["when"], **GPU) >> publish
-    clean >> job("sentiment", domain, **GPU) >> publish
+    clean >> (sentiment := job("sentiment", domain, **GPU))
+    train["seq2seq"] >> (continuations := job("continuations", domain, **GPU))
+    (learned := [*train.values(), sentiment, continuations]) >> evaluate
     train["hybrid_knn"] >> similarities >> publish  # it chooses how collaborative and content are mixed
     publish >> job("report", domain, "--write", one_upstream=True, links=(ReportLink(),)).as_teardown()
-    return [*train.values(), ensemble, publish]
+    return [*learned, ensemble, publish]
 
 
 with DAG(

@@ -128,14 +128,15 @@ class Rows:
             )
         row = entries["row"].to_numpy()
         starts = np.flatnonzero(np.diff(row, prepend=-1))
+        indptr = np.append(starts, len(row)).astype(np.int32)  # 64 bits would make the indices as wide
         feature = entries["feature"].to_numpy()
         shape = (len(starts), max(len(self._counts[name]), feature.max(initial=-1) + 1))  # before counts are written
-        return row[starts], sp.csr_array((entries["value"].to_numpy(), feature, np.append(starts, len(row))), shape)
+        return row[starts], sp.csr_array((entries["value"].to_numpy(), feature, indptr), shape)
 
 
 def _spread(rows: npt.NDArray[np.int32], part: sp.csr_array, wanted: npt.NDArray[np.int32]) -> sp.csr_array:
     """The part with an empty row for each of the `wanted` that it lacks."""
     lengths = np.zeros(len(wanted), np.int64)
     lengths[np.searchsorted(wanted, rows)] = np.diff(part.indptr)
-    indptr = np.concatenate(([0], np.cumsum(lengths)))
+    indptr = np.concatenate(([0], np.cumsum(lengths))).astype(part.indptr.dtype)
     return sp.csr_array((part.data, part.indices, indptr), shape=(len(wanted), part.shape[1]))

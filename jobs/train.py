@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jobs import item_vectors, job
 from jobs.errors import InputError
-from jobs.evaluate import artifacts, load
+from jobs.evaluate import artifacts, load, require_unseen
 from jobs.held_out import catalogue, ids, split
 from jobs.night import Attempt, Night, night_parser
 from jobs.settings import override
@@ -97,7 +97,10 @@ def others(night: Night, name: str) -> dict[str, Recommender]:
     """What the run trained, for the model that combines it."""
     if name != ENSEMBLE:
         return {}
-    return {other: load(other, address) for other, address in artifacts(night).items() if other != name}
+    trained = {other: address for other, address in artifacts(night).items() if other != name}
+    for other in trained:
+        require_unseen(night, other)
+    return {other: load(other, address) for other, address in trained.items()}
 
 
 def fingerprint(folder: Path) -> str:

@@ -12,6 +12,7 @@ from models.histories import from_events
 from models.hybrid_knn import HybridKNN
 from models.item_knn import ItemKNN
 from models.nearest import nearest
+from models.neighbours import top_k_neighbours
 from models.packing import newest, packed
 from models.popularity import Popularity
 from models.top_k import top_products
@@ -35,6 +36,7 @@ def main() -> None:
     popular = Popularity().fit(data).recommend(histories, 3)
     mmr(popular, sp.csr_array(np.eye(30, dtype=np.float32)), 2, 0.5)
     vectors = np.ones((30, 2), np.float32)
+    top_k_neighbours(sp.csr_array(np.eye(3)), 1)  # in float64, as Spark's tasks have them
     nearest(histories, top_products(np.ones((40, 2), np.float32), vectors, 3, histories=histories).items, vectors)
 
 

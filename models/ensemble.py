@@ -24,9 +24,9 @@ MEMBERS = "members"
 CONSTANTS = (10.0, 3.0, 30.0)  # to choose from on validation; the first where there is none
 STEPS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)  # a member's weight, tried with the others' weights as they are
 ROUNDS = 3
-LEAST_GAIN = 2e-4  # of NDCG@10, for a change of weights: less is chance, and each member costs its time
+MOST_USERS = 20_000  # by whom weights are fitted: small gains need many
 log = logging.getLogger(__name__)
-Weights = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Ensemble(Recommender):
     name: ClassVar[str] = "ensemble"
     Config: ClassVar[type] = EnsembleConfig
     members: Mapping[str, Recommender]
-    weights: Weights
+    weights: Floats
 
     def fit(self, data: TrainingData) -> Self:
         """Weighs the trained models of `data.models`. Raises ValueError where there are none."""
@@ -71,7 +71,7 @@ class Ensemble(Recommender):
             raise ValueError("ensemble: there is no trained model to combine; train others before it")
         self.members, self.n_items = dict(data.models), data.histories.n_items
         constants = CONSTANTS if self.config.constant is None else (self.config.constant,)
-        validation = sampled(data.validation, data.seed)
+        validation = sampled(data.validation, data.seed, MOST_USERS)
         if validation is None:
             self.weights = np.full(len(self.members), 1 / len(self.members))
             self.config = replace(self.config, constant=constants[0])
@@ -176,33 +176,36 @@ def aligned(lists: list[IntArray], constant: float) -> tuple[IntArray, Scores]:
     return np.where(items < none, items, -1), shares
 
 
-def fused_quality(candidates: IntArray, shares: Scores, held_out: HeldOut, weights: Weights) -> float:
-    """NDCG@10 of the members' lists, as `aligned` returned them, under weights [members]."""
+def fused_quality(candidates: IntArray, shares: Scores, held_out: HeldOut, weights: Floats) -> Floats:
+    """Every user's NDCG@10, float64 [n], of the members' lists as `aligned` returned them, under weights [members]."""
     top = top_scores(np.tensordot(weights.astype(np.float32), shares, 1), PLACES).items
     items = np.where(top >= 0, np.take_along_axis(candidates, top, axis=1), -1)
-    return float(ndcg(untied(items, held_out.relevant), PLACES).mean())
+    return ndcg(untied(items, held_out.relevant), PLACES)
 
 
-def ascend(members: int, value: Callable[[Weights], float]) -> tuple[Weights, float]:
-    """Weights, float64 [members], of a large value, and that value.
+def ascend(members: int, values: Callable[[Floats], Floats]) -> tuple[Floats, float]:
+    """Weights, float64 [members], for which the mean of `values`, float64 [n] by user, is large, and that mean.
 
     From the best single member on, one weight at a time is set to that of STEPS which gives most, for ROUNDS rounds or
-    until none gives LEAST_GAIN more.
+    until none gives more. A gain that is less than its standard error over the users is taken for chance (after the
+    rule of Breiman et al. 1984), since every member costs its time.
     """
     alone = np.eye(members)
-    values = [value(weights) for weights in alone]
-    best: Weights = alone[int(np.argmax(values))]
-    most = max(values)
+    best, most = max(((weights, values(weights)) for weights in alone), key=lambda pair: float(pair[1].mean()))
     for _ in range(ROUNDS):
-        before = most
+        before = best
         for m in range(members):
             for step in STEPS:
                 weights = np.where(alone[m] > 0, step, best)
-                if step != best[m] and weights.any() and (found := value(weights)) > most + LEAST_GAIN:
+                if step == best[m] or not weights.any():
+                    continue
+                found = values(weights)
+                gain = found - most
+                if gain.mean() > gain.std() / np.sqrt(len(gain)):
                     best, most = weights, found
-        if most == before:
+        if best is before:
             break
-    return best, most
+    return best, float(most.mean())
 
 
 @numba.njit(cache=True, nogil=True)

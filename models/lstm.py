@@ -25,7 +25,7 @@ class LSTMConfig:
     cell: str = "gru"
     units: int = 128
     dim: int = 64
-    length: int = 100
+    length: int = 50
     dropout: float = 0.2
     batch_rows: int = 64
     epochs: int = 20

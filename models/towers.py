@@ -62,14 +62,14 @@ class Towers(keras.Model):
         """u [n, dim + 1] of histories int32 [n, length], the newest item first, NO_ITEM behind the last."""
         real = ops.not_equal(histories, NO_ITEM)
         embedded = ops.take(self.taken, ops.maximum(histories, 0), axis=0)
-        x = self.history_pool(self.dropout(embedded, training=training), real, self.places)
+        x = self.history_pool(self.dropout(embedded, training=training), real, ops.convert_to_tensor(self.places))
         q = x + self.user_outer(self.dropout(self.user_inner(x), training=training))
         return ops.concatenate([q, ops.ones_like(q[:, :1])], axis=1)
 
     def items(self, ids: Any, words: Any, pictures: Any, training: bool = False) -> Any:
         """v [n, dim + 1] of ids int32 [n] (NO_ITEM for a new item), words int32 [n, m], pictures uint8 [n, h, w, 3]."""
         known = ops.not_equal(ids, NO_ITEM)[:, None]
-        y = ops.where(known, ops.take(self.table, ops.maximum(ids, 0), axis=0), self.stranger)
+        y = ops.where(known, ops.take(self.table, ops.maximum(ids, 0), axis=0), ops.convert_to_tensor(self.stranger))
         embedded = self.word_dropout(ops.take(self.words, words, axis=0), training=training)
         y = y + self.text_pool(embedded, ops.not_equal(words, PADDING))
         if self.pictured:

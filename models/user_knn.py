@@ -104,7 +104,8 @@ class UserKNN(Recommender):
         reasons = np.full(items.shape, -1, np.int64)
         arrays = (w.indptr, w.indices, w.data, x.indptr, x.indices, x.data, items, reasons)
         if len(w.data) and len(x.data) and items.size:
-            in_stripes(lambda low, high: shares(low, high, found.indices, norms(x), *arrays), len(items))
+            lengths = norms(x)
+            in_stripes(lambda low, high: shares(low, high, found.indices, lengths, *arrays), len(items))
         return reasons
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 
 from schemas.names import DOMAINS, MODELS
 
+ON_GPU = "recommend_gpu"  # skipped where the champion needs none, as the stand-in's
+
 PARSE = """
 import importlib, json, sys
 from jobs.cli import COMMANDS
@@ -15,13 +17,16 @@ print(json.dumps("parsed"))
 
 
 def states_of(states, domain):
-    return {task.removeprefix(f"{domain}."): str(state) for task, state in states.items() if task.startswith(domain)}
+    found = {task.removeprefix(f"{domain}."): str(state) for task, state in states.items() if task.startswith(domain)}
+    assert found.pop(ON_GPU) != "success"
+    return found
 
 
 def test_scheduled_night_of_all_domains(night, in_jobs_environment):
     state, states, calls = night(logical_date=datetime(2026, 3, 2, 2, tzinfo=UTC))
     assert state == "success"
-    assert set(states.values()) == {"success"}
+    skipped = {task for task, state in states.items() if state != "success"}
+    assert skipped == {f"{domain}.{ON_GPU}" for domain in DOMAINS}
     assert in_jobs_environment(PARSE, calls) == "parsed"
     for domain in DOMAINS:
         jobs = [call[0] for call in calls if f"--domain={domain}" in call]
@@ -29,6 +34,7 @@ def test_scheduled_night_of_all_domains(night, in_jobs_environment):
         assert len(jobs) == len(set(jobs)) + len(MODELS) - 1  # the others once each
         assert jobs[:3] == ["pin", "clean", "vocabulary"]
         assert jobs[-5:] == ["evaluate", "gate", "recommend", "publish", "report"]
+        assert jobs.index("sentiment") < jobs.index("evaluate") > jobs.index("continuations")
     assert all("--ds=2026-03-01" in call for call in calls if call[0] != "spark")
     runs = {word for call in calls for word in call if word.startswith("--run=")}
     assert len(runs) == 1
@@ -40,9 +46,8 @@ def test_only_what_was_asked_for_runs(night, in_jobs_environment):
     assert state == "success"
     assert set(states_of(states, "movies").values()) == {"skipped"}
     music = states_of(states, "music")
-    assert {task for task, state in music.items() if state == "skipped"} == {
-        f"train_{model}" for model in MODELS if model != "popularity"
-    }
+    unasked = {f"train_{model}" for model in MODELS if model != "popularity"}
+    assert {task for task, state in music.items() if state == "skipped"} == {*unasked, "continuations"}
     common = ["--domain=music", "--ds=2026-02-03", "--run=mine"]
     form = ["--top-k=7", "--models=popularity", "--trigger=manual"]
     assert ["pin", *common, *form] in calls
@@ -84,6 +89,20 @@ def test_one_model_is_enough_but_a_failed_one_shows(night):
     assert movies["train_item_knn"] == "failed"
     assert movies["publish"] == "success"
     assert sum("--model=item_knn" in call for call in calls) == 3  # a fault is tried again, twice
+
+
+def test_what_only_adds_to_the_night_does_not_stop_it(night):
+    state, states, _ = night({"domains": ["movies"], "ds": "2026-03-01"}, {"sentiment": 2})
+    assert state == "failed"
+    assert (states["movies.sentiment"], states["movies.publish"]) == ("failed", "success")
+
+
+def test_a_neural_champion_recommends_on_the_gpu_queue(night, monkeypatch):
+    monkeypatch.setenv("FAKE_CHAMPION", "sasrec")
+    state, states, calls = night({"domains": ["movies"], "ds": "2026-03-01"})
+    assert state == "success"
+    assert (states["movies.recommend"], states[f"movies.{ON_GPU}"]) == ("skipped", "success")
+    assert sum(call[0] == "recommend" for call in calls) == 1
 
 
 def test_no_model_no_publication(night):

@@ -21,6 +21,7 @@ class Choices:
     word: str = "a"
     yes: bool = False
     words: tuple[str, ...] = ("a",)
+    chosen: float | None = None
 
     def __post_init__(self) -> None:
         if self.whole < 0:
@@ -196,15 +197,15 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, why: str
 
 def test_an_override_keeps_the_rest() -> None:
     default = Choices()
-    changes = {"whole": 2, "real": 3, "word": "b", "yes": True, "words": ["b", "c"]}
-    assert override(default, changes, "choices") == Choices(2, 3, "b", True, ("b", "c"))
+    changes = {"whole": 2, "real": 3, "word": "b", "yes": True, "words": ["b", "c"], "chosen": 4}
+    assert override(default, changes, "choices") == Choices(2, 3, "b", True, ("b", "c"), 4)
     assert override(default, {}, "choices") == default == Choices()
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"unknown": 1}, "choices.unknown is not a setting; there are: whole, real, word, yes, words"),
+        ({"unknown": 1}, "choices.unknown is not a setting; there are: whole, real, word, yes, words, chosen"),
         ({"whole": 1.0}, "choices.whole must be a whole number, got 1.0"),
         ({"whole": True}, "choices.whole must be a whole number, got True"),
         ({"real": "1"}, "choices.real must be a number, got '1'"),
@@ -213,6 +214,7 @@ def test_an_override_keeps_the_rest() -> None:
         ({"word": 1}, "choices.word must be a text, got 1"),
         ({"word": ["b"]}, "choices.word must be a text, got ['b']"),
         ({"words": "b"}, "choices.words must be a list, got 'b'"),
+        ({"chosen": "1"}, "choices.chosen must be a number, got '1'"),
         ({"whole": -1}, "choices.whole must be at least 0, got -1"),
     ],
 )

@@ -17,6 +17,7 @@ Rows = Callable[..., list[dict[str, Any]]]
 JOBS = (
     ["pin"], ["clean"], ["vocabulary"], ["sequences"], ["item_similarity"], ["user_similarity"],
     ["train", "--model", "popularity"], ["train", "--model", "item_knn"],
+    ["train", "--model", "hybrid_knn"], ["train", "--model", "ensemble"],
     ["evaluate"], ["gate"], ["recommend"], ["publish"],
 )  # fmt: skip
 DAY = 86_400
@@ -63,7 +64,8 @@ def check_similarity() -> None:
         JOIN n na ON na.item_id = a.item_id JOIN n nb ON nb.item_id = b.item_id GROUP BY a.item_id, b.item_id"""
     found = ask(
         f"""SELECT count(similarity), count(s), max(abs(similarity - s))
-            FROM (FROM latest.item_similarity WHERE method = 'cosine') FULL JOIN ({definition}) USING (item_id, similar_item_id)"""
+            FROM (FROM latest.item_similarity WHERE method = 'cosine')
+            FULL JOIN ({definition}) USING (item_id, similar_item_id)"""
     )
     # each of the first 10 films meets the 9 others; film 10 meets the 8 that its only user rated, both ways
     assert found[0][:2] == (106, 106)

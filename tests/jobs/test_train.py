@@ -1,0 +1,65 @@
+"""Training of a Keras model as the night does it: artifact, checkpoints, devices."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import pytest
+
+from jobs.cli import main
+from jobs.evaluate import load
+from jobs.settings import Settings
+from models import training_loop
+from models.base import Recommender
+from models.training import HeldOut
+from tests.jobs.tastes import jobs, night_of
+
+
+def folders(config: Settings) -> list[Path]:
+    return sorted(Path(config.state).glob("training/movies/*/*"))
+
+
+def test_a_killed_training_is_gone_on_with_and_leaves_nothing(
+    config: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    night = night_of(config, 3, models=["ncf"])
+    quality, judged = training_loop.quality, []
+
+    def killed(model: Recommender, held_out: HeldOut) -> float:
+        judged.append(quality(model, held_out))
+        if len(judged) == 2:
+            raise KeyboardInterrupt
+        return judged[-1]
+
+    monkeypatch.setattr(training_loop, "quality", killed)
+    assert jobs(night, "train") == [130]
+    assert [file.name for folder in folders(config) for file in folder.iterdir()] == ["checkpoint.npz"]
+    assert jobs(night, "train") == [0]
+    assert folders(config) == []
+    facts = night.run.entry("train_ncf").facts
+    model = load("ncf", facts["artifact"])
+    assert facts["config"]["epochs"] == model.trained.epochs  # type: ignore[attr-defined]
+    assert jobs(night, "evaluate", "gate", "recommend") == [0, 0, 0]
+
+
+def test_a_loss_that_is_no_number_is_not_tried_again(
+    config: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*args: Any, **more: Any) -> dict[str, float]:
+        return {"loss": float("nan")}
+
+    monkeypatch.setattr(keras.Model, "train_on_batch", broken)
+    night = night_of(config, 3, models=["ncf"])
+    assert jobs(night, "train") == [2]
+    assert "error: movies 2026-11-04: ncf epoch 1 of 20: the loss of batch 1 is nan" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("model", "told"), [("popularity", "is computed on the CPU"), ("sasrec", "there is no GPU")])
+def test_a_gpu_that_is_required_and_not_there(
+    config: Settings, model: str, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["cpu:0"])
+    night = night_of(config, 3, models=[model])
+    words = ["--model", model, "--domain", "movies", "--ds", night.ds, "--run", night.run.run_id, "--require-gpu"]
+    assert main(["train", *words]) == 2
+    assert told in capsys.readouterr().err
