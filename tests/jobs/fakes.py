@@ -58,6 +58,7 @@ def fake_night(
         "evaluate": ("metrics",),
         "gate": ("models",),
         "recommend": ("recommendations",),
+        "continuations": ("continuations",),
     }
     for task, names in made.items():
         files = {name: written[name] if rows[name] else [] for name in names}
@@ -108,6 +109,11 @@ def fake_rows(night: Night, mark: int, users: Sequence[str]) -> dict[str, Rows]:
             for user in users
             for rank, item in enumerate(OFFERED, start=1)
         ],
+        "continuations": [
+            {"user_id": user, "position": place, "item_id": item, "score": -float(mark), "model": "seq2seq"}
+            for user in users
+            for place, item in enumerate(OFFERED, start=1)
+        ],
         "metrics": [
             {"model": model, "split": "time", "segment": "all", "metric": "ndcg", "k": 10, "users": len(users)}
             | dict.fromkeys(("value", "low", "high"), mark / 100)
@@ -152,6 +158,7 @@ MARKS = {
     "user_similarity": "round(similarity * 100)::int",
     "item_vectors": "vector[1]::int",
     "recommendations": "score::int",
+    "continuations": "-score::int",
     "metrics": "round(value * 100)::int",
     "models": "train_seconds::int",
 }
@@ -180,7 +187,7 @@ def expected(mark: int, *, domain: str = "movies", ds: str = DS, users: int = le
     """What `both` gives where one night is there and nothing else, counted by hand."""
     items = len(SEEN + OFFERED)
     counts = {"files": 1, "rejected": 1, "reviews": 1, "interactions": 2 * users, "items": items, "users": users}
-    counts |= {"item_similarity": items, "user_similarity": users, "recommendations": 3 * users}
+    counts |= {"item_similarity": items, "user_similarity": users, "recommendations": 3 * users, "continuations": 3 * users}
     counts |= {"item_vectors": items, "metrics": 2, "models": 2}
     return {name: ((domain, ds, mark, count),) for name, count in counts.items()}
 

@@ -47,6 +47,8 @@ BREACHES: list[Breach] = [
     ("user_similarity", "similarity_descending", "u1", change("user_similarity", 0, similarity=float("nan"))),
     ("item_vectors", "finite", "nan", change("item_vectors", 0, vector=[float("nan"), 1.0])),
     ("item_vectors", "one_size", "two_tower", change("item_vectors", 0, vector=[1.0])),
+    ("continuations", "positions_without_gap", "u1", drop("continuations", 1)),
+    ("continuations", "log_probability", "0.5", change("continuations", 0, score=0.5)),
     ("recommendations", "ranks_without_gap", "u1", drop("recommendations", 1)),
     ("recommendations", "score_descending", "9.0", change("recommendations", 1, score=9.0)),
     ("recommendations", "score_descending", "inf", change("recommendations", 0, score=float("inf"))),
