@@ -17,7 +17,6 @@ from functools import partial
 
 from jobs import settings
 from jobs.errors import DONE, InputError
-from jobs.pin import READ
 from jobs.publish import COMPLETE
 from jobs.storage.frames import read
 from jobs.storage.inventory import GRACE_HOURS, RunFolder, Stored, artifacts, delete, hours, run_folders
@@ -29,7 +28,7 @@ from schemas.tables import TABLES
 
 KEEP_NIGHTS = 30
 LASTING = ("rejected", *(name for name, table in TABLES.items() if "ds" not in table.key))
-WHOLE = tuple(name for name in READ if name not in LASTING)  # tonight's is last night's and the news
+WHOLE = ("items", "users")  # tonight's is last night's and the news
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,12 @@ def expected(mark: int, *, domain: str = "movies", ds: str = DS, users: int = le
     """What `both` gives where one night is there and nothing else, counted by hand."""
     items = len(SEEN + OFFERED)
     counts = {"files": 1, "rejected": 1, "reviews": 1, "interactions": 2 * users, "items": items, "users": users}
-    counts |= {"item_similarity": items, "user_similarity": users, "recommendations": 3 * users, "continuations": 3 * users}
+    counts |= {
+        "item_similarity": items,
+        "user_similarity": users,
+        "recommendations": 3 * users,
+        "continuations": 3 * users,
+    }
     counts |= {"item_vectors": items, "metrics": 2, "models": 2}
     return {name: ((domain, ds, mark, count),) for name, count in counts.items()}
 

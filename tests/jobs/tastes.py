@@ -107,7 +107,15 @@ def night_of(
 def _world(rows: dict[str, list[dict[str, Any]]], every: Events, night: int) -> None:
     base = {"domain": "movies", "ds": day(night)}
     first = any(row["row"] == 0 for row in rows["vocabulary"])  # nobody has a row yet
-    for name in ("users", "reviews", "vocabulary", "item_similarity", "user_similarity"):
+    for name in (
+        "users",
+        "reviews",
+        "vocabulary",
+        "item_similarity",
+        "user_similarity",
+        "item_vectors",
+        "continuations",
+    ):
         rows[name].clear()
     stamp = datetime.fromisoformat(f"{day(night)}T12:00:00+00:00")
     rows["interactions"] = [

@@ -8,6 +8,7 @@ import pytest
 
 from jobs.cli import main
 from jobs.settings import Settings
+from schemas.tables import TABLES
 from tests.jobs.fakes import both, expected
 from tests.jobs.nights import publish, warehouse
 
@@ -43,7 +44,7 @@ def test_a_backup_is_a_sound_database_and_nothing_else_is_left(saved: Path) -> N
     assert [file.name for file in saved.parent.iterdir()] == [saved.name]
     with closing(sqlite3.connect(saved)) as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert db.execute("SELECT count(*) FROM iceberg_tables").fetchall() == [(13,)]
+        assert db.execute("SELECT count(*) FROM iceberg_tables").fetchall() == [(len(TABLES),)]
 
 
 def test_a_backup_while_others_write_is_of_one_moment(published: Settings, tmp_path: Path) -> None:
