@@ -8,6 +8,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 SHOWN_ITEMS = 10
+SHOWN_METRICS = ("ndcg@10", "hr@10", "recall@20")  # the page has them all
 
 
 def summary(db: duckdb.DuckDBPyConnection, run: dict[str, Any]) -> str:
@@ -25,15 +26,16 @@ def summary(db: duckdb.DuckDBPyConnection, run: dict[str, Any]) -> str:
 
 
 def metrics(db: duckdb.DuckDBPyConnection, run: dict[str, Any]) -> Grid:
-    """Models against metrics, the champion first."""
+    """Models against SHOWN_METRICS: the champion first, then by the first metric."""
     rows = db.execute(
-        """SELECT m.model, status, metric || '@' || k AS measure, value, low, high, users, train_seconds
-           FROM models m LEFT JOIN (FROM metrics WHERE segment = 'all') USING (domain, ds, model)
-           WHERE domain = $1 AND ds = $2
-           ORDER BY status <> 'champion', model, list_position(['ndcg', 'hr', 'recall'], metric)""",
-        [run["domain"], run["ds"]],
+        """SELECT m.model, status, measure, value, low, high, users, train_seconds FROM models m
+           LEFT JOIN (SELECT *, metric || '@' || k AS measure FROM metrics WHERE segment = 'all' AND measure IN $3)
+           USING (domain, ds, model) WHERE domain = $1 AND ds = $2
+           ORDER BY status <> 'champion', max(value) FILTER (WHERE measure = $3[1]) OVER (PARTITION BY m.model) DESC
+               NULLS LAST, m.model, list_position($3, measure)""",
+        [run["domain"], run["ds"], list(SHOWN_METRICS)],
     ).fetchall()  # fmt: skip
-    measures = list(dict.fromkeys(row[2] for row in rows if row[2]))
+    measures = [measure for measure in SHOWN_METRICS if any(row[2] == measure for row in rows)]
     grid = Grid(title=f"held-out events of {rows[0][6] if rows else 0} users, 95 % intervals", title_justify="left")
     for column in ("model", "status", *measures, "train s"):
         grid.add_column(column)

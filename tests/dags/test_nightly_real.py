@@ -33,6 +33,10 @@ def catalogue(folder):
     return len(ratings)
 
 
+# Simple ones, one of Keras, and the one that combines them.
+NIGHT = "nightly --domain movies --ds 2018-09-24 --top-k 3 --models popularity,item_knn,sasrec,ensemble".split()
+
+
 @pytest.fixture(scope="module")
 def encore(tmp_path_factory, pytestconfig):
     """Calls `encore` with places of its own; returns what it printed."""
@@ -64,7 +68,7 @@ def rows(encore, query):
 @pytest.mark.timeout(600)
 def test_a_night_from_files_to_published_tables(encore):
     encore("import", "movielens", str(encore.folder), "--domain", "movies", "--ds", "2018-09-24")
-    shown = encore("nightly", "--domain", "movies", "--ds", "2018-09-24", "--top-k", "3")
+    shown = encore(*NIGHT)
     assert "movies.publish" in shown
     [count] = rows(encore, "SELECT count(*) n, count(DISTINCT user_id) users, max(rank) k FROM latest.recommendations")
     assert count == {"n": 60, "users": 20, "k": 3}
@@ -80,5 +84,5 @@ def test_a_night_from_files_to_published_tables(encore):
 def test_a_night_again_replaces_itself(encore):
     query = "SELECT user_id, rank, item_id, model FROM latest.recommendations ORDER BY ALL"
     before = rows(encore, query)
-    encore("nightly", "--domain", "movies", "--ds", "2018-09-24", "--top-k", "3")
+    encore(*NIGHT)
     assert rows(encore, query) == before
