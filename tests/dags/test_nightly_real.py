@@ -36,16 +36,6 @@ def catalogue(folder):
 # Simple ones, one of Keras, and the one that combines them.
 NIGHT = ["nightly", "--domain", "movies", "--ds", "2018-09-24", "--top-k", "3"]
 NIGHT += ["--models", "popularity,item_knn,sasrec,ensemble"]
-    "nightly",
-    "--domain",
-    "movies",
-    "--ds",
-    "2018-09-24",
-    "--top-k",
-    "3",
-    "--models",
-    "popularity,item_knn,sasrec,ensemble",
-]
 
 
 @pytest.fixture(scope="module")
