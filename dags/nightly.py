@@ -23,8 +23,8 @@ def job(name: str, domain: str, *arguments: str, **settings: Any) -> JobOperator
 
 def training(model: str) -> dict[str, Any]:
     """The settings of train_<model>."""
-    place = GPU if model in NEURAL else {}
-    return {"task_id": f"train_{model}", "when": f"{{{{ '{model}' in params.models }}}}", **place}
+    when = f"{{{{ '{model}' in params.models }}}}"
+    return {"task_id": f"train_{model}", "when": when} | (GPU if model in NEURAL else {})
 
 
 def night(domain: str) -> list[JobOperator]:
@@ -39,7 +39,7 @@ def night(domain: str) -> list[JobOperator]:
     train = {name: job("train", domain, f"--model={name}", **training(name)) for name in MODELS if name != ENSEMBLE}
     ensemble = job("train", domain, f"--model={ENSEMBLE}", **training(ENSEMBLE), **some)
     evaluate = job("evaluate", domain, when=asked, **some)
-    neural = f"(ti.xcom_pull('{domain}.gate') or {{}}).get('champion') in {NEURAL}"
+    neural = f"((ti.xcom_pull('{domain}.gate') or {{}}).get('champion') in {NEURAL})"
     recommend = [job("recommend", domain, when=f"{{{{ not {neural} }}}}")]
     recommend += [job("recommend", domain, when=f"{{{{ {neural} }}}}", task_id="recommend_gpu", **GPU)]
     publish = job("publish", domain, trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
@@ -47,10 +47,11 @@ def night(domain: str) -> list[JobOperator]:
     sequences >> [*train.values()] >> ensemble >> evaluate >> job("gate", domain) >> recommend >> publish
     clean >> (sentiment := job("sentiment", domain, **GPU))
     train["seq2seq"] >> (continuations := job("continuations", domain, **GPU))
-    (learned := [*train.values(), sentiment, continuations]) >> evaluate
+    [sentiment, continuations] >> ensemble  # only so that `publish` finds them ended, well or not
+    [*train.values()] >> evaluate
     train["hybrid_knn"] >> similarities >> publish  # it chooses how collaborative and content are mixed
     publish >> job("report", domain, "--write", one_upstream=True, links=(ReportLink(),)).as_teardown()
-    return [*learned, ensemble, publish]
+    return [*train.values(), sentiment, continuations, ensemble, publish]
 
 
 with DAG(

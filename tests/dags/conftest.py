@@ -34,7 +34,8 @@ print("a line for the log")
 if code:
     print(f"error: {{words[0]}}: told to end with {{code}}", file=sys.stderr, flush=True)
 else:
-    print(json.dumps({{"task": words[0], "champion": os.environ.get("FAKE_CHAMPION", "popularity")}}))
+    champion = os.environ.get("FAKE_CHAMPION")
+    print(json.dumps({{"task": words[0]}} | ({{"champion": champion}} if champion else {{}})))
     print("a warning at the very end", file=sys.stderr)
 sys.exit(code)
 """

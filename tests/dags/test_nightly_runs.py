@@ -32,7 +32,7 @@ def test_scheduled_night_of_all_domains(night, in_jobs_environment):
         jobs = [call[0] for call in calls if f"--domain={domain}" in call]
         assert jobs.count("train") == len(MODELS)
         assert len(jobs) == len(set(jobs)) + len(MODELS) - 1  # the others once each
-        assert jobs[:3] == ["pin", "clean", "vocabulary"]
+        assert [job for job in jobs if job != "sentiment"][:3] == ["pin", "clean", "vocabulary"]
         assert jobs[-5:] == ["evaluate", "gate", "recommend", "publish", "report"]
         assert jobs.index("sentiment") < jobs.index("evaluate") > jobs.index("continuations")
     assert all("--ds=2026-03-01" in call for call in calls if call[0] != "spark")
