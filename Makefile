@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 export DOMAIN SOURCE DS PORT UPGRADE PYTHON
 
-.PHONY: help setup nightly test test-browser up down lock clean distclean
+.PHONY: help setup nightly test test-slow test-browser up down lock clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -22,6 +22,9 @@ nightly: setup ## one night, of three generated catalogues or of SOURCE=movielen
 
 test: setup ## linters and all tests, with one summary
 	@.ci/test
+
+test-slow: setup ## tests that train longer, on both backends of Keras, and a night of a new domain
+	@.ci/test slow
 
 test-browser: setup ## the night's page in a real browser (Chromium, installed where it is missing)
 	@.ci/test browser

@@ -14,6 +14,8 @@ from models.sasrec import SASRec, SASRecConfig
 from models.training import TrainingData
 from tests.models.examples import histories_of
 
+pytestmark = pytest.mark.slow
+
 LENGTH, N_ITEMS = 7, 9
 SMALL: dict[str, Any] = {"dim": 8, "length": LENGTH, "batch_rows": 8, "learning_rate": 0.01}
 MODELS = [

@@ -12,6 +12,8 @@ from models.review_sentiment import ReviewSentiment, ReviewSentimentConfig
 from models.training import TrainingData
 from tests.models.examples import example
 
+pytestmark = pytest.mark.slow
+
 QUICK = ReviewSentimentConfig(
     words=100,
     pairs=500,

@@ -13,6 +13,8 @@ from models.two_tower import TwoTower, TwoTowerConfig, before, drawn
 from tests.models.contract import RecommenderContract
 from tests.models.examples import histories_of
 
+pytestmark = pytest.mark.slow
+
 COLOURS = ((200, 20, 20), (20, 20, 200))
 N_ITEMS, OF_A_KIND = 24, 12  # items 0 … 11 are of the first kind; the last two of each have no events
 NEW = np.array([10, 11, 22, 23])
