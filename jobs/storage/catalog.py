@@ -69,9 +69,12 @@ class Tables:
         """Makes the warehouse and the tables that are missing, and adds columns that a newer Encore knows."""
         self.check_format(create=True)
         files.create_folder(self.warehouse)
-        with suppress(DBAPIError):  # another domain's night is making the SQLite catalog: the second try finds it
+        for _ in range(3):  # other domains' nights may be making the SQLite catalog, then the namespace in it
+            with suppress(DBAPIError):
+                self._catalog.create_namespace_if_not_exists(NAMESPACE)
+                break
+        else:
             self._catalog.create_namespace_if_not_exists(NAMESPACE)
-        self._catalog.create_namespace_if_not_exists(NAMESPACE)
         for table in TABLES.values():
             known = self._find(table.name)
             if known is None:
