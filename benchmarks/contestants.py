@@ -68,7 +68,7 @@ CONTESTANTS: Mapping[str, Contestant] = {
     "encore-streamed": Contestant(),
     "encore-spark": Contestant(spark="encore"),
     "implicit": Contestant(module="implicit"),
-    "sparse_dot_topn": Contestant(module="sparse_dot_topn"),
+    "sparse_dot_topn": Contestant(module="sparse_dot_topn", most=1e11),
     "scikit-learn": Contestant(module="sklearn", most=1e10),
     "self-join": Contestant(spark="self-join", memory="8g", most=1e9),
     "columnSimilarities": Contestant(spark="columnSimilarities", memory="8g", most=1e9),
