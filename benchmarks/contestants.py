@@ -110,8 +110,8 @@ def _on_spark(name: str, contestant: Contestant, case: Case) -> dict[str, Any]:
         usage = submitted(words, log, master=master, archive=ARCHIVE, memory=contestant.memory, limit=case.limit)
     if failure := _failure(usage.state, log, case):
         return failure
-    found = dataset.dataset(lists).to_table(columns=["row", "similarity"])
-    rows, values = found["row"].cast(pa.int64()).to_numpy(), found["similarity"].to_numpy()
+    found = dataset.dataset(lists).to_table(columns=["item_id", "similarity"])
+    rows, values = found["item_id"].cast(pa.int64()).to_numpy(), found["similarity"].to_numpy()
     np.save(case.scores(name), ordered(rows, values, case.n, case.k - 1))
     took = {"seconds": usage.seconds, "cpu_seconds": usage.cpu_seconds, "peak_mib": usage.peak_mib}
     stored = sum(file.stat().st_size for file in scratch.rglob("*.parquet"))

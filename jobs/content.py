@@ -4,8 +4,7 @@ The matrices that it writes are the parts of a content vector, which `jobs.matri
 `vectors_<model>` of items; of users `profile`, in the features of their items, and `facts`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import reduce
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +13,8 @@ import scipy.sparse as sp
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.matrix import ENTRIES, Rows, write_blocks
+from jobs.layout import write_blocks
+from jobs.matrix import ENTRIES, Rows
 from jobs.night import Night
 from jobs.numbering import numbered
 from jobs.spark import hadoop, read
@@ -34,7 +34,8 @@ def write_items(spark: SparkSession, night: Night, rows: DataFrame, count: int, 
     items = read(spark, night.tonight("items"), TABLES["items"].schema).join(rows, on="item_id", how="inner")
     found = items.select("row", *TEXTS).mapInArrow(_terms, FOUND)
     parts = {"text": _weighted(spark, found, count, f"{folder}/terms"), **_vectors(spark, night, rows)}
-    return _write(parts, folder, night.domain.block_rows)
+    write_blocks(parts, folder, night.domain.block_rows)
+    return tuple(parts)
 
 
 def write_users(
@@ -53,7 +54,8 @@ def write_users(
     known = F.array_compact(F.array(*(F.concat(F.lit(f"{name}:"), fact) for name, fact in facts.items())))
     found = people.select("row", F.explode(known).alias("term"), F.lit(1.0).alias("value"))
     parts = {"profile": profile, "facts": _weighted(spark, found, count, f"{folder}/facts")}
-    return _write(parts, folder, night.domain.block_rows)
+    write_blocks(parts, folder, night.domain.block_rows)
+    return tuple(parts)
 
 
 def _terms(batches: Batches) -> Batches:
@@ -122,10 +124,3 @@ def _content(items: Rows, wanted: npt.NDArray[np.int32]) -> sp.csr_array:
         found.append(unit(block.matrix[there]))
     found.append(sp.csr_array((1, items.features)))  # for those of which nothing is known: place -1
     return sp.csr_array(sp.vstack(found, format="csr"))[place]
-
-
-def _write(parts: Mapping[str, DataFrame], folder: str, block_rows: int) -> tuple[str, ...]:
-    """Writes matrices in one go; returns their names."""
-    named = [frame.select(F.lit(name).alias("matrix"), "row", "feature", "value") for name, frame in parts.items()]
-    write_blocks(reduce(lambda some, more: some.union(more), named), folder, block_rows)
-    return tuple(parts)

@@ -1,4 +1,6 @@
-"""Sparse matrices on storage, as blocks of rows in Parquet: written by Spark, read by the tasks that compare rows.
+"""Sparse matrices on storage, as blocks of rows in Parquet: what the tasks that compare rows read.
+
+`jobs/layout.py` writes them.
 
 <folder>/blocks/block=<name>.<b>/*.parquet     entries of block_rows rows from b · block_rows on
 <folder>/counts/matrix=<name>/*.parquet        how many rows hold each feature
@@ -21,46 +23,17 @@ from models.hybrid import hybrid, side_by_side
 from models.neighbours import RowBlock
 
 ENTRIES = pa.schema([("row", pa.int32()), ("feature", pa.int32()), ("value", pa.float64())])
-STORED = "row int, feature int, value double, age_days double, block string"
+STORED = ENTRIES.append(pa.field("age_days", pa.float64()))
 COUNTS = pa.schema([("feature", pa.int32()), ("rows", pa.int64())])
 MOST_ENTRIES = 1 << 24  # of a matrix in one block: at 110 bytes each, measured, 1.7 GiB while it is read and compared
 
 Ints = npt.NDArray[np.int64]
 
 
-def write_blocks(entries: DataFrame, folder: str, block_rows: int) -> None:
-    """Adds entries (matrix, row, feature, value, …) of some matrices, without zeros, sorted by row and feature.
-
-    A value that is NaN or infinite is an error that names it.
-    """
-    wrong = F.concat(F.lit("similarity: values must be finite, got "), "value", F.lit(" in row "), "row")
-    infinite = F.isnan("value") | (F.abs("value") == float("inf"))
-    placed = entries.where("value <> 0").withColumns(
-        {
-            "row": F.col("row").cast("int"),
-            "feature": F.col("feature").cast("int"),
-            "value": F.when(infinite, F.raise_error(wrong)).otherwise(F.col("value")).cast("double"),
-            # One column, which no optimiser takes for a constant: it would drop that from the order, and then Spark
-            # sorts by the partition alone when it writes.
-            "block": F.concat("matrix", F.lit("."), F.floor(F.col("row") / block_rows)),
-        }
-    )
-    ordered = placed.drop("matrix").repartition("block").sortWithinPartitions("block", "row", "feature")
-    ordered.write.mode("append").partitionBy("block").parquet(hadoop(f"{folder}/blocks"))
-
-
-def write_counts(spark: SparkSession, folder: str) -> None:
-    """Counts what was written, of all matrices at once."""
-    if folders(f"{folder}/blocks"):
-        written = spark.read.schema(STORED).parquet(hadoop(f"{folder}/blocks"))
-        matrix = F.substring_index("block", ".", 1).alias("matrix")
-        counts = written.groupBy(matrix, "feature").agg(F.count("*").alias("rows"))
-        counts.write.partitionBy("matrix").parquet(hadoop(f"{folder}/counts"))
-
-
 def matrix(spark: SparkSession, folder: str, name: str) -> DataFrame:
     """The entries of a matrix: (row, feature, value, age_days), the last null where it was not written."""
-    stored = spark.read.schema(STORED).parquet(hadoop(f"{folder}/blocks"))
+    columns = "row int, feature int, value double, age_days double, block string"
+    stored = spark.read.schema(columns).parquet(hadoop(f"{folder}/blocks"))
     return stored.where(F.substring_index("block", ".", 1) == name).drop("block")
 
 
@@ -121,11 +94,6 @@ class Rows:
 
     def _entries(self, name: str, number: int) -> tuple[npt.NDArray[np.int32], sp.csr_array]:
         entries = read(listing(f"{self.folder}/blocks/block={name}.{number}", ".parquet"), ENTRIES)
-        if entries.num_rows > MOST_ENTRIES:
-            raise MemoryError(
-                f"similarity: block {number} of {name} has {entries.num_rows} entries, a task has memory for "
-                f"{MOST_ENTRIES}; lower block_rows of the domain, or set max_events_per_item"
-            )
         row = entries["row"].to_numpy()
         starts = np.flatnonzero(np.diff(row, prepend=-1))
         indptr = np.append(starts, len(row)).astype(np.int32)  # 64 bits would make the indices as wide

@@ -5,18 +5,19 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from jobs.matrix import Rows
 from jobs.numbering import Numbered
 from jobs.pieces import Piece, Size, cost, owned, pieces, work
+from jobs.storage.files import create_folder
+from jobs.storage.frames import write_batches
 from models.neighbours import Measure, stream_neighbours
 from schemas.tables import TABLES
 
-TASKS_A_CORE = 3
-BATCH_ROWS = 4096
-SQL_TYPES = {pa.string(): "string", pa.int32(): "int", pa.float32(): "float"}
+TASKS_A_CORE = 2  # more of them even out what cores do beside; each reads all blocks
+BATCH_ROWS = 1 << 14  # whose neighbours are named at once
 
 
 class Comparison(NamedTuple):
@@ -28,33 +29,46 @@ class Comparison(NamedTuple):
     shrinkage: float
 
 
-def neighbours(spark: SparkSession, compared: Sequence[Comparison], ids: Numbered, entity: str, k: int) -> DataFrame:
-    """(method, <entity>_id, rank, similar_<entity>_id, similarity), in this order within each partition."""
-    schema = lists_schema(entity)
-    sql = ", ".join(f"{field.name} {SQL_TYPES[field.type]}" for field in schema)
+class Columns(NamedTuple):
+    """The table that tasks write: <entity>_similarity, with the same domain and ds in all rows."""
+
+    entity: str
+    domain: str
+    ds: str
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Its columns."""
+        return TABLES[f"{self.entity}_similarity"].schema
+
+
+def write_neighbours(
+    spark: SparkSession, compared: Sequence[Comparison], ids: Numbered, k: int, folder: str, table: Columns
+) -> None:
+    """Writes the k nearest of all rows by each method, a file a task: the rows of a similarity table, in its order.
+
+    Tasks write themselves, under the same names if they are tried again: through the JVM it takes as long as comparing.
+    """
+    create_folder(folder)  # also where there is nothing to write: then the table has no rows tonight
     sizes = measured(spark, compared)
     every = [sum(size.rows for size in found) for found in sizes]
     costs = [sum(size.cost for size in found) for found in sizes]
     if not sum(costs):
-        return spark.createDataFrame([], sql)
+        return
     a_task = sum(costs) / (TASKS_A_CORE * cores(spark))
     shares = [pieces(found, max(round(price / a_task), 1)) for found, price in zip(sizes, costs, strict=True)]
     tasks = [(n, piece) for n, share in enumerate(shares) for piece in share]
     threads = int(spark.conf.get("spark.task.cpus", "1") or 1)
 
-    def lists(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def write(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in numbers:
             for number in batch.column(0).to_pylist():
                 n, piece = tasks[number]
-                yield from nearest(compared[n], piece, every[n], ids, schema, k, threads)
+                found = nearest(compared[n], piece, every[n], ids, table, k, threads)
+                write_batches(found, table.schema, folder, f"part-{number:05d}")
+        yield from ()
 
-    return spark.range(0, len(tasks), 1, len(tasks)).mapInArrow(lists, sql)
-
-
-def lists_schema(entity: str) -> pa.Schema:
-    """The columns of the table that tasks make."""
-    names = ("method", f"{entity}_id", "rank", f"similar_{entity}_id", "similarity")
-    return pa.schema([pa.field(name, TABLES[f"{entity}_similarity"].schema.field(name).type) for name in names])
+    spark.range(0, len(tasks), 1, len(tasks)).mapInArrow(write, "done int").collect()
 
 
 def cores(spark: SparkSession) -> int:
@@ -88,7 +102,7 @@ def measured(spark: SparkSession, compared: Sequence[Comparison]) -> list[list[S
 
 
 def nearest(
-    one: Comparison, piece: Piece, every: int, ids: Numbered, schema: pa.Schema, k: int, threads: int
+    one: Comparison, piece: Piece, every: int, ids: Numbered, table: Columns, k: int, threads: int
 ) -> Iterator[pa.RecordBatch]:
     """The lists of the rows of a piece, in the order of their ids."""
     for queries in owned(one.rows, piece, every):
@@ -99,20 +113,22 @@ def nearest(
         )
         for low in range(0, len(queries.rows), BATCH_ROWS):
             part = slice(low, low + BATCH_ROWS)
-            yield named(one.method, queries.rows[part], found.indices[part], found.similarity[part], ids, schema)
+            yield named(one.method, queries.rows[part], found.indices[part], found.similarity[part], ids, table)
 
 
 def named(
-    method: str, rows: np.ndarray, indices: np.ndarray, similarity: np.ndarray, ids: Numbered, schema: pa.Schema
+    method: str, rows: np.ndarray, indices: np.ndarray, similarity: np.ndarray, ids: Numbered, table: Columns
 ) -> pa.RecordBatch:
     """Neighbours padded with -1 as rows of the table."""
     there = indices >= 0
     owner, place = np.nonzero(there)
-    columns = [
-        pa.array([method], pa.string()).take(pa.array(np.zeros(len(owner), np.int64))),
-        ids.names(rows).take(pa.array(owner)),
-        pa.array((place + 1).astype(np.int32)),
-        ids.names(indices[there]),
-        pa.array(similarity[there]),
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+    columns = {
+        "domain": pa.repeat(table.domain, len(owner)),
+        "ds": pa.repeat(table.ds, len(owner)),
+        "method": pa.repeat(method, len(owner)),
+        f"{table.entity}_id": ids.names(rows).take(pa.array(owner)),
+        "rank": pa.array((place + 1).astype(np.int32)),
+        f"similar_{table.entity}_id": ids.names(indices[there]),
+        "similarity": pa.array(similarity[there]),
+    }
+    return pa.RecordBatch.from_arrays([columns[name] for name in table.schema.names], schema=table.schema)

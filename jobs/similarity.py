@@ -19,16 +19,16 @@ from pyspark.sql import functions as F
 from jobs import content
 from jobs.errors import InputError
 from jobs.events import events, preferences, vocabulary
-from jobs.matrix import Rows, matrix, write_blocks, write_counts
-from jobs.neighbours import Comparison, neighbours
+from jobs.layout import write_blocks
+from jobs.matrix import Rows, matrix
+from jobs.neighbours import Columns, Comparison, write_neighbours
 from jobs.night import Attempt, Night
 from jobs.numbering import numbered
-from jobs.spark import session, write
+from jobs.spark import session
 from jobs.storage.files import delete_folder
 from jobs.weighting import weightings
 from models.neighbours import Measure
 from schemas.methods import CONTENT, COSINE, HYBRID, JACCARD, LOG_LIKELIHOOD, Method
-from schemas.tables import TABLES
 
 EVENTS = "events"  # the matrix of the preferences as they are
 MEASURES: Mapping[str, Measure] = {
@@ -63,12 +63,9 @@ def _compute(night: Night, attempt: Attempt, entity: str, feature: str) -> None:
     if any(method.measure in (CONTENT, HYBRID) for method in methods.values()):
         known = write_content(spark, night, rows, ids.count, entity, folder)
         attempt.facts["alpha"] = alpha(night)
-    write_counts(spark, folder)
     compared = [comparison(name, method, known, night, folder) for name, method in methods.items()]
-    lists = neighbours(spark, compared, ids, entity, night.domain.neighbours)
-    name = f"{entity}_similarity"
-    named = lists.withColumns({"domain": F.lit(night.run.domain), "ds": F.lit(night.ds)})
-    write(named, attempt.folder(name), TABLES[name].schema)  # each task's lists are in the order of the key already
+    table = Columns(entity, night.run.domain, night.ds)
+    write_neighbours(spark, compared, ids, night.domain.neighbours, attempt.folder(f"{entity}_similarity"), table)
     delete_folder(folder)
 
 
@@ -82,10 +79,10 @@ def write_events(
         values = limited(values, domain.max_events_per_item, attempt)
     names = vocabulary(spark, night, feature).withColumnRenamed(f"{feature}_row", "feature")
     entries = values.join(rows, on=f"{entity}_id", how="inner").join(names, on=f"{feature}_id", how="inner")
-    columns = [F.lit(EVENTS).alias("matrix"), "row", "feature", "value"]
+    columns = ["row", "feature", "value"]
     if any("recency" in Method.named(name).weightings for name in getattr(domain, f"{entity}_methods")):
         columns.append(age_days(night.ds, f"domains.{domain.name}.{entity}_methods").alias("age_days"))
-    write_blocks(entries.select(*columns), folder, domain.block_rows)
+    write_blocks({EVENTS: entries.select(*columns)}, folder, domain.block_rows)
 
 
 def limited(values: DataFrame, most: int, attempt: Attempt) -> DataFrame:
@@ -119,12 +116,12 @@ def write_weighted(spark: SparkSession, night: Night, methods: Iterable[Method],
     """Writes a matrix for each chain of weightings that a method asks for."""
     known = weightings(rows, night.domain.half_life_days)
     chains = sorted({weighted(method) for method in methods if method.weightings or method.measure in SETS})
-    frames = []
-    for chain in chains:
-        entries = reduce(lambda frame, name: known[name](frame), chain.split("-"), matrix(spark, folder, EVENTS))
-        frames.append(entries.select(F.lit(chain).alias("matrix"), "row", "feature", "value"))
-    if frames:
-        write_blocks(reduce(lambda some, more: some.union(more), frames), folder, night.domain.block_rows)
+    matrices = {
+        chain: reduce(lambda frame, name: known[name](frame), chain.split("-"), matrix(spark, folder, EVENTS))
+        for chain in chains
+    }
+    if matrices:
+        write_blocks({n: m.drop("age_days") for n, m in matrices.items()}, folder, night.domain.block_rows)
 
 
 def weighted(method: Method) -> str:
@@ -140,7 +137,6 @@ def write_content(
         return content.write_items(spark, night, rows, count, folder)
     items = vocabulary(spark, night, "item").withColumnRenamed("item_row", "row")
     names = content.write_items(spark, night, items, items.count(), f"{folder}/items")
-    write_counts(spark, f"{folder}/items")
     return content.write_users(spark, night, rows, count, Rows(f"{folder}/items", "", names), folder)
 
 

@@ -28,6 +28,8 @@ START_SECONDS = 120
 STOP_SECONDS = 20
 ARCHIVE_SECONDS = 60
 JAVA_OPTIONS = "spark.driver.extraJavaOptions"
+# Without them Arrow checks the bounds of every value on its way to Python: most of the time of a transfer.
+ARROW_OPTIONS = "-Darrow.enable_unsafe_memory_access=true -Darrow.enable_null_check_for_get=false"
 log = logging.getLogger(__name__)
 
 # What the jobs rely on, whatever a deployment adds in [spark] of ENCORE_CONFIG.
@@ -41,7 +43,8 @@ CONFIGURATION = {
     "spark.sql.parquet.compression.codec": "zstd",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "100000",
     # A short-lived JVM on few cores: the second compiler tier and a parallel collector cost more than they give.
-    JAVA_OPTIONS: "-XX:+UseSerialGC -XX:TieredStopAtLevel=1",
+    JAVA_OPTIONS: f"-XX:+UseSerialGC -XX:TieredStopAtLevel=1 {ARROW_OPTIONS}",
+    "spark.executor.extraJavaOptions": ARROW_OPTIONS,
 }
 
 

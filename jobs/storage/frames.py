@@ -1,6 +1,6 @@
 """Parquet files of a table as Arrow, and back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 from pyarrow import parquet as pq
@@ -34,9 +34,21 @@ def write(table: pa.Table, folder: str, name: str = "part-0", group_rows: int | 
 
     group_rows: rows of a row group, the least that a reader looks for and reads; None for Arrow's 1,048,576.
     """
+    return write_batches([table], table.schema, folder, name, group_rows)
+
+
+def write_batches(
+    batches: Iterable[pa.RecordBatch | pa.Table],
+    schema: pa.Schema,
+    folder: str,
+    name: str,
+    group_rows: int | None = None,
+) -> str:
+    """The same for rows that come in batches; one is in memory at a time."""
     create_folder(folder)
     address = f"{folder}/{name}.parquet"
     fs, path = filesystem(address)
-    with fs.open_output_stream(path) as sink:
-        pq.write_table(table, sink, compression="zstd", row_group_size=group_rows)
+    with fs.open_output_stream(path) as sink, pq.ParquetWriter(sink, schema, compression="zstd") as writer:
+        for batch in batches:
+            writer.write(batch, row_group_size=group_rows)
     return address

@@ -12,11 +12,14 @@ from pyspark.sql import DataFrame, SparkSession
 from jobs import neighbours as tasks
 from jobs import similarity
 from jobs.events import preferences
-from jobs.matrix import Rows, write_blocks, write_counts
-from jobs.neighbours import Comparison, neighbours
+from jobs.layout import write_blocks
+from jobs.matrix import Rows
+from jobs.neighbours import Columns, Comparison, write_neighbours
 from jobs.night import Attempt
 from jobs.numbering import Numbered, numbered
 from jobs.similarity import limited
+from jobs.storage.files import listing
+from jobs.storage.frames import read
 from schemas.methods import Method
 
 Lists = dict[str, list[tuple[str, float]]]
@@ -32,9 +35,9 @@ def dense_lists(matrix: np.ndarray, k: int) -> dict[int, list[tuple[int, float]]
     return {i: [(int(j), float(cosine[i, j])) for j in order[i][:k] if cosine[i, j] > 0] for i in range(len(matrix))}
 
 
-def entries(session: SparkSession, matrix: np.ndarray, name: str = "events") -> DataFrame:
-    cells = [(name, int(i), int(j), float(matrix[i, j])) for i, j in zip(*np.nonzero(matrix), strict=True)]
-    return session.createDataFrame(cells, "matrix string, row long, feature long, value double")
+def entries(session: SparkSession, matrix: np.ndarray) -> dict[str, DataFrame]:
+    cells = [(int(i), int(j), float(matrix[i, j])) for i, j in zip(*np.nonzero(matrix), strict=True)]
+    return {"events": session.createDataFrame(cells, "row long, feature long, value double")}
 
 
 def row_ids(session: SparkSession, count: int, folder: str) -> Numbered:
@@ -44,17 +47,20 @@ def row_ids(session: SparkSession, count: int, folder: str) -> Numbered:
 
 def spark_lists(session: SparkSession, matrix: np.ndarray, folder: str, k: int, block_rows: int = 4096) -> Lists:
     write_blocks(entries(session, matrix), folder, block_rows)
-    write_counts(session, folder)
     compared = [Comparison("cosine", Rows(folder, "events"), "cosine", 0.0)]
-    return by_item(neighbours(session, compared, row_ids(session, len(matrix), f"{folder}/ids"), "item", k))
+    return lists(session, compared, row_ids(session, len(matrix), f"{folder}/ids"), k, f"{folder}/lists")
 
 
-def by_item(lists: DataFrame) -> Lists:
+def lists(session: SparkSession, compared: list[Comparison], ids: Numbered, k: int, folder: str) -> Lists:
+    table = Columns("item", "movies", "2026-03-01")
+    write_neighbours(session, compared, ids, k, folder, table)
     found: Lists = {}
-    for row in sorted(lists.collect(), key=lambda row: (row.item_id, row.rank)):
-        similar = found.setdefault(row.item_id, [])
-        assert row.rank == len(similar) + 1
-        similar.append((row.similar_item_id, row.similarity))
+    for row in read(listing(folder, ".parquet"), table.schema).to_pylist():  # in the order of the files
+        assert (row["domain"], row["ds"], row["method"]) == ("movies", "2026-03-01", "cosine")
+        similar = found.setdefault(row["item_id"], [])
+        assert row["rank"] == len(similar) + 1
+        similar.append((row["similar_item_id"], row["similarity"]))
+    assert list(found) == sorted(found, key=str.encode)
     return found
 
 
@@ -107,9 +113,8 @@ def test_equal_similarities_come_in_the_order_of_the_ids(session: SparkSession, 
     ids = ["10", "9", "a", "B", "ä"]
     names = numbered(session.createDataFrame([(i,) for i in ids], "item_id string"), "item_id", f"{folder}/ids")
     write_blocks(entries(session, np.ones((5, 1))), folder, 4096)
-    write_counts(session, folder)
     compared = [Comparison("cosine", Rows(folder, "events"), "cosine", 0.0)]
-    found = by_item(neighbours(session, compared, names, "item", 9))
+    found = lists(session, compared, names, 9, f"{folder}/lists")
     assert [similar for similar, _ in found["9"]] == ["10", "B", "a", "ä"]
     assert sum(map(len, found.values())) == len(list(itertools.permutations(ids, 2)))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from jobs import matrix, pieces
+from jobs import pieces
 from jobs.matrix import COUNTS, ENTRIES, Rows
 from jobs.pieces import Size, cost, owned, work
 from jobs.storage import frames
@@ -74,9 +74,3 @@ def test_a_task_takes_no_more_rows_at_once_than_it_has_memory_for(
     assert len(passes) > 1
     assert max(held) < most + largest
     assert [row for block in passes for row in block.rows.tolist()] == [row for row in range(ROWS) if row != 60]
-
-
-def test_a_block_too_large_for_memory_is_an_error(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matrix, "MOST_ENTRIES", 50)
-    with pytest.raises(MemoryError, match=r"block 0 of events has \d+ entries, a task has memory for 50; lower block_"):
-        rows.block(0)
