@@ -33,7 +33,7 @@ def night(domain: str) -> list[JobOperator]:
     form = ["{{ '--top-k=%d' % params.top_k if params.top_k else '' }}", "--models={{ params.models | join(',') }}"]
     pin = job("pin", domain, *form, "--trigger={{ dag_run.run_type.value }}", when=asked)
     clean, vocabulary, sequences = (job(name, domain, pool="spark") for name in ("clean", "vocabulary", "sequences"))
-    # One success before is enough. Airflow's own rule for this, all_done_min_one_success, skips as soon as one skips.
+    # One success before is enough. Airflow's own all_done_min_one_success skips as soon as one skips.
     some = {"one_upstream": True, "trigger_rule": TriggerRule.ALL_DONE}
     similarities = [job(f"{entity}_similarity", domain, pool="spark", **some) for entity in ("item", "user")]
     train = {name: job("train", domain, f"--model={name}", **training(name)) for name in MODELS if name != ENSEMBLE}

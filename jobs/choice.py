@@ -10,7 +10,6 @@ from models.bootstrap import LEVEL, intervals
 from models.popularity import Popularity
 from schemas.domains import Domain
 
-CHAMPION = "champion"
 RESAMPLES = 2000
 Floats = npt.NDArray[np.float64]
 

@@ -18,8 +18,9 @@ import scipy.sparse as sp
 
 from jobs import job
 from jobs.errors import ContractError, InputError
-from jobs.held_out import catalogue, ids, split, split_name
+from jobs.held_out import Ids, catalogue, ids, split, split_name
 from jobs.night import Attempt, Night, night_parser
+from jobs.reigning import trained_before
 from jobs.serving import audience, serving
 from jobs.storage.files import download
 from jobs.storage.frames import write
@@ -33,6 +34,7 @@ from models.ranking import serve
 from models.registry import REGISTRY
 from models.serving import Serving
 from models.training import HeldOut, TrainingData
+from models.vocabulary import VocabularyError
 from schemas.tables import TABLES
 from schemas.working import TRAIN, USER_METRICS
 
@@ -63,7 +65,7 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     test = offered(parts.test, how)
     if not len(test.users):
         log.warning("no user has held-out items; there is nothing to judge models on")
-    for name, model in candidates(night, TrainingData(parts.train)):
+    for name, model in candidates(night, TrainingData(parts.train), known):
         served = serve(model, how, test, max(LENGTHS))
         values = judged(served, test, about)
         write(rows(night, name, served, values, how), attempt.folder("metrics"), name)
@@ -80,8 +82,9 @@ def offered(test: HeldOut, how: Serving) -> HeldOut:
     return HeldOut(test.users[kept], test.histories.take(kept), sp.csr_array(relevant[kept]))
 
 
-def candidates(night: Night, train: TrainingData) -> Iterator[tuple[str, Recommender]]:
-    """Every model that the run trained, one at a time, and recent popularity even if it did not."""
+def candidates(night: Night, train: TrainingData, known: Ids) -> Iterator[tuple[str, Recommender]]:
+    """Every model that the run trained, one at a time, and recent popularity even if it did not; the reigning champion
+    also with the settings of before."""
     trained = artifacts(night)
     if not trained:
         raise InputError(f"{night.run.domain} {night.ds}: no model of run {night.run.run_id} was trained")
@@ -89,7 +92,9 @@ def candidates(night: Night, train: TrainingData) -> Iterator[tuple[str, Recomme
         yield Popularity.name, Popularity().fit(train)
     for name, address in trained.items():
         require_unseen(night, name)
-        yield name, load(name, address)
+        yield name, load(name, address, known)
+    for name, facts in trained_before(night).items():
+        yield name, load(facts["model"], facts["artifact"], known)
 
 
 def artifacts(night: Night) -> dict[str, str]:
@@ -109,11 +114,14 @@ def require_unseen(night: Night, name: str) -> None:
         )
 
 
-def load(name: str, address: str) -> Recommender:
-    """A trained model."""
+def load(name: str, address: str, known: Ids | None = None) -> Recommender:
+    """A trained model; InputError where its item rows are not those of `known`."""
     with tempfile.TemporaryDirectory() as folder:
         download(address, folder)
-        return REGISTRY[name].load(Path(folder))
+        try:
+            return REGISTRY[name].load(Path(folder), None if known is None else known.items.to_pylist())
+        except VocabularyError as error:
+            raise InputError(f"{address}: {error}") from error
 
 
 def judged(served: Served, test: HeldOut, about: Items) -> dict[Key, Floats]:

@@ -1,26 +1,28 @@
 """Chooses the champion, or refuses the night: what is published must deserve it.
 
-The reigning champion is that of the last complete night; tonight's model of that name stands for it. A challenger takes
-its place only where its NDCG@10 is better on the same users beyond the interval, and no guard metric falls past its
-limit. Refused, with exit code 3, is a night whose events are not like those before (jobs/drift.py), or whose best
-candidate is worse than recent popularity beyond the interval: metrics and models are published, the old lists stay.
-Rules and reasons: docs/evaluation.md.
+The reigning champion is that of the last complete night; tonight's model of that name and settings stands for it
+(jobs/reigning.py). A challenger takes its place only where its NDCG@10 is better on the same users beyond the interval,
+and no guard metric falls past its limit. Refused, with exit code 3, is a night whose events are not like those before
+(jobs/drift.py), or whose best candidate is worse than recent popularity beyond the interval: metrics and models are
+published, the old lists stay. Rules and reasons: docs/evaluation.md.
 """
 
 import argparse
 import json
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from jobs import job
-from jobs.choice import CHAMPION, Choice, Judged, choose
+from jobs.choice import Choice, Judged, choose
 from jobs.drift import Drift, drift
 from jobs.errors import InputError, RefusedError
 from jobs.evaluate import ALL, GATE, artifacts
 from jobs.night import Attempt, Night, night_parser
+from jobs.reigning import CHAMPION, name_of, reigning, trained_before
 from jobs.storage.frames import read, write
 from schemas.tables import TABLES
 from schemas.working import USER_METRICS
@@ -49,27 +51,20 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
         log.info("%s %.3f (ordinary: %.3f to %.3f)", found.metric, found.value, found.low, found.high)
     if not drifts:
         log.info("too few nights before this one: drift is not judged")
-    champion = reigning(night)
-    choice = choose(judged(night), list(artifacts(night)), champion["model"] if champion else None, night.domain)
+    champion, old = reigning(night), trained_before(night)
+    choice = choose(judged(night), [*artifacts(night), *old], name_of(champion, old), night.domain)
     reasons = [found.reason for found in drifts if found.reason] + ([choice.refusal] if choice.refusal else [])
-    rows = [model_row(night, name, choice, "; ".join(reasons), champion) for name in night.models]
+    rows = [model_row(night, name, choice, "; ".join(reasons), old) for name in [*night.models, *old]]
     write(pa.Table.from_pylist(rows, schema=TABLES["models"].schema), attempt.folder("models"))
     if drifts:
         measured = [metric_row(night, found) for found in drifts]
         write(pa.Table.from_pylist(measured, schema=TABLES["metrics"].schema), attempt.folder("metrics"))
     if reasons:
         raise RefusedError("; ".join(reasons))
-    attempt.facts |= {"champion": choice.champion, "reason": choice.reasons[choice.champion]}
-    log.info("champion: %s, %s", choice.champion, choice.reasons[choice.champion])
-
-
-def reigning(night: Night) -> dict[str, Any] | None:
-    """The row of `models` of the last complete night's champion, as the run pinned it; None where there is none."""
-    runs = read(night.history("runs"), TABLES["runs"].schema, columns=["ds", "state"]).to_pylist()
-    complete = {row["ds"] for row in runs if row["state"] == "complete"}
-    models = read(night.history("models"), TABLES["models"].schema).to_pylist()
-    champions = [row for row in models if row["status"] == CHAMPION and row["ds"] in complete]
-    return max(champions, key=lambda row: row["ds"], default=None)
+    name, reason = choice.champion, choice.reasons[choice.champion]
+    facts = old[name] if name in old else night.run.entry(f"train_{name}").facts
+    attempt.facts |= {"champion": facts.get("model", name), "artifact": facts["artifact"], "reason": reason}
+    log.info("champion: %s, %s", name, reason)
 
 
 def judged(night: Night) -> Judged:
@@ -88,20 +83,21 @@ def judged(night: Night) -> Judged:
     return Judged(by_user, new[models == first], overall, night.seed)
 
 
-def model_row(night: Night, name: str, choice: Choice, refused: str, champion: dict[str, Any] | None) -> dict[str, Any]:
+def model_row(
+    night: Night, name: str, choice: Choice, refused: str, old: Mapping[str, dict[str, Any]]
+) -> dict[str, Any]:
     """One row of `models`."""
     entry = night.run.find(f"train_{name}")
     row: dict[str, Any] = {"domain": night.run.domain, "ds": night.ds, "model": name}
-    if entry is None or entry.state != "done":
+    if name not in old and (entry is None or entry.state != "done"):
         return row | {"status": "failed", "reason": (entry.error if entry else None) or "it was not trained"}
-    configuration = json.dumps(entry.facts.get("config"), sort_keys=True)
+    facts = old[name] if name in old else night.run.entry(f"train_{name}").facts
     status, reason = "challenger", choice.reasons[name]
     if name == choice.champion:
         status, reason = ("refused", f"{refused}; {reason}") if refused else (CHAMPION, reason)
-    if champion and champion["model"] == name and champion["configuration"] not in (None, configuration):
-        reason += f"; its configuration was {champion['configuration']}"
-    facts = {column: entry.facts[column] for column in ("artifact", "checksum", "train_seconds")}
-    return row | {"status": status, "reason": reason, "configuration": configuration} | facts
+    kept = {column: facts[column] for column in ("artifact", "checksum", "train_seconds")}
+    configuration, settings = (json.dumps(facts.get(key), sort_keys=True) for key in ("config", "settings"))
+    return row | {"status": status, "reason": reason, "configuration": configuration, "settings": settings} | kept
 
 
 def metric_row(night: Night, found: Drift) -> dict[str, Any]:

@@ -23,6 +23,7 @@ def run(task: str, compute: Compute, args: argparse.Namespace) -> int:
 
     An error is recorded before it is raised, so that the run's manifest says why it ended.
     """
+    settings.share_gpu()
     night = open_night(settings.load(), args)
     attempt = Attempt(task, night.run.new_attempt(task))
     started = time.perf_counter()

@@ -24,6 +24,7 @@ from schemas.tables import TABLES
 log = logging.getLogger(__name__)
 COMPLETE = "complete"
 LISTS = "recommend"
+FOR_USERS = (LISTS, "continuations")  # what a refused night keeps from being replaced
 NEEDED = ("pin", "clean", "vocabulary", "item_similarity", "user_similarity", "sequences", "evaluate", "gate", LISTS)
 
 
@@ -42,7 +43,7 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     entries = night.run.entries()
     require_done(night.run, entries)
     state = REFUSED if entries["gate"].state == REFUSED else COMPLETE
-    counted = {task: entry for task, entry in entries.items() if state == COMPLETE or task != LISTS}
+    counted = {task: entry for task, entry in entries.items() if state == COMPLETE or task not in FOR_USERS}
     files, rows = written(standing(counted))
     contracts.check(night, files)
     sequence = next_sequence(night)

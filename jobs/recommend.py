@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs import job
-from jobs.evaluate import artifacts, load
+from jobs.evaluate import load
 from jobs.held_out import Ids, all_events, catalogue, ids
 from jobs.night import Attempt, Night, night_parser
 from jobs.serving import audience, serving
@@ -76,8 +76,8 @@ def inputs(night: Night) -> tuple[Recommender, Ids, Histories, Catalogue]:
     """The champion, after it has learned all events, and what it learned them from."""
     known = ids(night)
     histories, items = all_events(night, known), catalogue(night, known)
-    name = night.run.entry("gate").facts["champion"]
-    champion = load(name, artifacts(night)[name]).go_on(TrainingData(histories, items, seed=night.seed))
+    chosen = night.run.entry("gate").facts
+    champion = load(chosen["champion"], chosen["artifact"]).go_on(TrainingData(histories, items, seed=night.seed))
     return champion, known, histories, items
 
 

@@ -68,6 +68,12 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     )
 
 
+def share_gpu() -> None:
+    """Lets Keras' backends take a GPU's memory as they need it, not all at once; what the environment says stands."""
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+
+
 def address(place: str | Path) -> str:
     """A path made absolute behind file://, unescaped as Spark and Iceberg take it; other URIs without a last slash."""
     text = str(place).rstrip("/") or "/"

@@ -6,23 +6,28 @@ import logging
 import shutil
 import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from jobs import item_vectors, job
 from jobs.errors import InputError
 from jobs.evaluate import artifacts, load, require_unseen
-from jobs.held_out import catalogue, ids, split
+from jobs.held_out import Ids, Split, catalogue, ids, split
 from jobs.night import Attempt, Night, night_parser
+from jobs.reigning import FACT, before, settings_before
 from jobs.settings import override
 from jobs.storage.files import upload
 from jobs.storage.frames import write
+from jobs.warm_start import warm_start
 from models.base import Recommender
+from models.event_file import CURVES
 from models.registry import REGISTRY
-from models.training import TrainingData
+from models.training import TrainingData, UnlearnableError
 from schemas.names import ENSEMBLE, NEURAL
 from schemas.working import TRAIN
 
+PRECISIONS = {"auto": None, "float32": False, "mixed_bfloat16": True}
 log = logging.getLogger(__name__)
 
 
@@ -31,6 +36,12 @@ def parser() -> argparse.ArgumentParser:
     parser = night_parser("train", __doc__)
     parser.add_argument("--model", required=True, choices=list(REGISTRY), help="which one")
     parser.add_argument("--require-gpu", action="store_true", help="fail at once where Keras finds no GPU")
+    parser.add_argument(
+        "--precision",
+        choices=list(PRECISIONS),
+        default="auto",
+        help="what networks compute in; auto: bfloat16 with float32 weights on a GPU, else float32",
+    )
     return parser
 
 
@@ -39,42 +50,74 @@ def main(args: argparse.Namespace) -> int:
     return job.run(f"train_{args.model}", compute, args)
 
 
+@dataclass(frozen=True)
+class Material:
+    """What all trainings of the task learn from: ids by row, tonight's events in three parts, and what `fit` takes."""
+
+    known: Ids
+    parts: Split
+    data: TrainingData
+
+
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
-    """Reads the training events, fits, saves; an attempt that was killed is gone on with."""
+    """Reads the training events, fits, saves; the reigning champion also with the settings that it reigns with."""
     if args.require_gpu:
         require_gpu(args.model)
     known = ids(night)
     parts = split(night, known)
     if not len(parts.train.items):
         raise InputError(f"{night.run.domain} {night.ds}: no training events; import more than the test share holds")
-    started = time.perf_counter()
     workspace = Path(night.settings.state) / "training" / night.run.domain / night.run.run_id / args.model
-    workspace.mkdir(parents=True, exist_ok=True)
     data = TrainingData(
-        parts.train, catalogue(night, known), parts.validation, night.seed, workspace, others(night, args.model)
+        parts.train, catalogue(night, known), parts.validation, night.seed, workspace, others(night, args.model, known)
     )
-    try:
-        model = new_model(night, args.model).fit(data)
-    except ArithmeticError as error:  # the same again, were it tried again
-        raise InputError(f"{night.run.domain} {night.ds}: {error}") from error
-    seconds = time.perf_counter() - started
-    with tempfile.TemporaryDirectory() as folder:
-        model.save(Path(folder))
-        checksum = fingerprint(Path(folder))
-        upload(folder, attempt.folder("artifact"))
-    shutil.rmtree(workspace)
+    material = Material(known, parts, replace(data, mixed_precision=PRECISIONS[args.precision]))
+    asked = new_model(night, args.model).config
+    model, facts = trained(night, args.model, asked, material, attempt.folder("artifact"))
     if args.model == item_vectors.MODEL and (vectors := model.item_vectors()) is not None:
         write(item_vectors.table(night, known, vectors), attempt.folder("item_vectors"))
-    log.info("%s learned from %d events in %.2f s", args.model, len(parts.train.items), seconds)
-    attempt.facts |= {
-        "artifact": attempt.folder("artifact"),
-        "checksum": checksum,
-        "train_seconds": round(seconds, 3),
-        "config": (config := asdict(model.config)),
-        "learned": [TRAIN],  # the parts of the sequences: `evaluate` judges no artifact that knows more
-    }
-    if "alpha" in config:
-        attempt.facts["alpha"] = config["alpha"]  # for the hybrid of `item_similarity`
+    attempt.facts |= facts
+    if "alpha" in facts["config"]:
+        attempt.facts["alpha"] = facts["config"]["alpha"]  # for the hybrid of `item_similarity`
+    if (old := settings_before(night, args.model, asdict(asked))) is not None:
+        log.info("%s reigns with other settings; it is trained with them too: %s", args.model, old)
+        again = replace(material, data=replace(material.data, workspace=workspace.with_name(before(args.model))))
+        _, attempt.facts[FACT] = trained(night, args.model, old, again, attempt.folder(FACT))
+        shutil.rmtree(workspace.with_name(before(args.model)))
+    shutil.rmtree(workspace)  # not before: a retry would learn all anew
+
+
+def trained(
+    night: Night, name: str, config: Any, material: Material, folder: str
+) -> tuple[Recommender, dict[str, Any]]:
+    """A model that has learned, saved into `folder`, and its facts; an attempt that was killed is gone on with.
+
+    A network's curves, for TensorBoard, go into `<folder>_curves`.
+    """
+    known, data = material.known, material.data
+    assert data.workspace is not None
+    data.workspace.mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
+    start = warm_start(night, name, asdict(config), known, material.parts)
+    try:
+        model = REGISTRY[name](config).fit(replace(data, start=start.model if start else None))
+    except UnlearnableError as error:  # the same again, were it tried again
+        raise InputError(f"{night.run.domain} {night.ds}: {error}") from error
+    seconds = time.perf_counter() - started
+    with tempfile.TemporaryDirectory() as local:
+        model.save(Path(local), known.items.to_pylist())
+        checksum = fingerprint(Path(local))
+        upload(local, folder)
+    facts = {"artifact": folder, "checksum": checksum, "train_seconds": round(seconds, 3)}
+    facts |= {"config": asdict(model.config), "settings": asdict(config)}
+    facts["learned"] = [TRAIN]  # parts of the sequences: `evaluate` and `warm_start` take nothing that knows more
+    if name in NEURAL:
+        how = model.trained  # type: ignore[attr-defined]
+        facts |= {"trained": how._asdict(), "warm_from": start.address if start and how.warm else None}
+    if (curves := data.workspace / CURVES).exists():
+        upload(str(curves), f"{folder}_{CURVES}")
+    log.info("%s learned from %d events in %.2f s", name, len(data.histories.items), seconds)
+    return model, facts
 
 
 def new_model(night: Night, name: str) -> Recommender:
@@ -93,14 +136,14 @@ def require_gpu(model: str) -> None:
         raise InputError(f"--require-gpu: there is no GPU, only {device()}; run it on a worker of the gpu queue")
 
 
-def others(night: Night, name: str) -> dict[str, Recommender]:
+def others(night: Night, name: str, known: Ids) -> dict[str, Recommender]:
     """What the run trained, for the model that combines it."""
     if name != ENSEMBLE:
         return {}
     trained = {other: address for other, address in artifacts(night).items() if other != name}
     for other in trained:
         require_unseen(night, other)
-    return {other: load(other, address) for other, address in trained.items()}
+    return {other: load(other, address, known) for other, address in trained.items()}
 
 
 def fingerprint(folder: Path) -> str:

@@ -6,8 +6,10 @@ import keras
 from keras import ops
 
 from models.dropout import Dropout
+from models.lookup import looked_up
 
 FAR = -1e9  # added to the score of what may not be looked at
+BUCKETS = 32  # of differences in time: a positive int32 has 1 to 31 binary digits, and there is 0
 
 
 def dense(units: int, **settings: Any) -> keras.layers.Dense:
@@ -22,10 +24,48 @@ def visible(segments: Any) -> Any:
     return ops.where(ops.logical_and(own, place[:, None] >= place[None, :]), 0.0, FAR)[:, None]
 
 
+def digits(times: Any) -> Any:
+    """int32 [n, length, length]: how many binary digits τ_t - τ_s has, 0 where it is not positive.
+
+    times: int32 [n, length], τ, seconds.
+    """
+    left, count = ops.maximum(times[:, :, None] - times[:, None, :], 0), 0
+    for shift in (16, 8, 4, 2, 1):  # in whole numbers: a logarithm's rounding would decide at the powers of two
+        more = ops.cast(left >= 1 << shift, "int32") * shift
+        left, count = ops.right_shift(left, more), count + more
+    return count + left
+
+
+class RelativeBias(keras.layers.Layer):
+    """b[h, t, s] = p[h, t - s] + c[h, digits(τ_t - τ_s)], added to the scores of the query t and the key s ≤ t.
+
+    p by distance in places (as Raffel et al. 2020, without their buckets), c by the logarithm of the seconds between
+    two events (Li et al. 2020; Zhai et al. 2024). τ_t is when the query's event was, not when the next one is, which
+    those who recommend do not know. Both begin at 0.
+    """
+
+    def __init__(self, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+
+    def build(self, input_shape: Any) -> None:
+        """For `apart` [n, length, length]."""
+        self.by_place = self.add_weight(shape=(input_shape[1], self.heads), initializer="zeros", name="by_place")
+        self.by_time = self.add_weight(shape=(BUCKETS, self.heads), initializer="zeros", name="by_time")
+
+    def call(self, apart: Any) -> Any:
+        """float32 [n, heads, length, length] for apart int32 [n, length, length], of `digits`."""
+        place = ops.arange(apart.shape[1])
+        back = ops.maximum(place[:, None] - place[None, :], 0)
+        bias = looked_up(self.by_place, back) + looked_up(self.by_time, apart)
+        return ops.transpose(bias, (0, 3, 1, 2))
+
+
 class Attention(keras.layers.Layer):
     """softmax(Q Kᵀ / √d_h + mask) V in `heads` parts (Vaswani et al. 2017), without an output projection.
 
-    Q = x W_Q; K, V = y W_KV. x, y float32 [n, length, dim], mask float32 [n, 1, length, length] → [n, length, dim].
+    Q = x W_Q; K, V = y W_KV. x, y float32 [n, length, dim], mask float32 [n, 1 or heads, length, length], with what
+    else is added to the scores → [n, length, dim].
     """
 
     def __init__(self, dim: int, heads: int, dropout: float) -> None:

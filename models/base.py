@@ -4,6 +4,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -14,6 +15,7 @@ from models.histories import Histories, IntArray
 from models.nearest import nearest
 from models.top_k import Mask, Scores, TopK, top_products, top_scores
 from models.training import TrainingData
+from models.vocabulary import ItemIds, Vocabulary, VocabularyError
 
 __all__ = ["Mask", "Recommender", "Scores", "TopK", "filled"]
 BLOCK_USERS = 1024
@@ -125,19 +127,33 @@ class Recommender(ABC):
         if learned != histories.n_items:
             raise ValueError(f"{self.name} learned {learned} items, the histories have {histories.n_items}")
 
-    def save(self, folder: Path) -> None:
-        """Writes the model into a local folder: a manifest and the arrays."""
+    def manifest(self) -> dict[str, Any]:
+        """What is known of the model besides its arrays, as JSON values."""
+        versions = {"encore": version("encore"), "numpy": np.__version__}
+        return {"model": self.name, "config": asdict(self.config), "versions": versions}
+
+    def save(self, folder: Path, items: ItemIds | None = None) -> None:
+        """Writes the model into a local folder: the manifest and the arrays. items: the ids of its item rows, whose
+        fingerprint the manifest keeps."""
         folder.mkdir(parents=True, exist_ok=True)
         np.savez(folder / ARRAYS, allow_pickle=False, **self.arrays())
-        manifest = {"model": self.name, "config": asdict(self.config), "numpy": np.__version__}
-        (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
+        vocabulary = None if items is None else Vocabulary.of(items)._asdict()
+        (folder / MANIFEST).write_text(json.dumps(self.manifest() | {"vocabulary": vocabulary}, indent=1))
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """The model that `save` wrote. Raises ValueError where the folder holds another model."""
+    def load(cls, folder: Path, items: ItemIds | None = None) -> Self:
+        """The model that `save` wrote.
+
+        Raises ValueError where the folder holds another model, and VocabularyError where `items`, the ids by row, do
+        not begin with those that it was saved with.
+        """
         manifest = json.loads((folder / MANIFEST).read_text())
         if manifest["model"] != cls.name:
             raise ValueError(f"{folder}: holds the model {manifest['model']!r}, not {cls.name!r}")
+        if items is not None:
+            if manifest.get("vocabulary") is None:
+                raise VocabularyError(f"{cls.name} was saved without the fingerprint of its items; train it again")
+            Vocabulary(**manifest["vocabulary"]).require_begins(items, cls.name)
         model = cls(cls.Config(**manifest["config"]))
         with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
             model.restore(dict(arrays))

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from models.base import Recommender, Scores
 from models.histories import Histories, IntArray
 from models.knn import in_stripes
-from models.training import TrainingData
+from models.training import TrainingData, UnlearnableError
 from models.validation import quality, sampled
 
 RIDGES = (1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0)  # tried on validation in this order, until one is worse
@@ -80,10 +80,10 @@ class Ease(Recommender):
     n_items: int
 
     def fit(self, data: TrainingData) -> Self:
-        """Chooses λ where it is None, and solves. Raises ValueError for more items than `max_items`."""
+        """Chooses λ where it is None, and solves. Raises UnlearnableError for more items than `max_items`."""
         self.kept = frequent(data.histories, self.config.min_events)
         if len(self.kept) > self.config.max_items:
-            raise ValueError(
+            raise UnlearnableError(
                 f"ease.max_items = {self.config.max_items}, but {len(self.kept)} items have {self.config.min_events} "
                 f"training events or more, which would take {24 * len(self.kept) ** 2 / 2**30:.1f} GiB: raise "
                 "ease.max_items or ease.min_events, or leave the model out"

@@ -19,6 +19,7 @@ from models.registry import REGISTRY
 from models.top_k import top_scores
 from models.training import HeldOut, TrainingData
 from models.validation import PLACES, sampled
+from models.vocabulary import ItemIds
 
 MEMBERS = "members"
 CONSTANTS = (10.0, 3.0, 30.0)  # to choose from on validation; the first where there is none
@@ -140,17 +141,17 @@ class Ensemble(Recommender):
         self.weights, self.n_items = arrays["weights"], int(arrays["n_items"])
         self.names = arrays["names"].tolist()
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, items: ItemIds | None = None) -> None:
         """Writes the weights, and every member into a folder of its own below `members`."""
-        super().save(folder)
+        super().save(folder, items)
         for name, model in self.members.items():
-            model.save(folder / MEMBERS / name)
+            model.save(folder / MEMBERS / name, items)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path, items: ItemIds | None = None) -> Self:
         """The ensemble with its members; imports what these need."""
-        model = super().load(folder)
-        model.members = {name: REGISTRY[name].load(folder / MEMBERS / name) for name in model.names}
+        model = super().load(folder, items)
+        model.members = {name: REGISTRY[name].load(folder / MEMBERS / name, items) for name in model.names}
         return model
 
 

@@ -2,16 +2,17 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
 from keras import ops
 
 from models.base import Scores
+from models.dot_product import DotProduct
 from models.histories import Histories
 from models.losses import softmax_cross_entropy
-from models.neural import LEAST_STEPS, Neural
+from models.neural import LEAST_STEPS
 from models.packing import POSITION, SEGMENT, TARGET, Rows, batches, newest, packed
 
 
@@ -23,7 +24,7 @@ class NextItemLoss(keras.Model):
         self.network = network
 
     def call(self, rows: Any, training: bool = False) -> Any:
-        """Adds the loss of a batch int32 [rows, 4, length]."""
+        """Adds the loss of a batch int32 [rows, 4 or 5, length]."""
         hidden = self.network(rows, training=training)
         targets = ops.reshape(rows[:, TARGET], (-1,))
         real = ops.reshape(ops.cast(rows[:, SEGMENT] > 0, "float32"), (-1,))
@@ -34,13 +35,20 @@ class NextItemLoss(keras.Model):
         return loss
 
 
-class NextItem(Neural):
+class NextItem(DotProduct):
     """score(u, i) = h_u · e_i: h_u what the network makes of the user's last `length` items, e_i the item's embedding.
 
-    The network is a keras model from rows int32 [rows, 4, length] to float32 [rows, length, dim] with the embeddings as
-    `table`, which makes nothing of what is later in the row or in another segment. Its config has `length` and
-    `batch_rows`.
+    The network is a keras model from rows int32 [rows, 4, length], or 5 where it is `timed`, to float32 [rows, length,
+    dim] with the embeddings as `table`, which makes nothing of what is later in the row or in another segment. Its
+    config has `length` and `batch_rows`.
     """
+
+    bfloat16: ClassVar[bool] = True
+
+    @property
+    def timed(self) -> bool:
+        """Whether the network's rows have times."""
+        return False
 
     @abstractmethod
     def network_of(self, n_items: int) -> keras.Model:
@@ -58,7 +66,7 @@ class NextItem(Neural):
         """Every user's last `length` events that have a next one, packed, in random order."""
         pieces = packed(newest(histories, self.config.length, before=1), self.config.length, random)
         rows = min(self.config.batch_rows, max(1, pieces.n_rows // LEAST_STEPS))
-        for batch in batches(histories, pieces, self.config.length, rows, targets=True):
+        for batch in batches(histories, pieces, self.config.length, rows, targets=True, timed=self.timed):
             yield batch, int((batch[:, SEGMENT] > 0).sum())
 
     def user_vectors(self, histories: Histories) -> Scores:
@@ -67,22 +75,11 @@ class NextItem(Neural):
         rows = packed(newest(histories, self.config.length), self.config.length)
         users = np.searchsorted(histories.indptr, rows.pieces.starts, side="right") - 1
         done = 0
-        for batch in batches(histories, rows, self.config.length, self.config.batch_rows, targets=False):
+        length, at_once = self.config.length, self.config.batch_rows
+        for batch in batches(histories, rows, length, at_once, targets=False, timed=self.timed):
             hidden = np.asarray(self.network.predict_on_batch(batch))
             last = (batch[:, SEGMENT] > 0) & (batch[:, POSITION] == 0)
             found = hidden[last][np.argsort(batch[:, SEGMENT][last])]
             vectors[users[done : done + len(found)]] = found
             done += len(found)
         return vectors
-
-    def item_vectors(self) -> Scores:
-        """float32 [n_items, dim]; NaN for an item that no event was about."""
-        vectors = np.array(ops.convert_to_numpy(self.network.table), np.float32)
-        vectors[~self.learned] = np.nan
-        return vectors
-
-    def score(self, histories: Histories) -> Scores:
-        """One product."""
-        self._require_items(histories, len(self.learned))
-        scores = self.user_vectors(histories) @ self.item_vectors().T
-        return np.where(np.isnan(scores), np.float32(-np.inf), scores)

@@ -81,14 +81,17 @@ def packed(pieces: Pieces, length: int, random: np.random.Generator | None = Non
     return Packed(Pieces(pieces.starts[order], pieces.lengths[order]), row[by_row], offset[by_row])
 
 
-ITEM, SEGMENT, POSITION, TARGET = range(4)
+ITEM, SEGMENT, POSITION, TARGET, TIME = range(5)
 
 
-def batches(histories: Histories, packed: Packed, length: int, rows: int, targets: bool) -> Iterator[Rows]:
-    """int32 [rows, 4, length] each: item, segment, position, target of every place.
+def batches(
+    histories: Histories, packed: Packed, length: int, rows: int, targets: bool, timed: bool = False
+) -> Iterator[Rows]:
+    """int32 [rows, 4, length] each: item, segment, position, target of every place; with `timed` [rows, 5, length].
 
-    Segments count the pieces of a batch from 1, 0 is padding (all four 0). Positions count down to 0 at a piece's
-    newest event. The target is the event after, which every event must then have, or 0 without `targets`.
+    Segments count the pieces of a batch from 1, 0 is padding (all of it 0). Positions count down to 0 at a piece's
+    newest event. The target is the event after, which every event must then have, or 0 without `targets`. The time is
+    in seconds since the piece's oldest event; 0 where there are no times.
     """
     for low in range(0, packed.n_rows, rows):
         first, last = np.searchsorted(packed.row, (low, low + rows))
@@ -97,10 +100,13 @@ def batches(histories: Histories, packed: Packed, length: int, rows: int, target
         within = np.arange(len(piece)) - (np.cumsum(lengths) - lengths)[piece]
         event = starts[piece] + within
         row, column = packed.row[first:last][piece] - low, packed.offset[first:last][piece] + within
-        batch = np.zeros((rows, 4, length), np.int32)
+        batch = np.zeros((rows, 5 if timed else 4, length), np.int32)
         batch[row, ITEM, column] = histories.items[event]
         batch[row, SEGMENT, column] = 1 + piece
         batch[row, POSITION, column] = (lengths - 1)[piece] - within
         if targets:
             batch[row, TARGET, column] = histories.items[event + 1]
+        if timed and histories.times is not None:
+            seconds = (histories.times[event] - histories.times[starts][piece]) // 1_000_000
+            batch[row, TIME, column] = np.clip(seconds, 0, np.iinfo(np.int32).max)
         yield batch

@@ -11,9 +11,9 @@ def between(model: str, config: Any, **limits: tuple[float, float]) -> None:
             raise ValueError(f"{model}.{name} must be between {low} and {high}, got {value}")
 
 
-def one_of(model: str, config: Any, **choices: tuple[str, ...]) -> None:
+def one_of(model: str, config: Any, **choices: tuple[object, ...]) -> None:
     """Raises ValueError for a setting of `config` that is none of its choices."""
     for name, allowed in choices.items():
         value = getattr(config, name)
         if value not in allowed:
-            raise ValueError(f"{model}.{name} must be one of {', '.join(allowed)}, got {value}")
+            raise ValueError(f"{model}.{name} must be one of {', '.join(map(str, allowed))}, got {value}")

@@ -11,9 +11,9 @@ from keras import ops
 
 from models.base import Mask, Scores, TopK
 from models.beam import Step, beam_search
+from models.dot_product import DotProduct
 from models.histories import Histories, IntArray
 from models.losses import softmax_cross_entropy
-from models.neural import Neural
 from models.ranges import between
 
 NO_ITEM = -1
@@ -130,7 +130,7 @@ class ContinuationLoss(keras.Model):
         return loss
 
 
-class Seq2Seq(Neural):
+class Seq2Seq(DotProduct):
     """Encoder and decoder. As a recommender it says what comes next; `continued` says what comes after that.
 
     An order of events is what it learns from: on data without one it sees an arbitrary order.
@@ -177,18 +177,6 @@ class Seq2Seq(Neural):
             vectors[low : low + config.batch] = np.asarray(self.network.predict_on_batch(block))[: len(rows) - low, 0]
         vectors[rows[:, config.length - 1] == NO_ITEM] = np.nan
         return vectors
-
-    def item_vectors(self) -> Scores:
-        """float32 [n_items, dim]; NaN for an item that no event was about."""
-        vectors = np.array(ops.convert_to_numpy(self.network.table), np.float32)
-        vectors[~self.learned] = np.nan
-        return vectors
-
-    def score(self, histories: Histories) -> Scores:
-        """One product."""
-        self._require_items(histories, len(self.learned))
-        scores = self.user_vectors(histories) @ self.item_vectors().T
-        return np.where(np.isnan(scores), np.float32(-np.inf), scores)
 
     def continued(
         self, histories: Histories, eligible: Mask | None = None, groups: IntArray | None = None, seen: bool = False

@@ -13,6 +13,10 @@ if TYPE_CHECKING:  # models import this module
     from models.base import Recommender
 
 
+class UnlearnableError(ValueError):
+    """Data that a model cannot learn with its settings; trying the same again is vain."""
+
+
 @dataclass(frozen=True)
 class Catalogue:
     """What is known of the items, by item row; '' and () where nothing is.
@@ -50,8 +54,11 @@ class TrainingData:
 
     histories: the events to learn. catalogue: over the same item rows, None where nothing is known. validation: to
     choose settings and stop early on, never learned from; None to keep the settings as they are. seed: of all that is
-    random. workspace: a folder for checkpoints of this very training, from which an interrupted one goes on; None for
-    none. models: the run's other trained models by name, for one that combines them.
+    random. workspace: a folder for checkpoints and curves of this very training; an interrupted one goes on from there;
+    None for none. models: the run's other trained models by name, for one that combines them. start: the same kind of
+    model with the same settings that has learned earlier events of the same items, of which tonight's may be more; a
+    network begins with its weights. None to begin from nothing. mixed_precision: networks that can compute in
+    bfloat16 do; None: on a GPU.
     """
 
     histories: Histories
@@ -60,6 +67,8 @@ class TrainingData:
     seed: int = 0
     workspace: Path | None = None
     models: Mapping[str, "Recommender"] = field(default_factory=dict)
+    start: "Recommender | None" = None
+    mixed_precision: bool | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError where the parts are about different items."""

@@ -12,11 +12,11 @@ from keras import ops
 
 from models.base import Scores
 from models.content import terms
-from models.histories import Histories
+from models.histories import Histories, IntArray
 from models.neural import Neural
 from models.posters import pictures
 from models.ranges import between
-from models.text import UNKNOWN, Tokeniser, padded
+from models.text import FIRST, PADDING, UNKNOWN, Tokeniser, padded
 from models.towers import NO_ITEM, SampledSoftmaxLoss, Towers
 from models.training import Catalogue, TrainingData
 
@@ -93,6 +93,12 @@ class TwoTower(Neural):
         network = Towers(n_items, self.tokeniser.n_ids, pictured, asdict(self.config))
         network.build((None, self.config.length))
         return network
+
+    def rows_before(self, start: Self, n_items: int) -> dict[str, IntArray]:
+        """Also a word's row is that of the same word."""
+        known = {word: FIRST + place for place, word in enumerate(start.tokeniser.words)}
+        words = [PADDING, UNKNOWN, *(known.get(word, -1) for word in self.tokeniser.words)]
+        return super().rows_before(start, n_items) | {"words": np.array(words)}
 
     def loss_of(self, network: keras.Model) -> keras.Model:
         """In-batch softmax."""

@@ -23,6 +23,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "validation_days": (1, 365),
     "test_users": (1, 1_000_000),
     "test_share": (0.001, 0.5),
+    "full_training_nights": (1, 365),
     "max_coverage_fall": (0.0, 1.0),
     "max_new_users_fall": (0.0, 1.0),
     "max_tail_items_fall": (0.0, 1.0),
@@ -72,6 +73,8 @@ class Domain:
     validation_days: int = 7
     test_users: int = 100
     test_share: float = 0.1
+    # Networks learn from nothing once in so many nights, else begin with last night's weights (jobs/warm_start.py).
+    full_training_nights: int = 7
     # How far a new champion may fall behind the old one, as shares of the old one's value (jobs/gate.py).
     max_coverage_fall: float = 0.5
     max_new_users_fall: float = 0.1

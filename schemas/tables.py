@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from schemas import inputs, outputs
+from schemas import inputs, outputs, records
 from schemas.names import TABLES as NAMES
 from schemas.table import Table, by_name
 
@@ -19,8 +19,8 @@ TABLES: Mapping[str, Table] = by_name(
     outputs.ITEM_VECTORS,
     outputs.RECOMMENDATIONS,
     outputs.CONTINUATIONS,
-    outputs.METRICS,
-    outputs.MODELS,
-    outputs.RUNS,
+    records.METRICS,
+    records.MODELS,
+    records.RUNS,
 )
 assert tuple(TABLES) == NAMES, "schemas/names.py must list the tables in the order of publication"

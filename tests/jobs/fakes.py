@@ -1,6 +1,8 @@
 """Nights that were computed by nobody: files and manifests as the jobs leave them, without Spark."""
 
+import json
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
@@ -14,6 +16,7 @@ from jobs.storage.catalog import Tables
 from jobs.storage.frames import read, write
 from jobs.storage.runs import Entry, Run
 from jobs.storage.sql import open_tables
+from models.item_knn import ItemKNN
 from schemas.domains import DOMAINS
 from schemas.tables import TABLES
 
@@ -22,6 +25,7 @@ USERS = ("u1", "ü'2", '日"3', "[u4]")
 SEEN = ("s1", "s'2")
 OFFERED = ("n1", 'n"2', "n3")
 MODELS = ("popularity", "item_knn")
+SETTINGS = json.dumps(asdict(ItemKNN.Config()))  # of both, which nobody reads of popularity
 Rows = list[dict[str, Any]]
 
 
@@ -120,7 +124,7 @@ def fake_rows(night: Night, mark: int, users: Sequence[str]) -> dict[str, Rows]:
             for model in MODELS
         ],
         "models": [
-            {"model": model, "status": status, "reason": "told", "train_seconds": float(mark)}
+            {"model": model, "status": status, "reason": "told", "train_seconds": float(mark), "settings": SETTINGS}
             for model, status in zip(MODELS, ("challenger", "champion"), strict=True)
         ],
     }

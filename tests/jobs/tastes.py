@@ -4,7 +4,8 @@ Night 0 brings eight events a user, every later night one to three. Users of eve
 items, the others the second; nobody has an item twice. Every night is a day later.
 """
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, ClassVar
@@ -15,6 +16,7 @@ import pyarrow as pa
 from jobs.cli import main
 from jobs.night import Night
 from jobs.settings import Settings
+from jobs.storage.files import read_bytes, write_bytes
 from jobs.storage.frames import write
 from jobs.storage.runs import Entry
 from models.base import Scores
@@ -82,8 +84,9 @@ def night_of(
     run: str = "run",
     change: Change = lambda tonight: tonight,
     models: Sequence[str] = ("popularity", "item_knn"),
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Night:
-    """A night ready to be trained; `change` may replace tonight's events."""
+    """A night ready to be trained; `change` may replace tonight's events, `settings` are those of its models."""
     every = events(night)
     every = np.concatenate([every[every[:, 2] < night], change(every[every[:, 2] == night])])
     every = every[np.argsort(every[:, 0] * 1000 + every[:, 2], kind="stable")]
@@ -97,9 +100,10 @@ def night_of(
         "part": parts(every, night),
     }
     file = write(pa.table(columns, schema=SEQUENCES), f"{made.run.new_attempt('sequences')}/sequences")
-    made.run.record(Entry("sequences", "done", "a", {"sequences": [file]}, facts={"split": "time"}))
+    facts = {"split": "time", "validation_from": day(night - 1)}
+    made.run.record(Entry("sequences", "done", "a", {"sequences": [file]}, facts=facts))
     pin = made.run.entry("pin")
-    configuration = pin.facts["configuration"] | {"models": [*models]}
+    configuration = pin.facts["configuration"] | {"models": [*models], "model_settings": settings or {}}
     made.run.record(replace(pin, facts=pin.facts | {"configuration": configuration}))
     return Night(config, made.run)
 
@@ -146,6 +150,23 @@ def jobs(night: Night, *names: str) -> list[int]:
     calls = [[name, "--model", model] for name in names if name == "train" for model in night.models]
     calls += [[name] for name in names if name != "train"]
     return [main([*call, *words]) for call in calls]
+
+
+def with_settings(night: Night, **settings: Any) -> Night:
+    """The night with settings for each of its models."""
+    pin = night.run.entry("pin")
+    configuration = pin.facts["configuration"] | {"model_settings": dict.fromkeys(night.models, settings)}
+    night.run.record(replace(pin, facts=pin.facts | {"configuration": configuration}))
+    return Night(night.settings, night.run)
+
+
+def spoil_vocabulary(artifact: str) -> None:
+    """Makes an artifact that of other items."""
+    content = read_bytes(f"{artifact}/manifest.json")
+    assert content
+    manifest = json.loads(content)
+    manifest["vocabulary"]["sha256"] = "0" * 64
+    write_bytes(f"{artifact}/manifest.json", json.dumps(manifest).encode())
 
 
 def publish(night: Night) -> None:

@@ -1,18 +1,21 @@
 """The gate through real files and tables: drift, the reigning champion, refusals that are committed all the same."""
 
-from dataclasses import replace
+import json
+import re
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from jobs import drift, gate, train
+from jobs import drift, gate, reigning, train
 from jobs.night import Night
 from jobs.settings import Settings
 from jobs.storage.catalog import Tables
 from jobs.storage.frames import read
 from jobs.storage.sql import open_tables
+from models.item_knn import ItemKNN
 from models.registry import REGISTRY
 from schemas.tables import TABLES
 from tests.jobs.conftest import use
@@ -73,6 +76,49 @@ def test_an_ordinary_night_keeps_its_champion(before: Settings) -> None:
         [(state, reason)] = db.execute("SELECT state, reason FROM runs WHERE run_id = 'ordinary'").fetchall()
         assert db.execute("SELECT DISTINCT ds, model FROM latest.recommendations").fetchall() == [(day(4), "item_knn")]
     assert (state, reason) == ("complete", chosen["item_knn"]["reason"])
+
+
+def test_changed_settings_are_a_challenger(before: Settings) -> None:
+    """With one neighbour an item, few of the right half of the items are found: the champion stays as it was."""
+    night = night_of(before, HISTORY, "changed", settings={"item_knn": {"neighbours": 1}})
+    assert jobs(night, "train", "evaluate", "gate", "recommend") == [0] * 5
+    chosen, changed = models(night)["item_knn-before"], models(night)["item_knn"]
+    assert (chosen["status"], json.loads(chosen["settings"])) == ("champion", asdict(ItemKNN.Config()))
+    assert (changed["status"], json.loads(changed["configuration"])["neighbours"]) == ("challenger", 1)
+    assert re.search(r"ndcg@10 0.*, -0.* to the reigning item_knn-before", changed["reason"])
+    metrics = read(night.tonight("metrics"), TABLES["metrics"].schema)
+    assert {*metrics["model"].to_pylist()} == {"popularity", "item_knn", "item_knn-before", "data"}
+    lists = read(night.tonight("recommendations"), TABLES["recommendations"].schema)
+    assert "item_knn" in lists["model"].to_pylist()
+    facts = night.run.entry("gate").facts
+    assert (facts["champion"], facts["artifact"]) == ("item_knn", chosen["artifact"])
+    publish(night)
+    champion = reigning.reigning(night_of(before, HISTORY + 1, "after"))
+    assert champion is not None
+    assert (champion["model"], champion["settings"]) == ("item_knn", chosen["settings"])
+
+
+def test_better_settings_take_the_place_of_those_before(nights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = use(nights, monkeypatch)
+    old = json.dumps(asdict(ItemKNN.Config()) | {"neighbours": 1})
+    champion = {"model": "item_knn", "ds": day(HISTORY - 1), "settings": old}
+    monkeypatch.setattr(reigning, "reigning", lambda night: champion)
+    monkeypatch.setattr(gate, "reigning", lambda night: champion)
+    night = night_of(config, HISTORY, "better")
+    assert jobs(night, "train", "evaluate", "gate") == [0] * 4
+    chosen, old = models(night)["item_knn"], models(night)["item_knn-before"]
+    assert (chosen["status"], json.loads(chosen["settings"])) == ("champion", asdict(ItemKNN.Config()))
+    assert (old["status"], json.loads(old["settings"])["neighbours"]) == ("challenger", 1)
+    assert "+0." in chosen["reason"]
+
+
+def test_settings_that_nobody_knows_any_more_reign_no_longer(
+    before: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(reigning, "reigning", lambda night: {"model": "item_knn", "settings": '{"gone": 1}'})
+    night = night_of(before, HISTORY, "unknown")
+    assert reigning.settings_before(night, "item_knn", asdict(ItemKNN.Config())) is None
+    assert "settings of the reigning item_knn.gone is not a setting" in caplog.text
 
 
 def test_half_of_the_events_are_refused_and_it_is_committed(

@@ -131,7 +131,7 @@ def test_a_refused_night_keeps_the_last_complete_one(published: Settings) -> Non
     assert main(publish_words("worse")) == 0
     now, latest = both(published)
     assert latest == expected(1)
-    assert now == expected(2) | {"recommendations": expected(1)["recommendations"]}
+    assert now == expected(2) | {name: expected(1)[name] for name in ("recommendations", "continuations")}
     with open_tables(Tables(published)) as db:
         assert db.execute("SELECT run_id, state FROM runs ORDER BY sequence").fetchall() == [
             ("first", "complete"),

@@ -8,11 +8,15 @@ import pytest
 
 from jobs.cli import main
 from jobs.evaluate import load
+from jobs.held_out import ids
 from jobs.settings import Settings
+from jobs.storage.files import listing
 from models import training_loop
 from models.base import Recommender
+from models.event_file import CURVES
 from models.training import HeldOut
-from tests.jobs.tastes import jobs, night_of
+from models.vocabulary import Vocabulary
+from tests.jobs.tastes import jobs, night_of, spoil_vocabulary, with_settings
 
 
 def folders(config: Settings) -> list[Path]:
@@ -33,9 +37,11 @@ def test_a_killed_training_is_gone_on_with_and_leaves_nothing(
 
     monkeypatch.setattr(training_loop, "quality", killed)
     assert jobs(night, "train") == [130]
-    assert [file.name for folder in folders(config) for file in folder.iterdir()] == ["checkpoint.npz"]
+    assert {file.name for folder in folders(config) for file in folder.iterdir()} == {"checkpoint.npz", CURVES}
     assert jobs(night, "train") == [0]
     assert folders(config) == []
+    curves = listing(night.run.entry("train_ncf").facts["artifact"] + f"_{CURVES}")
+    assert len(curves) == 2, "of both attempts"
     facts = night.run.entry("train_ncf").facts
     model = load("ncf", facts["artifact"])
     assert facts["config"]["epochs"] == model.trained.epochs  # type: ignore[attr-defined]
@@ -52,6 +58,26 @@ def test_a_loss_that_is_no_number_is_not_tried_again(
     night = night_of(config, 3, models=["ncf"])
     assert jobs(night, "train") == [2]
     assert "error: movies 2026-11-04: ncf epoch 1 of 20: the loss of batch 1 is nan" in capsys.readouterr().err
+
+
+def test_more_items_than_a_model_takes_are_not_tried_again(
+    config: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    night = with_settings(night_of(config, 3, models=["ease"]), max_items=10)
+    assert jobs(night, "train") == [2]
+    assert "error: movies 2026-11-04: ease.max_items = 10, but " in capsys.readouterr().err
+
+
+def test_an_artifact_of_other_items_is_not_judged(config: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    night = night_of(config, 3, models=["item_knn"])
+    assert jobs(night, "train") == [0]
+    artifact = night.run.entry("train_item_knn").facts["artifact"]
+    spoil_vocabulary(artifact)
+    assert jobs(night, "evaluate") == [2]
+    told = capsys.readouterr().err
+    items = ids(night).items.to_pylist()
+    assert f"error: {artifact}: item_knn learned 200 items with the fingerprint {'0' * 16}" in told
+    assert f"here are 200 items with the fingerprint {Vocabulary.of(items).sha256[:16]}" in told
 
 
 @pytest.mark.parametrize(("model", "told"), [("popularity", "is computed on the CPU"), ("sasrec", "there is no GPU")])

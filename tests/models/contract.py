@@ -162,6 +162,12 @@ class RecommenderContract:
         assert_lists(top, 3, 2)
         assert (top.items[[0, 2]] == -1).all()
 
+    def test_histories_of_one_event_learned(self) -> None:
+        histories = histories_of(*([user % 3] for user in range(6)), n_items=4)
+        top = self.new().fit(self.data(histories)).recommend(histories, 4)
+        assert_lists(top, 6, 4)
+        assert all(user % 3 not in items for user, items in enumerate(top.items.tolist()))
+
     def test_no_event_learned(self) -> None:
         model = self.new().fit(self.data(silent(3, 4)))
         assert_lists(model.recommend(silent(3, 4), 5), 3, 5)

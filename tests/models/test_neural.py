@@ -1,5 +1,12 @@
 """The training loop: early stop, best weights, interruptions, later events, losses that are no numbers."""
 
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +16,35 @@ import pytest
 import scipy.sparse as sp
 
 from models import training_loop
+from models.event_file import CURVES
 from models.sasrec import SASRec, SASRecConfig
 from models.training import HeldOut, TrainingData
-from models.training_loop import CHECKPOINT, DivergedError
+from models.training_loop import CHECKPOINT, CHECKPOINT_SECONDS, DivergedError, Training
 from tests.models.examples import N_ITEMS, N_USERS, example, histories_of, silent
+from tests.models.test_event_file import events
 
 CONFIG = SASRecConfig(dim=4, blocks=1, length=6, batch_rows=8, epochs=5, patience=2, learning_rate=0.01)
 ANYBODY = HeldOut(np.arange(N_USERS), example(), sp.csr_array(np.eye(N_USERS, N_ITEMS, dtype=np.float32)))
+# A training that writes a checkpoint after every batch and dies after some.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from models import training_loop
+from models.sasrec import SASRec
+from models.training import TrainingData
+from tests.models.examples import example
+from tests.models.test_neural import CONFIG
+
+def keep(self, keep=training_loop.Training._keep, done=[]):
+    keep(self)
+    done.extend([0] if self.batches else [])
+    if len(done) == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+training_loop.CHECKPOINT_SECONDS = 0
+training_loop.Training._keep = keep
+SASRec(CONFIG).fit(TrainingData(example(), seed=3, workspace=Path(sys.argv[1])))
+"""
 
 
 def judged(monkeypatch: pytest.MonkeyPatch, values: list[float | BaseException]) -> list[list[Any]]:
@@ -58,12 +87,88 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(monkeypatch: pytest.
     judged(monkeypatch, [0.1, 0.3, KeyboardInterrupt()])
     with pytest.raises(KeyboardInterrupt):
         SASRec(CONFIG).fit(TrainingData(example(), validation=ANYBODY, workspace=tmp_path))
-    assert [file.name for file in tmp_path.iterdir()] == [CHECKPOINT]
+    assert {file.name for file in tmp_path.iterdir()} == {CHECKPOINT, CURVES}
     seen = judged(monkeypatch, values[2:])
     again = SASRec(CONFIG).fit(TrainingData(example(), validation=ANYBODY, workspace=tmp_path))
     assert len(seen) == 3
     assert_weights(again.network.get_weights(), whole.network.get_weights())
     assert again.trained == whole.trained
+
+
+@pytest.mark.parametrize("batch", [7, -1])
+def test_a_training_that_was_killed_goes_on_within_the_epoch(batch: int, tmp_path: Path) -> None:
+    """A process of its own dies by SIGKILL in its third epoch, after `batch` batches of it."""
+    steps = len(list(SASRec(CONFIG).training_batches(example(), np.random.default_rng(0))))
+    died = 2 * steps + (batch if batch > 0 else steps)
+    words = [sys.executable, "-c", KILLED, str(tmp_path), str(died)]
+    done = subprocess.run(words, cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    with np.load(tmp_path / CHECKPOINT) as stored:
+        assert stored["state"][:2].tolist() == [2, died - 2 * steps]
+    learned = []
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        train = keras.Model.train_on_batch
+        monkeypatch.setattr(keras.Model, "train_on_batch", lambda *a, **k: learned.append(0) or train(*a, **k))
+        again = SASRec(CONFIG).fit(TrainingData(example(), seed=3, workspace=tmp_path))
+    assert len(learned) == 5 * steps - died
+    whole = SASRec(CONFIG).fit(TrainingData(example(), seed=3))
+    assert_weights(again.network.get_weights(), whole.network.get_weights())
+    assert again.trained == whole.trained
+
+
+def test_checkpoints_within_an_epoch_come_by_the_clock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    kept: list[tuple[int, int]] = []
+    seconds = iter(range(10**6))
+    keep = Training._keep
+    assert CHECKPOINT_SECONDS <= 60
+    monkeypatch.setattr(training_loop, "CHECKPOINT_SECONDS", 10)
+    monkeypatch.setattr(Training, "_keep", lambda self: kept.append((self.epoch, self.batches)) or keep(self))
+    monkeypatch.setattr(time, "perf_counter", lambda: float(next(seconds)))
+    config = replace(CONFIG, epochs=2, batch_rows=1)
+    SASRec(config).fit(TrainingData(example(), workspace=tmp_path))
+    within = [batches for epoch, batches in kept if epoch == 0 and batches]
+    assert within == [5, 10], "two looks at the clock a batch"
+    assert [epoch for epoch, batches in kept if not batches] == [1, 2]
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"PK\x03\x04 half a file", None])
+def test_a_checkpoint_that_cannot_be_read_is_not_gone_on_from(
+    spoilt: bytes | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    if spoilt is None:  # another network's
+        SASRec(replace(CONFIG, dim=8)).fit(TrainingData(example(), workspace=tmp_path))
+    else:
+        (tmp_path / CHECKPOINT).write_bytes(spoilt)
+    found = SASRec(CONFIG).fit(TrainingData(example(), workspace=tmp_path))
+    assert "sasrec begins anew" in caplog.text
+    assert_weights(found.network.get_weights(), SASRec(CONFIG).fit(TrainingData(example())).network.get_weights())
+
+
+def test_curves_tell_of_every_epoch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    judged(monkeypatch, [0.25, 0.5, 0.125, 0.125])
+    SASRec(CONFIG).fit(TrainingData(example(), validation=ANYBODY, workspace=tmp_path))
+    _, *found = events(tmp_path / CURVES)
+    scalars = [{value.tag: value.simple_value for value in event.summary.value} for event in found]
+    assert [event.step for event in found] == [1, 2, 3, 4]
+    assert [scalar["validation NDCG@10"] for scalar in scalars] == [0.25, 0.5, 0.125, 0.125]
+    assert scalars[-1]["loss"] < scalars[0]["loss"] < 1.5 * np.log(N_ITEMS)
+    assert all(scalar["events/s"] > 0 for scalar in scalars)
+
+
+def test_bfloat16_is_for_training_alone(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    seen = judged(monkeypatch, [0.1] * 5)
+    model = SASRec(CONFIG).fit(TrainingData(example(), validation=ANYBODY, mixed_precision=True))
+    assert "in bfloat16" in caplog.text
+    assert {weights.dtype for weights in seen[0]} >= {np.dtype(np.float32)}
+    assert model.network.compute_dtype == keras.config.dtype_policy().name == "float32"
+    assert_weights(model.network.get_weights(), seen[0])
+    plain = SASRec(replace(CONFIG, epochs=1)).fit(TrainingData(example(), mixed_precision=False))
+    with pytest.raises(AssertionError):
+        assert_weights(plain.network.get_weights(), seen[0])
+    scores, expected = model.score(example()), plain.score(example())
+    known = np.isfinite(expected)
+    np.testing.assert_allclose(scores[known], expected[known], atol=0.05 * np.abs(expected[known]).max())
 
 
 def test_a_loss_that_is_no_number_is_told_with_its_batch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,6 +184,24 @@ def test_a_loss_that_is_no_number_is_told_with_its_batch(monkeypatch: pytest.Mon
     with pytest.raises(DivergedError, match=r"sasrec epoch 3 of 5: the loss of batch 2 is nan.*sasrec.learning_rate"):
         model.fit(TrainingData(example()))
     assert_weights(model.network.get_weights(), calls[2 * steps])
+
+
+def test_weights_that_are_no_numbers_are_told_although_the_loss_was_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    learned, before = keras.Model.train_on_batch, []
+
+    def broken(self: keras.Model, *args: Any, **more: Any) -> Any:
+        before.append(self.network.get_weights())
+        result = learned(self, *args, **more)
+        if len(before) == 2 * steps:
+            self.network.weights[0].assign(np.full(self.network.weights[0].shape, np.inf))
+        return result
+
+    steps = len(list(SASRec(CONFIG).training_batches(example(), np.random.default_rng(0))))
+    monkeypatch.setattr(keras.Model, "train_on_batch", broken)
+    model = SASRec(CONFIG)
+    with pytest.raises(DivergedError, match=rf"sasrec epoch 2 of 5: batch {steps}, the last, made weights that are no"):
+        model.fit(TrainingData(example()))
+    assert_weights(model.network.get_weights(), before[steps])
 
 
 def test_going_on_starts_from_the_weights_and_new_items_are_added() -> None:
@@ -107,6 +230,16 @@ def test_what_the_manifest_tells(tmp_path: Path) -> None:
     model = SASRec(CONFIG).fit(TrainingData(example(), seed=7))
     model.save(tmp_path)
     assert SASRec.load(tmp_path).trained == model.trained
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["versions"] == {
+        "encore": version("encore"),
+        "numpy": np.__version__,
+        "keras": keras.__version__,
+        "backend": keras.backend.backend(),
+    }
+    assert manifest["config"] == asdict(model.config)
+    assert manifest["trained"] == model.trained._asdict()
+    assert manifest["vocabulary"] is None
     assert (model.trained.seed, model.trained.examples) == (7, model.places(example()))
     assert {file.name for file in tmp_path.iterdir()} == {"manifest.json", "arrays.npz", "network.keras"}
 

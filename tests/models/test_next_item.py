@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from models.attention import Attention
 from models.lstm import LSTM, Cell, LSTMConfig
 from models.next_item import NextItem
+from models.packing import ITEM, POSITION, SEGMENT, TIME
 from models.sasrec import SASRec, SASRecConfig
 from models.training import TrainingData
 from tests.models.examples import histories_of
@@ -21,26 +21,63 @@ SMALL: dict[str, Any] = {"dim": 8, "length": LENGTH, "batch_rows": 8, "learning_
 MODELS = [
     SASRec(SASRecConfig(block="original", heads=2, **SMALL)),
     SASRec(SASRecConfig(block="ligr", heads=2, **SMALL)),
+    SASRec(SASRecConfig(relative_bias=True, heads=2, **SMALL)),
+    SASRec(SASRecConfig(full_softmax_items=0, negatives=6, **SMALL)),
     LSTM(LSTMConfig(cell="lstm", units=16, **SMALL)),
     LSTM(LSTMConfig(cell="gru", units=16, **SMALL)),
 ]
-every_model = pytest.mark.parametrize("model", MODELS, ids=["original", "ligr", "lstm", "gru"])
+every_model = pytest.mark.parametrize("model", MODELS, ids=["original", "ligr", "bias", "negatives", "lstm", "gru"])
 
 
 @every_model
 def test_no_place_sees_what_is_later_or_of_another(model: NextItem) -> None:
-    rows = np.zeros((1, 4, LENGTH), np.int32)
-    rows[0, 0] = [1, 2, 3, 4, 5, 6, 0]
-    rows[0, 1] = [1, 1, 1, 2, 2, 2, 0]
-    rows[0, 2] = [2, 1, 0, 2, 1, 0, 0]
+    rows = np.zeros((1, 5 if model.timed else 4, LENGTH), np.int32)
+    rows[0, ITEM] = [1, 2, 3, 4, 5, 6, 0]
+    rows[0, SEGMENT] = [1, 1, 1, 2, 2, 2, 0]
+    rows[0, POSITION] = [2, 1, 0, 2, 1, 0, 0]
     network = model.network_of(N_ITEMS)
+    for weight in network.weights:  # a bias begins at 0 and would hide what it sees
+        weight.assign_add(0.3 * np.random.default_rng(0).normal(size=weight.shape).astype("float32"))
     before = ops.convert_to_numpy(network(rows))[0]
     for place in range(6):
         changed = rows.copy()
-        changed[0, 0, place] = 8
+        changed[0, ITEM, place] = 8
         differs = np.abs(ops.convert_to_numpy(network(changed))[0] - before).max(axis=1) > 1e-6
         end = 3 if place < 3 else 6
         assert differs[:6].tolist() == [place <= other < end for other in range(6)]
+
+
+def test_no_place_sees_when_later_events_were() -> None:
+    model = SASRec(SASRecConfig(relative_bias=True, **SMALL))
+    rows = np.zeros((1, 5, LENGTH), np.int32)
+    rows[0, ITEM], rows[0, SEGMENT], rows[0, TIME] = range(LENGTH), 1, 100 * np.arange(LENGTH)
+    network = model.network_of(N_ITEMS)
+    for weight in network.weights:
+        weight.assign_add(0.3 * np.random.default_rng(0).normal(size=weight.shape).astype("float32"))
+    before = ops.convert_to_numpy(network(rows))[0]
+    for place in range(1, LENGTH):
+        changed = rows.copy()
+        changed[0, TIME, place:] += 100_000
+        differs = np.abs(ops.convert_to_numpy(network(changed))[0] - before).max(axis=1) > 1e-6
+        assert differs.tolist() == [other >= place for other in range(LENGTH)]
+
+
+def test_the_time_of_what_comes_next_is_not_learned_from() -> None:
+    """Only the last event's time is another: it is nobody's but a target's."""
+    model = SASRec(SASRecConfig(relative_bias=True, **SMALL))
+    items, times = [[1, 2, 3], [4, 5, 6]], np.array([0, 10, 20, 0, 50, 60]) * 1_000_000
+    batches = [
+        list(
+            model.training_batches(
+                histories_of(*items, n_items=9, times=(times + later).tolist()), np.random.default_rng(0)
+            )
+        )
+        for later in (0, np.array([0, 0, 7_000_000, 0, 0, 3_600_000_000]))
+    ]
+    assert len(batches[0]) == len(batches[1])
+    for (one, _), (other, _) in zip(*batches, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert sorted(np.concatenate([one[:, TIME].ravel() for one, _ in batches[0]]).tolist())[-2:] == [10, 50]
 
 
 @every_model
@@ -51,25 +88,6 @@ def test_a_rule_of_the_data_is_found(model: NextItem) -> None:
     learner = type(model)(config).fit(TrainingData(histories_of(*cycles, n_items=N_ITEMS)))
     top = learner.recommend(histories_of([3], [1, 2], [6, 7, 8], n_items=N_ITEMS), 1)
     assert top.items[:, 0].tolist() == [4, 3, 0]
-
-
-def test_attention_is_the_equation() -> None:
-    keras.utils.set_random_seed(0)
-    n, length, dim, heads = 2, 5, 6, 2
-    layer = Attention(dim, heads, 0.0)
-    random = np.random.default_rng(0)
-    x, y = random.normal(size=(2, n, length, dim)).astype("float32")
-    mask = np.where(np.tril(np.ones((length, length))), 0, -1e9).astype("float32")[None, None]
-    found = ops.convert_to_numpy(layer(x, y, mask))
-    (w_q, b_q), (w_kv, b_kv) = (part.get_weights() for part in (layer.query, layer.key_value))
-    q, kv = x @ w_q + b_q, y @ w_kv + b_kv
-    for head in range(heads):
-        part = slice(head * 3, head * 3 + 3)
-        for user in range(n):
-            scores = q[user][:, part] @ kv[user][:, part].T / np.sqrt(3)
-            shares = np.exp(scores) * np.tril(np.ones((length, length)))
-            shares /= shares.sum(axis=1, keepdims=True)
-            np.testing.assert_allclose(found[user][:, part], shares @ kv[user][:, dim:][:, part], atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["lstm", "gru"])

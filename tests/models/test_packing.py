@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.packing import ITEM, POSITION, SEGMENT, TARGET, batches, best_fit, newest, packed
+from models.packing import ITEM, POSITION, SEGMENT, TARGET, TIME, batches, best_fit, newest, packed
 from tests.models.examples import example, histories_of
 
 LENGTH = 6
@@ -23,6 +23,17 @@ def test_rows_by_eye() -> None:
     assert batch[0].tolist() == [[2, 3, 4, 5], [1, 1, 1, 1], [3, 2, 1, 0], [3, 4, 5, 6]]
     assert batch[1].tolist() == [[7, 8, 0, 0], [2, 2, 0, 0], [1, 0, 0, 0], [8, 9, 0, 0]]
     assert not batch[2].any()
+
+
+def test_times_are_seconds_since_the_oldest_event_that_is_there() -> None:
+    times = [0, 3_000_000, 7_500_000, 5_000_000, 5_900_000, 2**62]
+    histories = histories_of([1, 2, 3], [4, 5, 6], n_items=10, times=times)
+    (batch,) = batches(histories, packed(newest(histories, 2), 2), 2, 2, targets=False, timed=True)
+    assert batch[:, ITEM].tolist() == [[2, 3], [5, 6]]
+    assert batch[:, TIME].tolist() == [[0, 4], [0, 2**31 - 1]]
+    timeless = histories_of([1, 2, 3], n_items=10)
+    (batch,) = batches(timeless, packed(newest(timeless, 2), 2), 2, 1, targets=False, timed=True)
+    assert batch[:, TIME].tolist() == [[0, 0]]
 
 
 @pytest.mark.parametrize("rows", [1, 3, 100])

@@ -1,5 +1,6 @@
 """Two towers keep the contract, and find new items by what is known of them."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -7,7 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models import training_loop
 from models.posters import HEIGHT, WIDTH, pictures
+from models.text import FIRST
 from models.training import Catalogue, TrainingData
 from models.two_tower import TwoTower, TwoTowerConfig, before, drawn
 from tests.models.contract import RecommenderContract
@@ -103,6 +106,39 @@ def test_posters_that_cannot_be_read_count_as_none(tmp_path: Path, caplog: pytes
     assert (found[2] == (9, 90, 200)).all()
     np.testing.assert_array_equal(found[2], found[6])
     assert "3 of 7 posters cannot be read" in caplog.text
+
+
+def test_items_without_text_or_poster_and_with_a_corrupt_one_are_learned(tmp_path: Path) -> None:
+    """A corrupt poster is as none; the others are seen."""
+    Image.new("RGB", (40, 60), COLOURS[0]).save(tmp_path / "good.png")
+    (tmp_path / "broken.png").write_bytes((tmp_path / "good.png").read_bytes()[:60])
+    histories = histories_of([0, 1, 2], [2, 1, 0], n_items=4)
+    vectors = []
+    for poster in (str(tmp_path / "broken.png"), ""):
+        posters = [str(tmp_path / "good.png"), poster, "", ""]
+        items = Catalogue(["", "told told", "", ""], [""] * 4, [()] * 4, [()] * 4, posters)
+        vectors.append(TwoTower(TwoTowerConfig(dim=4, epochs=1)).fit(TrainingData(histories, items)).item_vectors())
+    np.testing.assert_array_equal(*vectors)
+    assert np.isnan(vectors[0]).all(axis=1).tolist() == [False, False, False, True]
+
+
+def test_words_keep_what_was_learned_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words of last night have other numbers tonight."""
+    monkeypatch.setattr(training_loop, "KEPT", 1.0)
+    histories = histories_of([0, 1], [1, 0], n_items=2)
+
+    def told(*titles: str) -> TrainingData:
+        return TrainingData(histories, Catalogue(list(titles), [""] * 2, [()] * 2, [()] * 2, [""] * 2))
+
+    model = TwoTower(TwoTowerConfig(dim=4, epochs=1, learning_rate=1e-7, dropout=0.0))
+    first = model.fit(told("rain rain rain fire fire", "rain"))
+    then = dict(zip(first.tokeniser.words, np.array(first.network.words)[FIRST:], strict=True))
+    second = TwoTower(model.config).fit(replace(told("snow snow fire fire fire", "fire rain rain"), start=first))
+    now = dict(zip(second.tokeniser.words, np.array(second.network.words)[FIRST:], strict=True))
+    assert (first.tokeniser.words, second.tokeniser.words) == (("t:rain", "t:fire"), ("t:fire", "t:rain", "t:snow"))
+    assert second.trained.warm == 1
+    for word in then:
+        np.testing.assert_allclose(now[word], then[word], atol=1e-5)
 
 
 def test_a_target_is_predicted_from_what_came_before() -> None:

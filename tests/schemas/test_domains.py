@@ -32,6 +32,7 @@ RANGES: dict[str, tuple[Any, Any, Any, Any]] = {  # just below, least, most, jus
     "validation_days": (0, 1, 365, 366),
     "test_users": (0, 1, 1_000_000, 1_000_001),
     "test_share": (0.0009, 0.001, 0.5, 0.51),
+    "full_training_nights": (0, 1, 365, 366),
     "max_coverage_fall": (-0.01, 0.0, 1.0, 1.01),
     "max_new_users_fall": (-0.01, 0.0, 1.0, 1.01),
     "max_tail_items_fall": (-0.01, 0.0, 1.0, 1.01),

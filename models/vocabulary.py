@@ -1,0 +1,37 @@
+"""Which items the rows of a model stand for, as a fingerprint: with other items its numbers mean nothing."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import NamedTuple
+
+ItemIds = Sequence[str | None]  # by row
+
+
+class VocabularyError(ValueError):
+    """A model is about other items than those that it is asked for."""
+
+
+class Vocabulary(NamedTuple):
+    """n_items: how many rows. sha256: of their ids as a JSON list, hexadecimal."""
+
+    n_items: int
+    sha256: str
+
+    @classmethod
+    def of(cls, ids: ItemIds) -> "Vocabulary":
+        """The fingerprint of ids by row."""
+        return cls(len(ids), hashlib.sha256(json.dumps(list(ids)).encode()).hexdigest())
+
+    def require_begins(self, ids: ItemIds, who: str) -> None:
+        """Raises VocabularyError, which names `who` learned this one, where `ids`, by row, do not begin with its ids.
+
+        Rows are given once for all: a later night's vocabulary is an earlier one with more behind it.
+        """
+        found = Vocabulary.of(ids[: self.n_items])
+        if found != self:
+            raise VocabularyError(f"{who} learned {self}, the first of the {len(ids)} here are {found}; train it again")
+
+    def __str__(self) -> str:
+        """As errors tell it."""
+        return f"{self.n_items} items with the fingerprint {self.sha256[:16]}"

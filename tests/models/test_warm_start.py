@@ -1,0 +1,143 @@
+"""Beginning with the weights of an earlier training: which rows go where, what new items begin with, what is kept."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from models.ncf import NCF, NCFConfig
+from models.sasrec import SASRec
+from models.training import Catalogue, TrainingData
+from models.warm_start import NEAREST, carried, placed, relatives
+from tests.models.examples import N_ITEMS, example, histories_of, silent
+from tests.models.test_neural import ANYBODY, CONFIG, assert_weights, judged
+
+
+def catalogue(*titles: str) -> Catalogue:
+    n = len(titles)
+    return Catalogue(list(titles), [""] * n, [()] * n, [()] * n, [""] * n)
+
+
+def test_rows_are_carried_to_their_places() -> None:
+    fresh, before = np.zeros((4, 2), np.float32), np.array([[1, 2], [3, 4]], np.float32)
+    found = carried(fresh, before, np.array([1, -1, 0, -1]))
+    assert found.tolist() == [[3, 4], [0, 0], [1, 2], [0, 0]]
+    assert not fresh.any()
+
+
+def test_relatives_share_words_and_are_known() -> None:
+    items = catalogue("red car", "red", "blue", "red car", "green", "blue sky", "red car")
+    known = np.array([True, True, True, False, True, True, True])
+    near = relatives(items, np.array([3, 4]), known)
+    assert near.shape == (2, NEAREST)
+    assert near[0].tolist() == [0, 6, 1, *[-1] * (NEAREST - 3)]
+    assert near[1].tolist() == [4, *[-1] * (NEAREST - 1)], "itself, if it is known"
+    assert (relatives(items, np.array([3]), np.zeros(7, bool)) == -1).all()
+    assert (relatives(catalogue(*[""] * 7), np.array([3]), known) == -1).all()
+
+
+def test_new_items_are_placed_in_the_middle_of_their_relatives() -> None:
+    weights = np.array([[1, 0], [3, 8], [5, 5], [9, 9]], np.float32)
+    found = placed(weights, np.array([2, 3]), np.array([[0, 1, -1], [-1, -1, -1]]))
+    assert found.tolist() == [[1, 0], [3, 8], [2, 4], [9, 9]]
+
+
+@pytest.mark.parametrize("model", [SASRec(CONFIG), NCF(NCFConfig(dim=4, units=4, length=6, epochs=2))])
+def test_what_a_training_begins_with(model: SASRec | NCF) -> None:
+    """Two items were unknown, and a third comes; of these the last two have events, and one of them a relative."""
+    before = model.fit(TrainingData(example()))
+    titles = catalogue(*(f"w{item}" for item in range(N_ITEMS)), "w0 w1")
+    later = histories_of([N_ITEMS - 1], [N_ITEMS], n_items=N_ITEMS + 1)  # nothing to learn: what it begins with shows
+    after = type(model)(model.config).fit(TrainingData(later, titles, start=before))
+    assert after.trained.warm == 1
+    for old, new in zip(before.network.weights, after.network.weights, strict=True):
+        old_values, new_values = np.array(old), np.array(new)
+        if len(new_values) == N_ITEMS + 1:
+            np.testing.assert_allclose(new_values[N_ITEMS], old_values[:2].mean(axis=0), rtol=1e-6)
+            new_values = new_values[:N_ITEMS]
+        np.testing.assert_array_equal(new_values, old_values)
+
+
+def test_it_learns_from_a_mixture_with_new_weights() -> None:
+    first = SASRec(CONFIG).fit(TrainingData(example()))
+    still = replace(CONFIG, learning_rate=1e-7)
+    found = SASRec(still).fit(TrainingData(example(), start=first))
+    keras.utils.set_random_seed(0)
+    weights = (model.get_weights() for model in (found.network, first.network, SASRec(CONFIG).network_of(N_ITEMS)))
+    for ours, earlier, fresh in zip(*weights, strict=True):
+        np.testing.assert_allclose(ours, 0.8 * earlier + 0.2 * fresh, atol=1e-5)
+
+
+def test_the_learning_rate_begins_high_and_falls_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates: list[float] = []
+    learned = keras.Model.train_on_batch
+
+    def watched(self: keras.Model, *args: Any, **more: Any) -> Any:
+        rates.append(float(self.optimizer.learning_rate.numpy()))
+        return learned(self, *args, **more)
+
+    first = SASRec(replace(CONFIG, epochs=10)).fit(TrainingData(example()))
+    monkeypatch.setattr(keras.Model, "train_on_batch", watched)
+    SASRec(first.config).fit(TrainingData(example(), start=first))
+    seen = np.cumsum([n for _, n in SASRec(CONFIG).training_batches(example(), np.random.default_rng((0, 0)))])
+    once = np.concatenate([[0], seen[:-1]]) / seen[-1]
+    np.testing.assert_allclose(rates[: len(once)], 4 * CONFIG.learning_rate * (1 - once / 2), rtol=1e-5)
+    assert rates[len(once)] == pytest.approx(2 * CONFIG.learning_rate)
+    assert 0 < rates[-1] < 0.4 * CONFIG.learning_rate
+
+
+def test_it_is_shorter_and_the_setting_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = SASRec(replace(CONFIG, epochs=10)).fit(TrainingData(example()))
+    seen = judged(monkeypatch, [0.1, 0.3, 0.2])
+    found = SASRec(first.config).fit(TrainingData(example(), validation=ANYBODY, start=first))
+    assert len(seen) == 3, "what it begins with, and a fifth of the epochs"
+    assert_weights(seen[0], first.network.get_weights())
+    assert_weights(found.network.get_weights(), seen[1])
+    assert found.config == first.config
+    assert (found.trained.epochs, found.trained.ndcg, found.trained.warm) == (1, 0.3, 1)
+    third = SASRec(first.config).fit(TrainingData(example(), start=found))
+    assert (third.trained.epochs, third.trained.warm) == (2, 2)
+
+
+def test_weights_that_do_not_get_better_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = SASRec(replace(CONFIG, epochs=10)).fit(TrainingData(example()))
+    judged(monkeypatch, [0.3, 0.3, 0.2])
+    found = SASRec(first.config).fit(TrainingData(example(), validation=ANYBODY, start=first))
+    assert_weights(found.network.get_weights(), first.network.get_weights())
+    assert (found.trained.epochs, found.trained.ndcg) == (0, 0.3)
+
+
+def test_an_interruption_does_not_show(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    first = SASRec(replace(CONFIG, epochs=15)).fit(TrainingData(example()))
+    data = TrainingData(example(), validation=ANYBODY, start=first)
+    judged(monkeypatch, [0.3, 0.1, 0.4, 0.2])
+    whole = SASRec(first.config).fit(data)
+    judged(monkeypatch, [0.3, 0.1, KeyboardInterrupt()])
+    with pytest.raises(KeyboardInterrupt):
+        SASRec(first.config).fit(replace(data, workspace=tmp_path))
+    seen = judged(monkeypatch, [0.4, 0.2])
+    again = SASRec(first.config).fit(replace(data, workspace=tmp_path))
+    assert len(seen) == 2
+    assert_weights(again.network.get_weights(), whole.network.get_weights())
+    assert again.trained == whole.trained
+
+
+def test_another_network_is_not_begun_with(caplog: pytest.LogCaptureFixture) -> None:
+    other = SASRec(replace(CONFIG, dim=8)).fit(TrainingData(silent(2, N_ITEMS)))
+    for start, told in ((other, "sasrec learns from nothing"), (NCF(), "")):
+        caplog.clear()
+        found = SASRec(CONFIG).fit(TrainingData(example(), start=start))
+        assert found.trained.warm == 0
+        assert told in caplog.text
+        assert_weights(found.network.get_weights(), SASRec(CONFIG).fit(TrainingData(example())).network.get_weights())
+
+
+def test_going_on_places_new_items_too() -> None:
+    model = SASRec(CONFIG).fit(TrainingData(example()))
+    before = np.array(model.network.table)
+    titles = catalogue(*(f"w{item}" for item in range(N_ITEMS)), "w0 w1")
+    model.go_on(TrainingData(histories_of([N_ITEMS], n_items=N_ITEMS + 1), titles))
+    np.testing.assert_allclose(np.array(model.network.table)[N_ITEMS], before[:2].mean(axis=0), rtol=1e-6)
