@@ -17,6 +17,7 @@ from models.tiles import compare
 from models.vectors import LANES
 
 Array = npt.NDArray[Any]
+BLOCKS_A_THREAD = 4  # of equal work where rows differ much
 
 
 class Side(NamedTuple):
@@ -48,11 +49,14 @@ class Search:
         n = matrix.shape[0]
         self.kept = candidates.empty(n, self.k, self.rule.least)
         most = min(MOST_ROWS, max(LANES, -(-n // (2 * self.threads * LANES)) * LANES))
-        self.owned = [Side(block, owner) for owner, block in enumerate(self._blocks(numbers, matrix, norms, most))]
+        # Cut by rows alone, the fullest rows would be one block with most of the entries, and one thread's work.
+        entries = -(-matrix.nnz // (BLOCKS_A_THREAD * self.threads)) if self.threads > 1 else matrix.nnz
+        blocks = self._blocks(numbers, matrix, norms, most, entries)
+        self.owned = [Side(block, owner) for owner, block in enumerate(blocks)]
 
     def meet(self, numbers: Array, matrix: sp.csr_array, norms: Array | None = None) -> None:
         """Compare the owned rows with other rows, which want nothing."""
-        visitors = [Side(block, -1) for block in self._blocks(numbers, matrix, norms, MOST_ROWS)]
+        visitors = [Side(block, -1) for block in self._blocks(numbers, matrix, norms, MOST_ROWS, matrix.nnz)]
         self._run([(side, visitor) for visitor in visitors for side in self.owned])
 
     def meet_itself(self) -> None:
@@ -72,19 +76,22 @@ class Search:
             list(pool.map(one, range(0, n, MOST_ROWS)))
         return indices, similarity
 
-    def _blocks(self, numbers: Array, matrix: sp.csr_array, norms: Array | None, most: int) -> list[Block]:
-        """The rows, fullest first, in prepared blocks of at most `most`."""
+    def _blocks(
+        self, numbers: Array, matrix: sp.csr_array, norms: Array | None, rows: int, entries: int
+    ) -> list[Block]:
+        """The rows, fullest first, in prepared blocks of at most `rows` and about `entries`."""
         matrix = checked(numbers, matrix, self.rule)
         norms = checked_norms(numbers, norms, self.rule)
-        order = np.argsort(-np.diff(matrix.indptr), kind="stable")
+        lengths = np.diff(matrix.indptr)
+        order = np.argsort(-lengths, kind="stable")
 
-        def one(low: int) -> Block:
-            part, entries = order[low : low + most], (matrix.indptr, matrix.indices, matrix.data)
+        def one(part: Array) -> Block:
+            csr = (matrix.indptr, matrix.indices, matrix.data)
             given = None if norms is None else norms[part]
-            return prepare(*entries, part, numbers[part].astype(np.int32), given, self.rank, self.counts, self.rule)
+            return prepare(*csr, part, numbers[part].astype(np.int32), given, self.rank, self.counts, self.rule)
 
         with ThreadPoolExecutor(self.threads) as pool:
-            return list(pool.map(one, range(0, len(order), most)))
+            return list(pool.map(one, np.split(order, cuts(lengths[order], rows, entries))))
 
     def _run(self, tiles: Sequence[Tile]) -> None:
         """Compare the sides of each tile; the one with fewer entries as queries, since their entries set the cost."""
@@ -95,6 +102,18 @@ class Search:
             compare(self.rule, self.kept, queries.block, other.block, queries.owner >= 0, other.owner >= 0, itself)
 
         in_turn(one, tiles, self.threads)
+
+
+def cuts(lengths: Array, rows: int, entries: int) -> list[int]:
+    """Where to cut rows of so many entries, int [n], into blocks of at most `rows`, the last of which brings it to
+    `entries` or more; whole lanes, but for the last block."""
+    before = np.append(0, np.cumsum(lengths))
+    found = [0]
+    while found[-1] < len(lengths):
+        low = found[-1]
+        full = int(np.searchsorted(before, before[low] + entries)) - low
+        found.append(low + min(rows, max(LANES, -(-full // LANES) * LANES)))
+    return found[1:-1]
 
 
 def in_turn(work: Callable[[Tile], None], tiles: Sequence[Tile], threads: int) -> None:

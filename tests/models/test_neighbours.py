@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.neighbours import Neighbours, RowBlock, stream_neighbours, top_k_neighbours
+from models.search import cuts
+from models.vectors import LANES
 
 ratings = st.sampled_from([1.0, 2.0, 3.0, 4.0, 5.0])
 anything = st.one_of(ratings, st.floats(-1e3, 1e3).filter(lambda v: abs(v) > 1e-3), st.sampled_from([-1e300, 1e300]))
@@ -140,6 +142,15 @@ def test_larger_matrix_any_split() -> None:
     best = unit[part] @ unit.T
     best[np.arange(100), np.arange(4000, 4100)] = -2
     np.testing.assert_allclose(whole.similarity[part], -np.sort(-best, axis=1)[:, :20], atol=2e-6)
+
+
+def test_blocks_are_cut_by_entries_and_by_rows() -> None:
+    """Three times LANES full rows bring a block to its entries; rows of one entry fill it by their number."""
+    lengths = np.array([100] * (10 * LANES) + [1] * (10 * LANES))
+    found = cuts(lengths, rows=4 * LANES, entries=100 * 3 * LANES)
+    assert found == [3 * LANES, 6 * LANES, 9 * LANES, 13 * LANES, 17 * LANES]
+    assert cuts(lengths[:0], 64, 1) == []
+    assert cuts(np.array([7]), 64, 1) == []
 
 
 def test_negative_similarity_is_listed_last_and_zero_never() -> None:
