@@ -5,7 +5,7 @@
 The events of the last seven days come one night after the other; the night before the first is trained from nothing
 for both. The demo's events are split by time (7 days test, 7 days validation), as a night splits them;
 movielens-100k, whose last days hold too few users, by each user's last event. NDCG@10 on the test over all items that
-a user did not have, and seconds of `fit`. --share: other values of WARM_SHARE, to be compared by their validation
+a user did not have, and CPU seconds of `fit`. --share: other values of WARM_SHARE, to be compared by their validation
 NDCG@10.
 Needs u.data, u.item and u.genre in $ENCORE_DATA/movielens-100k.
 """
@@ -60,13 +60,17 @@ class World:
             ago = (last - self.day)[there] // HELD_DAYS if self.by_time else place_from_end(self.user[there])
             n_users, n_items = self.user[there].max() + 1, self.item[there].max() + 1
 
-            def events(kept: npt.NDArray[np.bool_], there=there, n_users=n_users, n_items=n_items) -> Histories:  # type: ignore[no-untyped-def]
-                user, item = self.user[there][kept], self.item[there][kept]
-                return from_events(user, item, np.ones(len(user), np.float32), None, n_users, n_items)
-
-            train, earlier = events(ago > 1), events(ago > 0)
+            train, earlier, middle, newest = (
+                events(self.user[there][kept], self.item[there][kept], n_users, n_items)
+                for kept in (ago > 1, ago > 0, ago == 1, ago == 0)
+            )
             known = Catalogue(*(column[:n_items] for column in vars(self.catalogue).values()))
-            yield TrainingData(train, known, held_out(train, events(ago == 1))), held_out(earlier, events(ago == 0))
+            yield TrainingData(train, known, held_out(train, middle)), held_out(earlier, newest)
+
+
+def events(user: Array, item: Array, n_users: int, n_items: int) -> Histories:
+    """Events by user and time as histories."""
+    return from_events(user, item, np.ones(len(user), np.float32), None, n_users, n_items)
 
 
 def place_from_end(user: Array) -> Array:
@@ -118,16 +122,16 @@ def movielens() -> World:
 
 
 def trained(name: str, data: TrainingData, test: HeldOut) -> tuple[Recommender, list[float]]:
-    """The model, its NDCG@10 on test and on validation, and its seconds."""
-    started = time.perf_counter()
+    """The model, its NDCG@10 on test and on validation, and its CPU seconds."""
+    started = time.process_time()
     model = REGISTRY[name](REGISTRY[name].Config()).fit(data)
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     assert data.validation is not None
     return model, [quality(model, test), quality(model, data.validation), seconds]
 
 
 def compared(name: str, world: World, seed: int, shares: list[float]) -> dict[str, list[list[float]]]:
-    """For every way (`nothing`, or the share of epochs) and night: NDCG@10 on test, on validation, seconds."""
+    """For every way (`nothing`, or the share of epochs) and night: NDCG@10 on test, on validation, CPU seconds."""
     before: dict[str, Recommender] = {}
     found: dict[str, list[list[float]]] = {}
     for night, (data, test) in enumerate(world.nights()):
@@ -154,7 +158,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--share", nargs="+", type=float, default=[neural.WARM_SHARE])
     args = parser.parse_args()
-    print("| data | model | begins with | NDCG@10 | of it | validation NDCG@10 | seconds a night | of it |")
+    print("| data | model | begins with | NDCG@10 | of it | validation NDCG@10 | CPU seconds a night | of it |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for data in args.data:
         world = movielens() if data == "movielens-100k" else demo(data)
