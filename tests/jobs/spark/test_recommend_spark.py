@@ -43,7 +43,7 @@ def test_rows_are_those_of_one_process(
     written = {"sequences": [write(table, f"{night.run.new_attempt('sequences')}/sequences")]}
     night.run.record(Entry("sequences", "done", "a", files=written, facts={"split": LEAVE_LAST_OUT}))
     night.run.record(Entry("train_item_knn", "done", "a", facts={"artifact": folder.as_uri()}))
-    night.run.record(Entry("gate", "done", "a", facts={"champion": "item_knn"}))
+    night.run.record(Entry("gate", "done", "a", facts={"champion": "item_knn", "artifact": folder.as_uri()}))
     assert encore("recommend", ds=DS) == 0
     alone = rows("recommend", "recommendations", ds=DS)
     assert {row["model"] for row in alone} == {"item_knn", "popularity"}
