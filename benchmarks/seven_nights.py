@@ -5,8 +5,8 @@
 The events of the last seven days come one night after the other; the night before the first is trained from nothing
 for both. The demo's events are split by time (7 days test, 7 days validation), as a night splits them;
 movielens-100k, whose last days hold too few users, by each user's last event. NDCG@10 on the test over all items that
-a user did not have, and CPU seconds of `fit`. --share: other values of WARM_SHARE, to be compared by their validation
-NDCG@10.
+a user did not have, and CPU seconds of `fit`.
+--share: other values of WARM_SHARE, to be compared by their validation NDCG@10.
 Needs u.data, u.item and u.genre in $ENCORE_DATA/movielens-100k.
 """
 
@@ -169,7 +169,7 @@ def main() -> None:
             }
             full = means["nothing"]
             for way, (ndcg, validation, seconds) in means.items():
-                told = "nothing" if way == "nothing" else f"last night's weights, {float(way):.0%} of the epochs"
+                told = "nothing" if way == "nothing" else f"last night's weights"
                 print(
                     f"| {data} | `{name}` | {told} | {ndcg:.4f} | {ndcg / full[0]:.3f} | {validation:.4f} | "
                     f"{seconds:.1f} | {seconds / full[2]:.2f} |",

@@ -23,7 +23,8 @@ from models.warm_start import carried, placed, relatives
 NETWORK = "network.keras"
 LEAST_STEPS = 100  # in an epoch: a small catalogue gets smaller batches, or it would hardly move
 LATER_SHARE = 0.25  # of the epochs, for learning later events from the weights that there are
-WARM_SHARE = 0.2  # of the epochs that were best from nothing, where a training begins with earlier weights
+# With earlier weights: a share of the epochs that were best from nothing, but this many where these are not fewer.
+WARM_SHARE, LEAST_WARM = 0.15, 2
 ITEM_WEIGHTS = ("items", "taken")  # names of the weights with a row for each item
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,8 @@ class Neural(Recommender):
         fresh = self.network.get_weights()
         if start is not None and self._begin_with(start, data):
             self.config = replace(self.config, epochs=start.config.epochs)
-            self._learn(data, max(1, round(WARM_SHARE * self.config.epochs)), start.trained.warm + 1, fresh)
+            epochs = min(self.config.epochs, max(LEAST_WARM, round(WARM_SHARE * self.config.epochs)))
+            self._learn(data, epochs, start.trained.warm + 1, fresh)
             return self
         self._learn(data, self.config.epochs)
         if data.validation is not None:

@@ -93,13 +93,19 @@ def test_it_is_shorter_and_the_setting_stays(monkeypatch: pytest.MonkeyPatch) ->
     first = SASRec(replace(CONFIG, epochs=10)).fit(TrainingData(example()))
     seen = judged(monkeypatch, [0.1, 0.3, 0.2])
     found = SASRec(first.config).fit(TrainingData(example(), validation=ANYBODY, start=first))
-    assert len(seen) == 3, "what it begins with, and a fifth of the epochs"
+    assert len(seen) == 3, "what it begins with, and two epochs"
     assert_weights(seen[0], first.network.get_weights())
     assert_weights(found.network.get_weights(), seen[1])
     assert found.config == first.config
     assert (found.trained.epochs, found.trained.ndcg, found.trained.warm) == (1, 0.3, 1)
     third = SASRec(first.config).fit(TrainingData(example(), start=found))
     assert (third.trained.epochs, third.trained.warm) == (2, 2)
+
+
+@pytest.mark.parametrize(("epochs", "warm"), [(1, 1), (2, 2), (5, 2), (20, 3)])
+def test_it_takes_a_share_of_the_epochs_and_two_at_least(epochs: int, warm: int) -> None:
+    first = SASRec(replace(CONFIG, epochs=epochs)).fit(TrainingData(example()))
+    assert SASRec(first.config).fit(TrainingData(example(), start=first)).trained.epochs == warm
 
 
 def test_weights_that_do_not_get_better_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +117,7 @@ def test_weights_that_do_not_get_better_are_kept(monkeypatch: pytest.MonkeyPatch
 
 
 def test_an_interruption_does_not_show(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    first = SASRec(replace(CONFIG, epochs=15)).fit(TrainingData(example()))
+    first = SASRec(replace(CONFIG, epochs=20)).fit(TrainingData(example()))
     data = TrainingData(example(), validation=ANYBODY, start=first)
     judged(monkeypatch, [0.3, 0.1, 0.4, 0.2])
     whole = SASRec(first.config).fit(data)
