@@ -5,9 +5,7 @@
 The events of the last seven days come one night after the other; the night before the first is trained from nothing
 for both. The demo's events are split by time (7 days test, 7 days validation), as a night splits them;
 movielens-100k, whose last days hold too few users, by each user's last event. NDCG@10 on the test over all items that
-a user did not have, and CPU seconds of `fit`.
---share: other values of WARM_SHARE, to be compared by their validation NDCG@10.
-Needs u.data, u.item and u.genre in $ENCORE_DATA/movielens-100k.
+a user did not have, and CPU seconds of `fit`; means over nights and seeds. Needs u.data, u.item and u.genre in $ENCORE_DATA/movielens-100k.
 """
 
 import argparse
@@ -29,7 +27,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from jobs.held_out import held_out
 from jobs.sources.demo import generate
-from models import neural
 from models.base import Recommender
 from models.histories import Histories, from_events
 from models.registry import REGISTRY
@@ -122,59 +119,46 @@ def movielens() -> World:
 
 
 def trained(name: str, data: TrainingData, test: HeldOut) -> tuple[Recommender, list[float]]:
-    """The model, its NDCG@10 on test and on validation, and its CPU seconds."""
+    """The model, its NDCG@10 on the test and its CPU seconds."""
     started = time.process_time()
     model = REGISTRY[name](REGISTRY[name].Config()).fit(data)
     seconds = time.process_time() - started
-    assert data.validation is not None
-    return model, [quality(model, test), quality(model, data.validation), seconds]
+    return model, [quality(model, test), seconds]
 
 
-def compared(name: str, world: World, seed: int, shares: list[float]) -> dict[str, list[list[float]]]:
-    """For every way (`nothing`, or the share of epochs) and night: NDCG@10 on test, on validation, CPU seconds."""
-    before: dict[str, Recommender] = {}
-    found: dict[str, list[list[float]]] = {}
+def compared(name: str, world: World, seed: int) -> list[tuple[list[float], list[float]]]:
+    """For every night what `trained` measured, from nothing and with last night's weights."""
+    found = []
+    before: Recommender | None = None
     for night, (data, test) in enumerate(world.nights()):
         data = replace(data, seed=seed)
-        model, figures = trained(name, data, test)
-        if not night:
-            before = {str(share): model for share in shares}
-            continue
-        found.setdefault("nothing", []).append(figures)
-        for share in shares:
-            neural.WARM_SHARE = share
-            warm, figures = trained(name, replace(data, start=before[str(share)]), test)
-            before[str(share)] = warm
-            found.setdefault(str(share), []).append(figures)
-        print(name, seed, night, {way: rows[-1] for way, rows in found.items()}, file=sys.stderr, flush=True)
+        model, full = trained(name, data, test)
+        if before is not None:
+            model, warm = trained(name, replace(data, start=before), test)
+            found.append((full, warm))
+            print(name, seed, night, full, warm, file=sys.stderr, flush=True)
+        before = model
     return found
 
 
 def main() -> None:
-    """Prints a table: a row for each data set, model and way, means over seeds and nights."""
+    """Prints a table: a row for each data set and model, means over seeds and nights."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", nargs="+", default=["games", "movielens-100k"], choices=[*DOMAINS, "movielens-100k"])
     parser.add_argument("--models", nargs="+", default=["sasrec", "lstm"], choices=list(REGISTRY))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--share", nargs="+", type=float, default=[neural.WARM_SHARE])
     args = parser.parse_args()
-    print("| data | model | begins with | NDCG@10 | of it | validation NDCG@10 | CPU seconds a night | of it |")
+    print("| data | model | NDCG@10 from nothing | with last night's weights | ratio | CPU seconds | | ratio |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for data in args.data:
         world = movielens() if data == "movielens-100k" else demo(data)
         for name in args.models:
-            runs = [compared(name, world, seed, args.share) for seed in args.seeds]
-            means = {
-                way: [mean(x) for x in zip(*(r for run in runs for r in run[way]), strict=True)] for way in runs[0]
-            }
-            full = means["nothing"]
-            for way, (ndcg, validation, seconds) in means.items():
-                told = "nothing" if way == "nothing" else f"last night's weights"
-                print(
-                    f"| {data} | `{name}` | {told} | {ndcg:.4f} | {ndcg / full[0]:.3f} | {validation:.4f} | "
-                    f"{seconds:.1f} | {seconds / full[2]:.2f} |",
-                    flush=True,
-                )
+            nights = [pair for seed in args.seeds for pair in compared(name, world, seed)]
+            full, warm = ([mean(column) for column in zip(*rows, strict=True)] for rows in zip(*nights, strict=True))
+            ndcg = f"{full[0]:.4f} | {warm[0]:.4f} | {warm[0] / full[0]:.3f}"
+            print(
+                f"| {data} | `{name}` | {ndcg} | {full[1]:.1f} | {warm[1]:.1f} | {warm[1] / full[1]:.2f} |", flush=True
+            )
 
 
 if __name__ == "__main__":
