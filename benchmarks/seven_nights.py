@@ -5,7 +5,8 @@
 The events of the last seven days come one night after the other; the night before the first is trained from nothing
 for both. The demo's events are split by time (7 days test, 7 days validation), as a night splits them;
 movielens-100k, whose last days hold too few users, by each user's last event. NDCG@10 on the test over all items that
-a user did not have, and CPU seconds of `fit`; means over nights and seeds. Needs u.data, u.item and u.genre in $ENCORE_DATA/movielens-100k.
+a user did not have, and CPU seconds of `fit`, means over nights and seeds.
+Needs u.data, u.item and u.genre in $ENCORE_DATA/movielens-100k.
 """
 
 import argparse
