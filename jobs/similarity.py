@@ -1,6 +1,6 @@
 """Exact top-K similarity on Spark, of items by their users and of users by their items, in all methods of the domain.
 
-The matrices that the methods compare are laid out in blocks of `block_rows` rows (jobs/matrix.py). A task owns rows of
+The matrices that the methods compare are laid out in blocks of `block_rows` rows (jobs/layout.py). A task owns rows of
 one method, as many as their work allows (jobs/pieces.py), and streams all blocks past them (models/neighbours.py):
 nothing has to be merged, since a task meets every row there is, and no task holds more than its rows and a block.
 Rows are numbered in the order of their ids: equal similarities come in that order. A task's memory follows from its

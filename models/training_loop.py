@@ -145,7 +145,7 @@ class Training:
         return progress
 
     def _rate(self) -> float:
-        """The learning rate of the next batch: from earlier weights it begins lower and falls to 0, evenly."""
+        """The learning rate of the next batch: from earlier weights it is WARM_RATE times that, falling to 0."""
         rate: float = self.model.config.learning_rate
         done = (self.epoch + self.seen / self.examples) / self.epochs
         return rate * WARM_RATE * (1 - min(done, 1.0)) if self.warm else rate

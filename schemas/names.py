@@ -38,4 +38,5 @@ MODELS = (
 # Those of Keras: they train on GPU workers where there are any.
 NEURAL = ("ncf", "lstm", "sasrec", "two_tower", "seq2seq")
 ENSEMBLE = "ensemble"  # combines the others, so it comes after them
+ON_GPU = (*NEURAL, ENSEMBLE)  # champions that make lists on GPU workers: members of an ensemble may be networks
 SENTIMENT = "review_sentiment"  # judges reviews, not items: settings of its own, but no train task

@@ -3,6 +3,8 @@
 import subprocess
 from datetime import UTC, datetime
 
+import pytest
+
 from schemas.names import DOMAINS, MODELS
 
 ON_GPU = "recommend_gpu"  # skipped where the champion needs none, as the stand-in's
@@ -97,8 +99,9 @@ def test_what_only_adds_to_the_night_does_not_stop_it(night):
     assert (states["movies.sentiment"], states["movies.publish"]) == ("failed", "success")
 
 
-def test_a_neural_champion_recommends_on_the_gpu_queue(night, monkeypatch):
-    monkeypatch.setenv("FAKE_CHAMPION", "sasrec")
+@pytest.mark.parametrize("champion", ["sasrec", "ensemble"])
+def test_a_champion_with_networks_recommends_on_the_gpu_queue(night, monkeypatch, champion):
+    monkeypatch.setenv("FAKE_CHAMPION", champion)
     state, states, calls = night({"domains": ["movies"], "ds": "2026-03-01"})
     assert state == "success"
     assert (states["movies.recommend"], states[f"movies.{ON_GPU}"]) == ("skipped", "success")
