@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 
+from jobs import forkserver
 from jobs.errors import DONE, FAULT, WRONG_INPUT, ContractError, InputError, RefusedError
 
 # command → (module, what it does). Each module has `parser()` and `main(args) -> exit code`.
@@ -46,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words[0] not in COMMANDS:
         print(f"error: encore has no command {words[0]!r}; `encore --help` lists them", file=sys.stderr)
         return WRONG_INPUT
+    if words[0] in NIGHT and (code := forkserver.delegated(words)) is not None:
+        return code
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("pyiceberg").setLevel(logging.WARNING)
     module = importlib.import_module(COMMANDS[words[0]][0])

@@ -14,11 +14,12 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jobs import pin, report, settings, spark_server
+from jobs import forkserver, pin, report, settings, spark_server
 from jobs.errors import DONE, FAULT, REFUSED, WRONG_INPUT, InputError
 from jobs.night import Night, iso_day
 from jobs.settings import ROOT, Settings
@@ -62,7 +63,8 @@ def main(args: argparse.Namespace) -> int:
     prepare(config, log)
     print(f"night of {args.ds}: {', '.join(domains)} (run {name})", flush=True)
     try:
-        code, problems = follow(config, ["dags", "test", "nightly", "--conf", json.dumps(conf)], log)
+        with forkserver.running() as found:
+            code, problems = follow(config, ["dags", "test", "nightly", "--conf", json.dumps(conf)], log, found)
     finally:
         spark_server.stop(config, name)
     if code and not problems:
@@ -121,15 +123,15 @@ class Progress:
             self.problems[task] = (CODES[state], reason)
 
 
-def follow(config: Settings, words: list[str], log: Path) -> tuple[int, Problems]:
-    """Runs Airflow to its end; returns its exit code and the tasks that failed."""
+def follow(config: Settings, words: list[str], log: Path, found: Mapping[str, str]) -> tuple[int, Problems]:
+    """Runs Airflow to its end, with what was `found` for its environment; returns its exit code and failed tasks."""
     progress = Progress()
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # to be ended is to be interrupted
     with (
         log.open("ab", buffering=0) as output,
         subprocess.Popen(
             [config.airflow, *words],
-            env=environment(config),
+            env=environment(config) | dict(found),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,

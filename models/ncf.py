@@ -38,7 +38,7 @@ class NCFConfig:
     batch_users: int = 128
     epochs: int = 20
     patience: int = 2
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
 
     def __post_init__(self) -> None:
         """Raises ValueError for a value out of range."""
@@ -68,7 +68,7 @@ class NCFNetwork(keras.Model):
     def build(self, input_shape: Any) -> None:
         """For histories int32 [n, length]."""
         dim, units = self.settings["dim"], self.settings["units"]
-        near_zero = keras.initializers.RandomNormal(stddev=0.1)
+        near_zero = keras.initializers.RandomNormal(stddev=0.1)  # one for both: q' begins as q, so that like finds like
         self.table = self.add_weight(shape=(self.n_items, dim), initializer=near_zero, name="items")
         self.taken = self.add_weight(shape=(self.n_items, dim), initializer=near_zero, name="taken")
         for layer in (self.of_user, self.of_item, self.product):

@@ -16,7 +16,7 @@ from models.base import MANIFEST
 from models.histories import IntArray
 from models.neural import NETWORK
 from models.ranges import between
-from models.text import PADDING, Encoded, Tokeniser, padded, pairs, tokens
+from models.text import PADDING, Encoded, Tokeniser, distinct_pairs, padded, pairs, tokens
 from models.training_loop import DivergedError, device
 
 VOCABULARY = "vocabulary.json"
@@ -32,11 +32,11 @@ class ReviewSentimentConfig:
     """Architecture and training.
 
     reviews: how many are learned, the newest. words: at most so many have an embedding. pairs: hashed pairs of
-    neighbouring words, likewise. dim: of the embeddings. units: of the LSTM, in each direction. length: words of a text
-    that are read. dropout: share of the embeddings' dimensions and of the pooled states dropped in training. batch:
-    reviews a step. averaged_epochs: what predicts is a running mean of the weights over about so many (Polyak and
-    Juditsky 1992). epochs: at most so many; patience: so many without a better validation accuracy, or
-    an equal one at a lower loss. learning_rate: Adam's.
+    neighbouring words, likewise; no more than the texts have. dim: of the embeddings. units: of the LSTM, in each
+    direction. length: words of a text that are read. dropout: share of the embeddings' dimensions and of the pooled
+    states dropped in training. batch: reviews a step. averaged_epochs: what predicts is a running mean of the weights
+    over about so many (Polyak and Juditsky 1992). epochs: at most so many; patience: so many without a better
+    validation accuracy, or an equal one at a lower loss. learning_rate: Adam's.
     """
 
     reviews: int = 50_000
@@ -116,12 +116,14 @@ class ReviewSentiment:
         held, learn = np.split(order, [max(1, round(VALIDATION_SHARE * len(texts)))])
         words = [tokens(text) for text in texts]
         self.tokeniser = Tokeniser.learned((words[t] for t in learn), self.config.words)
+        encoded = self.tokeniser.encode(words)
+        self.config = replace(self.config, pairs=max(1, min(self.config.pairs, distinct_pairs(encoded))))
         self.network = network(self.config, self.tokeniser.n_ids)
         steps = self.config.averaged_epochs * len(learn) / self.config.batch
         optimizer = keras.optimizers.Adam(self.config.learning_rate, use_ema=True, ema_momentum=1 - 1 / max(steps, 1.0))
         self.network.compile(optimizer, "binary_crossentropy", jit_compile=False)
         log.info("review_sentiment trains on %d reviews, %s", len(learn), device())
-        encoded, best, epochs = self.tokeniser.encode(words), (-1.0, 0.0), 0
+        best, epochs = (-1.0, 0.0), 0
         for epoch in range(1, self.config.epochs + 1):
             loss = self._epoch(encoded, learn, positive, np.random.default_rng((seed, epoch)))
             last = self.network.get_weights()

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 from keras import ops
+from keras.initializers import RandomNormal
 
 from models.attention import BLOCKS, RelativeBias, digits, visible
 from models.categories import category_codes
@@ -82,9 +83,9 @@ class SASRecNetwork(keras.Model):
     def build(self, input_shape: Any) -> None:
         """For rows int32 [n, 4, length], [n, 5, length] with relative bias."""
         dim, length, categories = (self.settings.get(name, 0) for name in ("dim", "length", "categories"))
-        near_zero = keras.initializers.RandomNormal(stddev=0.02)
-        self.own = self.add_weight(shape=(self.n_items, dim), initializer=near_zero, name="items")
-        self.positions = self.add_weight(shape=(length, dim), initializer=near_zero, name="positions")
+        # Each has an initializer of its own: one that is used twice gives the same numbers twice.
+        self.own = self.add_weight(shape=(self.n_items, dim), initializer=RandomNormal(stddev=0.02), name="items")
+        self.positions = self.add_weight(shape=(length, dim), initializer=RandomNormal(stddev=0.02), name="positions")
         if categories:
             self.categories = self.add_weight(shape=(categories, dim), initializer="zeros", name="categories")
         for layer in (*self.layers_of, self.norm):
@@ -118,7 +119,7 @@ class SASRecNetwork(keras.Model):
         items = rows[:, ITEM]
         embedded = self.vectors(ops.take(own, items, axis=0), None if codes is None else ops.take(codes, items, axis=0))
         x = embedded * self.settings["dim"] ** 0.5
-        x = self.dropout(x + ops.take(self.positions, rows[:, POSITION], axis=0), training=training)
+        x = self.dropout(x + looked_up(self.positions, rows[:, POSITION]), training=training)
         mask = visible(rows[:, SEGMENT])
         apart = digits(rows[:, TIME]) if self.biases else None
         for number, block in enumerate(self.layers_of):

@@ -93,3 +93,9 @@ def pairs(rows: Ids, buckets: int) -> Ids:
     mixed = (before * np.uint64(1_000_003) + rows.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
     number = 1 + (mixed >> np.uint64(33)) % np.uint64(buckets)
     return np.where((rows != PADDING) & (before != PADDING), number, 0).astype(np.int32)
+
+
+def distinct_pairs(encoded: Encoded) -> int:
+    """How many different pairs of neighbours there are, those across two texts among them."""
+    ids = encoded.ids.astype(np.int64)
+    return len(np.unique(ids[:-1] << 32 | ids[1:]))

@@ -1,0 +1,158 @@
+"""A real server, and commands that ask it, in processes of their own; what they run is a job of these tests."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from jobs import forkserver
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="the server needs Linux")
+
+# `encore` for the server: a job for each word.
+JOBS = """
+import json, os, sys, time
+from jobs import cli, forkserver
+
+def job(words):
+    if words[0] == "tell":
+        print(json.dumps([words, os.getcwd(), os.environ.get("SHOWN"), forkserver.SOCKET in os.environ, os.getpgid(0)]))
+        print("a line of its own", file=sys.stderr)
+        return int(words[1])
+    if words[0] == "fail":
+        raise RuntimeError("as planned")
+    if words[0] == "read":
+        print(sys.stdin.read().upper())
+        return 0
+    open(words[1], "w").write(str(os.getpid()))
+    time.sleep(60)
+
+cli.main = job
+forkserver.preload = lambda: None
+forkserver.main()
+"""
+ASK = "import sys; from jobs import forkserver; sys.exit(forkserver.delegated(sys.argv[1:]))"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    address = str(tmp_path / "socket")
+    with subprocess.Popen([sys.executable, "-c", JOBS, address], stdin=subprocess.PIPE) as process:
+        appears(Path(address))
+        yield address, process
+        process.kill()
+
+
+def appears(file: Path) -> str:
+    """Its text, once it has any or is no plain file."""
+    for _ in range(1000):
+        if file.exists() and (not file.is_file() or file.read_text()):
+            return file.read_text() if file.is_file() else ""
+        time.sleep(0.01)
+    raise AssertionError(f"{file} did not appear")
+
+
+def ended(pid: int) -> bool:
+    """Whether a process comes to its end within ten seconds."""
+    for _ in range(1000):
+        if not Path(f"/proc/{pid}").exists():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def ask(address: str, *words: str, folder: Path | None = None, text: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", ASK, *words],
+        env=environment(address),
+        cwd=folder,
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def environment(address: str) -> Mapping[str, str]:
+    root = str(Path(__file__).parents[2])
+    return {**os.environ, "PYTHONPATH": root, forkserver.SOCKET: address, "SHOWN": "a value"}
+
+
+def test_a_job_has_words_folder_environment_and_streams_of_who_asked(
+    server: tuple[str, subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    for code in (0, 3):
+        done = ask(server[0], "tell", str(code), folder=tmp_path)
+        assert (done.returncode, done.stderr) == (code, "a line of its own\n")
+        words, folder, shown, again, group = json.loads(done.stdout)
+        assert (words, folder, shown, again) == (["tell", str(code)], str(tmp_path), "a value", False)
+        assert group != os.getpgid(server[1].pid)
+    assert ask(server[0], "read", text="given").stdout == "GIVEN\n"
+
+
+def test_a_fault_is_told_and_ends_nothing_else(server: tuple[str, subprocess.Popen[bytes]]) -> None:
+    failed = ask(server[0], "fail")
+    assert failed.returncode == 1
+    assert "RuntimeError: as planned" in failed.stderr
+    assert ask(server[0], "tell", "0").returncode == 0
+
+
+def test_jobs_run_at_once_and_get_their_own_signals(
+    server: tuple[str, subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    files = [tmp_path / "first", tmp_path / "second"]
+    askers = [
+        subprocess.Popen([sys.executable, "-c", ASK, "sleep", str(file)], env=environment(server[0])) for file in files
+    ]
+    pids = [int(appears(file)) for file in files]
+    askers[0].send_signal(signal.SIGTERM)
+    assert askers[0].wait(10) == 128 + signal.SIGTERM
+    assert ended(pids[0])
+    assert Path(f"/proc/{pids[1]}").exists()
+    askers[1].kill()  # it cannot say so: the server sees that it is gone
+    askers[1].wait()
+    assert ended(pids[1])
+
+
+def test_the_end_of_the_server_ends_its_jobs(server: tuple[str, subprocess.Popen[bytes]], tmp_path: Path) -> None:
+    asker = subprocess.Popen([sys.executable, "-c", ASK, "sleep", str(tmp_path / "pid")], env=environment(server[0]))
+    pid = int(appears(tmp_path / "pid"))
+    stdin = server[1].stdin
+    assert stdin is not None
+    stdin.close()
+    assert server[1].wait(10) == 0
+    assert ended(pid)
+    assert asker.wait(10) == 1
+
+
+def test_without_a_server_a_command_runs_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(forkserver.SOCKET, raising=False)
+    assert forkserver.delegated(["tell", "0"]) is None
+    monkeypatch.setenv(forkserver.SOCKET, str(tmp_path / "nobody"))
+    assert forkserver.delegated(["tell", "0"]) is None
+
+
+def test_a_night_has_one_that_knows_the_jobs_and_leaves_nothing() -> None:
+    with forkserver.running() as found:
+        address = Path(found[forkserver.SOCKET])
+        for _ in range(6000):
+            if address.exists():
+                break
+            time.sleep(0.01)
+        encore = str(Path(sys.executable).with_name("encore"))
+        wrong = subprocess.run(
+            [encore, "train", "--domain=books"],
+            env={**os.environ, **found},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert wrong.returncode == 2
+        assert "invalid choice: 'books'" in wrong.stderr
+    assert not address.parent.exists()
