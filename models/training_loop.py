@@ -26,6 +26,7 @@ CHECKPOINT_SECONDS = 60.0  # between checkpoints within an epoch
 CHECKPOINT = "checkpoint.npz"
 # A training with earlier weights begins with such a share of them (the rest is new) and so many times the rate.
 KEPT, WARM_RATE = 0.8, 4.0
+MEAN_KEPT = 0.8  # the share of it that the running mean of the epochs' weights keeps when another comes
 log = logging.getLogger(__name__)
 Weights = list[npt.NDArray[Any]]
 
@@ -70,9 +71,10 @@ def train(model: "Neural", data: TrainingData, epochs: int, warm: int = 0, fresh
 
 
 class Training:
-    """One training. best, best_epoch, best_weights: by validation, of the epochs so far.
+    """One training. best, best_epoch, best_weights: by validation, of the epochs so far and of their running means.
 
-    epoch: how many are done; batches, seen, total: of the one under way, with its examples and the sum of their losses.
+    mean: that of the weights after each epoch (Polyak & Juditsky 1992). It lags while much is learned, and then is what
+    the steps only scatter about. epoch: how many are done; batches, seen, total: of the one under way, with its examples and the sum of their losses.
     """
 
     def __init__(self, model: "Neural", data: TrainingData, epochs: int, examples: int, jit: bool, warm: int) -> None:
@@ -85,6 +87,7 @@ class Training:
         self.epoch, self.batches, self.seen, self.total = 0, 0, 0, 0.0
         self.best, self.best_epoch = -1.0, 0
         self.best_weights: Weights = []
+        self.mean: Weights = []
         self.checkpoint = None if data.workspace is None else data.workspace / CHECKPOINT
         self.kept = time.perf_counter()  # when the last checkpoint was
 
@@ -112,13 +115,28 @@ class Training:
         return Trained(self.best_epoch, self.data.seed, self.examples, self.best, self.warm)
 
     def _judge(self) -> dict[str, float]:
-        """NDCG@10 on validation, where there is one; remembers the weights if they are the best so far."""
+        """NDCG@10 on validation, where there is one, of the weights and, unless their steps become small by themselves, of
+        the running mean; remembers the better ones if they are the best so far."""
         if self.validation is None:
             return {}
+        weights = self.model.network.get_weights()
+        found = {"validation NDCG@10": self._quality(weights)}
+        if self.epoch and not self.warm:
+            new = max(1 - MEAN_KEPT, 2 / (self.epoch + 1))  # more at first: the beginning is soon forgotten
+            self.mean = [m + new * (w - m) for m, w in zip(self.mean or weights, weights, strict=True)]
+        if self.epoch > 1 and not self.warm:
+            self.model.network.set_weights(self.mean)
+            found["of the mean"] = self._quality(self.mean)
+            self.model.network.set_weights(weights)
+        return found
+
+    def _quality(self, weights: Weights) -> float:
+        """NDCG@10 of the network, whose weights these are."""
+        assert self.validation is not None
         found = quality(self.model, self.validation)
         if found > self.best:
-            self.best, self.best_epoch, self.best_weights = found, self.epoch, self.model.network.get_weights()
-        return {"validation NDCG@10": found}
+            self.best, self.best_epoch, self.best_weights = found, self.epoch, weights
+        return found
 
     def _one_epoch(self) -> Progress:
         """Trains an epoch, or what is left of it; what is random in it hangs on seed and epoch alone."""
@@ -167,7 +185,8 @@ class Training:
             return
         self.model.settle(self.loss)
         arrays = {f"variable{i}": np.asarray(v) for i, v in enumerate(self._variables)}
-        arrays |= {f"best{i}": weights for i, weights in enumerate(self.best_weights)}
+        for name, kept in (("best", self.best_weights), ("mean", self.mean)):
+            arrays |= {f"{name}{i}": weights for i, weights in enumerate(kept)}
         state = [self.epoch, self.batches, self.seen, self.total, self.best_epoch, self.best]
         part = self.checkpoint.with_suffix(".part.npz")
         np.savez(part, allow_pickle=False, state=np.array(state, np.float64), **arrays)
@@ -189,7 +208,10 @@ class Training:
             return False
         for variable, value in zip(self._variables, values, strict=True):
             variable.assign(value)
-        self.best_weights = [arrays[f"best{i}"] for i in range(sum(name.startswith("best") for name in arrays))]
+        self.best_weights, self.mean = (
+            [arrays[f"{name}{i}"] for i in range(sum(each.startswith(name) for each in arrays))]
+            for name in ("best", "mean")
+        )
         self.epoch, self.batches, self.seen, self.best_epoch = int(epoch), int(batches), int(seen), int(best_epoch)
         log.info("%s goes on after epoch %d and %d batches, from %s", self.model.name, self.epoch, self.batches, file)
         return True

@@ -48,7 +48,7 @@ SASRec(CONFIG).fit(TrainingData(example(), seed=3, workspace=Path(sys.argv[1])))
 
 
 def judged(monkeypatch: pytest.MonkeyPatch, values: list[float | BaseException]) -> list[list[Any]]:
-    """Validation gives these values, epoch by epoch; returns the weights that it saw."""
+    """Validation gives these values; returns the weights that it saw. From the second epoch on the mean is second."""
     seen: list[list[Any]] = []
 
     def quality(model: SASRec, held_out: HeldOut) -> float:
@@ -68,11 +68,23 @@ def assert_weights(found: list[Any], expected: list[Any]) -> None:
 
 
 def test_the_best_weights_are_kept_and_their_epochs_are_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = judged(monkeypatch, [0.1, 0.3, 0.3, 0.2, 0.9])
+    seen = judged(monkeypatch, [0.1, 0.3, 0.2, 0.3, 0.3, 0.2, 0.2, 0.9])
     model = SASRec(CONFIG).fit(TrainingData(example(), validation=ANYBODY))
-    assert len(seen) == 4  # two epochs without a better one
+    assert len(seen) == 7  # two epochs without a better one
     assert_weights(model.network.get_weights(), seen[1])
     assert (model.config.epochs, model.trained.epochs, model.trained.ndcg) == (2, 2, 0.3)
+
+
+def test_the_running_mean_of_the_epochs_is_kept_where_it_is_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_loop, "MEAN_KEPT", 0.5)
+    seen = judged(monkeypatch, [0.1, 0.2, 0.1, 0.2, 0.1, 0.2, 0.4, 0.3, 0.3])
+    model = SASRec(CONFIG).fit(TrainingData(example(), validation=ANYBODY))
+    assert (model.config.epochs, model.trained.ndcg) == (4, 0.4)
+    first, second, _, third, _, fourth, *_ = seen
+    for found, *epochs in zip(model.network.get_weights(), first, second, third, fourth, strict=True):
+        # 2/3 of the second is new, then half of each
+        np.testing.assert_allclose(found, np.tensordot([1 / 12, 1 / 6, 1 / 4, 1 / 2], epochs, 1), atol=1e-6)
+    assert_weights(model.network.get_weights(), seen[6])
 
 
 def test_without_validation_all_epochs_are_learned() -> None:
@@ -81,16 +93,16 @@ def test_without_validation_all_epochs_are_learned() -> None:
 
 
 def test_an_interrupted_training_ends_as_if_it_had_not_been(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    values = [0.1, 0.3, 0.2, 0.4, 0.1]
+    values = [0.1, 0.3, 0.2, 0.2, 0.2, 0.2, 0.4, 0.1, 0.1]  # the mean of four epochs is best
     judged(monkeypatch, values)
     whole = SASRec(CONFIG).fit(TrainingData(example(), validation=ANYBODY))
-    judged(monkeypatch, [0.1, 0.3, KeyboardInterrupt()])
+    judged(monkeypatch, [*values[:3], KeyboardInterrupt()])
     with pytest.raises(KeyboardInterrupt):
         SASRec(CONFIG).fit(TrainingData(example(), validation=ANYBODY, workspace=tmp_path))
     assert {file.name for file in tmp_path.iterdir()} == {CHECKPOINT, CURVES}
-    seen = judged(monkeypatch, values[2:])
+    seen = judged(monkeypatch, values[3:])
     again = SASRec(CONFIG).fit(TrainingData(example(), validation=ANYBODY, workspace=tmp_path))
-    assert len(seen) == 3
+    assert len(seen) == 6
     assert_weights(again.network.get_weights(), whole.network.get_weights())
     assert again.trained == whole.trained
 
@@ -145,12 +157,13 @@ def test_a_checkpoint_that_cannot_be_read_is_not_gone_on_from(
 
 
 def test_curves_tell_of_every_epoch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    judged(monkeypatch, [0.25, 0.5, 0.125, 0.125])
+    judged(monkeypatch, [0.25, 0.5, 0.375, 0.125, 0.25, 0.125, 0.25])
     SASRec(CONFIG).fit(TrainingData(example(), validation=ANYBODY, workspace=tmp_path))
     _, *found = events(tmp_path / CURVES)
     scalars = [{value.tag: value.simple_value for value in event.summary.value} for event in found]
     assert [event.step for event in found] == [1, 2, 3, 4]
     assert [scalar["validation NDCG@10"] for scalar in scalars] == [0.25, 0.5, 0.125, 0.125]
+    assert [scalar.get("of the mean") for scalar in scalars] == [None, 0.375, 0.25, 0.25]
     assert scalars[-1]["loss"] < scalars[0]["loss"] < 1.5 * np.log(N_ITEMS)
     assert all(scalar["events/s"] > 0 for scalar in scalars)
 
