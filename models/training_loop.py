@@ -74,7 +74,8 @@ class Training:
     """One training. best, best_epoch, best_weights: by validation, of the epochs so far and of their running means.
 
     mean: that of the weights after each epoch (Polyak & Juditsky 1992). It lags while much is learned, and then is what
-    the steps only scatter about. epoch: how many are done; batches, seen, total: of the one under way, with its examples and the sum of their losses.
+    the steps only scatter about. epoch: how many are done; batches, seen, total: of the one under way, with its
+    examples and the sum of their losses.
     """
 
     def __init__(self, model: "Neural", data: TrainingData, epochs: int, examples: int, jit: bool, warm: int) -> None:
@@ -115,8 +116,8 @@ class Training:
         return Trained(self.best_epoch, self.data.seed, self.examples, self.best, self.warm)
 
     def _judge(self) -> dict[str, float]:
-        """NDCG@10 on validation, where there is one, of the weights and, unless their steps become small by themselves, of
-        the running mean; remembers the better ones if they are the best so far."""
+        """NDCG@10 on validation, where there is one, of the weights and of their running mean; remembers the better,
+        if they are the best so far. No mean where a rate that falls to 0 makes the steps small."""
         if self.validation is None:
             return {}
         weights = self.model.network.get_weights()
