@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from jobs import forkserver
@@ -156,3 +157,36 @@ def test_a_night_has_one_that_knows_the_jobs_and_leaves_nothing() -> None:
         assert wrong.returncode == 2
         assert "invalid choice: 'books'" in wrong.stderr
     assert not address.parent.exists()
+
+
+@pytest.mark.slow
+def test_a_network_that_is_trained_in_a_fork_is_the_same(tmp_path: Path) -> None:
+    """The server has imported Keras, in the other process it is imported anew."""
+    train = """
+import sys, numpy as np
+from models.sasrec import SASRec
+from models.training import TrainingData
+from tests.models.examples import example
+from tests.models.test_neural import CONFIG
+
+def job(words):
+    weights = SASRec(CONFIG).fit(TrainingData(example(), seed=3)).network.get_weights()
+    np.savez(words[0], *weights)
+    return 0
+"""
+    address = str(tmp_path / "socket")
+    served = train + "from jobs import cli, forkserver\ncli.main = job\nforkserver.main()\n"
+    words = [sys.executable, "-c", served, address]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, env=environment("")) as process:
+        for _ in range(6000):
+            if Path(address).exists():
+                break
+            time.sleep(0.01)
+        assert ask(address, str(tmp_path / "fork.npz")).returncode == 0
+        process.kill()
+    alone = [sys.executable, "-c", train + "job(sys.argv[1:])", str(tmp_path / "alone.npz")]
+    subprocess.run(alone, env=environment(""), check=True)
+    with np.load(tmp_path / "fork.npz") as found, np.load(tmp_path / "alone.npz") as expected:
+        assert len(expected.files) > 5
+        for name in expected.files:
+            np.testing.assert_array_equal(found[name], expected[name])
