@@ -77,8 +77,8 @@ def inputs(night: Night) -> tuple[Recommender, Ids, Histories, Catalogue]:
     known = ids(night)
     histories, items = all_events(night, known), catalogue(night, known)
     chosen = night.run.entry("gate").facts
-    champion = load(chosen["champion"], chosen["artifact"]).go_on(TrainingData(histories, items, seed=night.seed))
-    return champion, known, histories, items
+    champion = load(chosen["champion"], chosen["artifact"], known)
+    return champion.go_on(TrainingData(histories, items, seed=night.seed)), known, histories, items
 
 
 def prepared(

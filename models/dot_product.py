@@ -9,10 +9,10 @@ from models.neural import Neural
 
 
 class DotProduct(Neural):
-    """score(u, i) = h_u · e_i: h_u of `user_vectors`, e_i the row of the network's `table`, [n_items, dim]."""
+    """score(u, i) = h_u · e_i: h_u of `user_vectors`, e_i of `item_vectors`; no evidence where either is NaN."""
 
     def item_vectors(self) -> Scores:
-        """float32 [n_items, dim]; NaN for an item that no event was about."""
+        """The network's `table`, float32 [n_items, dim]; NaN for an item that no event was about."""
         vectors = np.array(ops.convert_to_numpy(self.network.table), np.float32)
         vectors[~self.learned] = np.nan
         return vectors

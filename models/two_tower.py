@@ -12,8 +12,8 @@ from keras import ops
 
 from models.base import Scores
 from models.content import terms
+from models.dot_product import DotProduct
 from models.histories import Histories, IntArray
-from models.neural import Neural
 from models.posters import pictures
 from models.ranges import between
 from models.text import FIRST, PADDING, UNKNOWN, Tokeniser, padded
@@ -55,7 +55,7 @@ class TwoTowerConfig:
         between("two_tower", self, learning_rate=(1e-7, 1.0))
 
 
-class TwoTower(Neural):
+class TwoTower(DotProduct):
     """score(u, i) = u_u · v_i; see models/towers.py.
 
     Items are scored that an event was about or that have a text or a poster. `content` is what the item tower reads:
@@ -159,12 +159,6 @@ class TwoTower(Neural):
         told = (words > UNKNOWN).any(axis=1) | posters.any(axis=(1, 2, 3))
         vectors[~(self.learned | told)] = np.nan
         return vectors
-
-    def score(self, histories: Histories) -> Scores:
-        """One product."""
-        self._require_items(histories, len(self.learned))
-        scores = self.user_vectors(histories) @ self.item_vectors().T
-        return np.where(np.isnan(scores), np.float32(-np.inf), scores)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """`learned`, the items' `vectors`, and the tokeniser's `words` as JSON."""
