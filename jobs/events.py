@@ -22,9 +22,25 @@ def vocabulary(spark: SparkSession, night: Night, kind: str) -> DataFrame:
 
 
 def events(spark: SparkSession, night: Night) -> DataFrame:
-    """All clean interactions up to the night."""
+    """All clean interactions up to the night; with the domain's `sentiment_weight` as `praised` has them."""
     files = night.history("interactions") + night.tonight("interactions")
-    return read(spark, files, TABLES["interactions"].schema)
+    found = read(spark, files, TABLES["interactions"].schema)
+    if not night.domain.sentiment_weight:
+        return found
+    # As `clean` left them: `sentiment` may not have ended, and a run that is repeated must find the same.
+    files = night.history("reviews") + night.run.entry("clean").files.get("reviews", [])
+    return praised(found, read(spark, files, TABLES["reviews"].schema), night.domain.sentiment_weight)
+
+
+def praised(interactions: DataFrame, reviews: DataFrame, weight: float) -> DataFrame:
+    """The interactions with 1 + weight · (2 s - 1) times their value (1 where there is none) for those whose user has
+    reviewed the item; s, from 0 to 1, is the sentiment of the newest review that has one."""
+    newest = F.max_by("sentiment", F.struct("ts", "review_id")).alias("s")
+    said = reviews.where("sentiment IS NOT NULL").groupBy("user_id", "item_id").agg(newest)
+    factor = 1 + weight * (2 * F.col("s") - 1)
+    value = F.when(F.col("s").isNull(), F.col("value")).otherwise(F.coalesce("value", F.lit(1.0)) * factor)
+    joined = interactions.join(said, on=["user_id", "item_id"], how="left")
+    return joined.withColumn("value", value).select(interactions.columns)
 
 
 def preferences(interactions: DataFrame, weights: Mapping[str, float]) -> DataFrame:

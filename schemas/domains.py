@@ -34,6 +34,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "shrinkage": (0.0, 1e9),
     "alpha": (0.0, 1.0),
     "max_events_per_item": (0, 10**12),
+    "sentiment_weight": (0.0, 1.0),
     "block_rows": (64, 4096),
 }
 
@@ -91,6 +92,8 @@ class Domain:
     shrinkage: float = 10.0
     alpha: float = 0.5
     max_events_per_item: int = 0
+    # How much the verdict of a review counts in the value of what its user did with the item (jobs/events.py); 0: not.
+    sentiment_weight: float = 0.0
     block_rows: int = 4096
 
     def __post_init__(self) -> None:

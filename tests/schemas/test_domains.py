@@ -43,6 +43,7 @@ RANGES: dict[str, tuple[Any, Any, Any, Any]] = {  # just below, least, most, jus
     "shrinkage": (-0.01, 0.0, 1e9, 1.1e9),
     "alpha": (-0.01, 0.0, 1.0, 1.01),
     "max_events_per_item": (-1, 0, 10**12, 10**12 + 1),
+    "sentiment_weight": (-0.01, 0.0, 1.0, 1.01),
     "block_rows": (63, 64, 4096, 4097),
 }
 
