@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 from jobs.errors import DONE, FAULT
 
@@ -33,15 +33,18 @@ STOP_SECONDS = 10
 
 
 @contextmanager
-def running() -> Iterator[dict[str, str]]:
-    """A server as long as the context; gives the environment by which commands find it, empty where none can be."""
+def running(log: IO[bytes]) -> Iterator[dict[str, str]]:
+    """A server as long as the context; gives the environment by which commands find it, empty where none can be.
+
+    log: where it says what there is to say.
+    """
     if not hasattr(os, "pidfd_open"):  # not Linux
         yield {}
         return
     with tempfile.TemporaryDirectory(prefix="encore-") as folder:  # nobody else may enter it
         address = str(Path(folder) / "socket")
         words = [sys.executable, "-c", "from jobs import forkserver; forkserver.main()", address]
-        server = subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True)
+        server = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True)
         try:
             yield {SOCKET: address}
         finally:

@@ -63,7 +63,7 @@ def main(args: argparse.Namespace) -> int:
     prepare(config, log)
     print(f"night of {args.ds}: {', '.join(domains)} (run {name})", flush=True)
     try:
-        with forkserver.running() as found:
+        with log.open("ab") as output, forkserver.running(output) as found:
             code, problems = follow(config, ["dags", "test", "nightly", "--conf", json.dumps(conf)], log, found)
     finally:
         spark_server.stop(config, name)
