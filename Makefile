@@ -23,7 +23,7 @@ nightly: setup ## one night, of three generated catalogues or of SOURCE=movielen
 test: setup ## linters and all tests, with one summary
 	@.ci/test
 
-test-slow: setup ## tests that train longer, on both backends of Keras, and a night of a new domain
+test-slow: setup ## tests that train longer, on both backends of Keras, and whole nights through Airflow
 	@.ci/test slow
 
 test-browser: setup ## the night's page in a real browser (Chromium, installed where it is missing)

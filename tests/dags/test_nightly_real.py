@@ -6,6 +6,8 @@ import subprocess
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ENCORE = ".venv/bin/encore"
 DAY = 86_400
 LAST = 1_537_747_200  # 2018-09-24 00:00 UTC, the day of the night
