@@ -1,7 +1,7 @@
 """Runs jobs in forks of a process that has imported what they need.
 
-A night has some thirty jobs a domain. Importing takes one second for most of them and four for those of Keras, which is
-longer than many of them compute. `encore nightly` keeps a server beside the night and names its socket in
+A night has some thirty jobs a domain. Starting Python and importing takes two seconds for most of them and five for those of
+Keras, which is longer than many of them compute. `encore nightly` keeps a server beside the night and names its socket in
 ENCORE_FORKSERVER; `encore JOB` then only passes on its words, environment, folder and streams, forwards signals and
 waits for the exit code. Where there is no server it runs the job itself.
 """
@@ -191,7 +191,12 @@ class Server:
 
     def _forward(self, connection: socket.socket, pid: int) -> None:
         """Forwards a signal; one who asked and is gone wants the job no more."""
-        number = connection.recv(1)
+        if pid not in self.connections:  # it has ended in this very moment
+            return
+        try:
+            number = connection.recv(1)
+        except ConnectionError:
+            number = b""
         _signal(pid, number[0] if number else signal.SIGTERM)
         if not number:
             self.selector.unregister(connection)
