@@ -1,8 +1,8 @@
 """Runs jobs in forks of a process that has imported what they need.
 
-A night has some thirty jobs a domain. Starting Python and importing takes two seconds for most of them and five for those of
-Keras, which is longer than many of them compute. `encore nightly` keeps a server beside the night and names its socket in
-ENCORE_FORKSERVER; `encore JOB` then only passes on its words, environment, folder and streams, forwards signals and
+A night has some thirty jobs a domain. Starting Python and importing takes two seconds for most of them and five for
+those of Keras, longer than many of them compute. `encore nightly` keeps a server beside the night and names its socket
+in ENCORE_FORKSERVER; `encore JOB` then only passes on its words, environment, folder and streams, forwards signals and
 waits for the exit code. Where there is no server it runs the job itself.
 """
 
