@@ -44,7 +44,7 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
         return
     known = ids(night)
     histories, who = all_events(night, known), audience(night, known)
-    model = load(MODEL, found[MODEL], known)
+    model = load(MODEL, found[MODEL])
     assert isinstance(model, Seq2Seq)
     model = model.go_on(TrainingData(histories, catalogue(night, known), seed=night.seed))
     for number, low in enumerate(range(0, len(known.people), BLOCK_USERS)):

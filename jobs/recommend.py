@@ -77,7 +77,7 @@ def inputs(night: Night) -> tuple[Recommender, Ids, Histories, Catalogue]:
     known = ids(night)
     histories, items = all_events(night, known), catalogue(night, known)
     chosen = night.run.entry("gate").facts
-    champion = load(chosen["champion"], chosen["artifact"], known)
+    champion = load(chosen["champion"], chosen["artifact"])
     return champion.go_on(TrainingData(histories, items, seed=night.seed)), known, histories, items
 
 
