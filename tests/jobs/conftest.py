@@ -1,5 +1,7 @@
 """A warehouse of its own for a test, and one for tests that only read."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,18 +28,11 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return use(tmp_path, monkeypatch)
 
 
-@pytest.fixture
-def published(config: Settings) -> Settings:
-    """A warehouse with one published night of movies: run `first`, mark 1."""
-    fake_night(config, 1, run="first")
-    assert main(publish_words("first")) == 0
-    return config
-
-
 @pytest.fixture(scope="session")
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of `shared`."""
-    folder = tmp_path_factory.mktemp("shelf")
+    """The folder of a warehouse with one published night of movies: run `first`, mark 1."""
+    folder = tmp_path_factory.mktemp("shelf") / "now"
+    folder.mkdir()
     with pytest.MonkeyPatch.context() as monkeypatch:
         fake_night(use(folder, monkeypatch), 1, run="first")
         assert main(publish_words("first")) == 0
@@ -46,5 +41,16 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def shared(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """As `published`, but the same for all tests: they only read it, and commit nothing."""
+    """The warehouse on the shelf, for tests that only read it and commit nothing."""
     return use(shelf, monkeypatch)
+
+
+@pytest.fixture
+def published(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """The warehouse on the shelf, put back as it was when the test has ended (its tables know where they lie)."""
+    kept = shelf.with_name("kept")
+    if not kept.exists():
+        shutil.copytree(shelf, kept)
+    yield use(shelf, monkeypatch)
+    shutil.rmtree(shelf)
+    shutil.copytree(kept, shelf)

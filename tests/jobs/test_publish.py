@@ -26,8 +26,8 @@ Command = Callable[..., int]
 
 
 @pytest.fixture
-def command(config: Settings) -> Iterator[Command]:
-    """Runs a command line in a process of its own, which `die` kills at that step; returns the exit code."""
+def command(published: Settings) -> Iterator[Command]:
+    """Runs words on `published` in a process of its own, which `die` kills at that step; returns the exit code."""
     with subprocess.Popen(
         [sys.executable, "-m", "tests.jobs.killed"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
