@@ -63,13 +63,13 @@ def delegated(words: Sequence[str]) -> int | None:
     if not address:
         return None
     with socket.socket(socket.AF_UNIX) as server:
+        request = json.dumps({"words": [*words], "folder": str(Path.cwd()), "environment": dict(os.environ)}).encode()
         try:
             server.connect(address)
-        except OSError:  # it is gone, or not yet there
+            socket.send_fds(server, [len(request).to_bytes(HEAD, "big")], STREAMS)
+            server.sendall(request)
+        except OSError:  # it is not yet there, or gone, and a request that it has not read whole has begun nothing
             return None
-        request = json.dumps({"words": [*words], "folder": str(Path.cwd()), "environment": dict(os.environ)}).encode()
-        socket.send_fds(server, [len(request).to_bytes(HEAD, "big")], STREAMS)
-        server.sendall(request)
         before = {n: signal.signal(n, lambda number, _: server.sendall(bytes([number]))) for n in FORWARDED}
         answer = server.recv(1)
         for number, handler in before.items():
@@ -158,25 +158,36 @@ class Server:
                     self._end(key.fd, key.data)
 
     def _begin(self, connection: socket.socket) -> list[str] | None:
-        """Forks for a request; returns its words in the fork."""
-        head, streams, *_ = socket.recv_fds(connection, HEAD, len(STREAMS))
-        with connection.makefile("rb") as file:
-            request = json.loads(file.read(int.from_bytes(head, "big")))
-        pid = os.fork()
-        if not pid:
+        """Forks for a request; returns its words in the fork. A request that is not whole gets no answer."""
+        streams: list[int] = []
+        try:
+            head, streams, *_ = socket.recv_fds(connection, HEAD, len(STREAMS))
+            with connection.makefile("rb") as file:
+                request = json.loads(file.read(int.from_bytes(head, "big")))
+            if len(streams) < len(STREAMS):
+                raise ValueError(f"{len(streams)} of {len(STREAMS)} streams")
+            pid = os.fork()
+        except (OSError, ValueError) as fault:  # who asked has died over it, or there are too many processes
+            print(f"a request was dropped: {fault!r}", file=sys.stderr, flush=True)
+            pid = None
+        if pid == 0:
             connection.close()
             self._become(request, streams)
             return [*request["words"]]
         for stream in streams:
             os.close(stream)
+        if pid is None:
+            connection.close()
+            return None
+        os.setpgid(pid, pid)  # the fork does it as well: whoever is first, no signal comes before its group
         self.connections[pid] = connection
         self.selector.register(connection, selectors.EVENT_READ, pid)
         self.selector.register(os.pidfd_open(pid), selectors.EVENT_READ, pid)
         return None
 
     def _become(self, request: dict[str, Any], streams: list[int]) -> None:
-        """Makes a fork what the asking process is, in a session of its own."""
-        os.setsid()
+        """Makes a fork what the asking process is, in a group of its own: signals to the job are for all it starts."""
+        os.setpgid(0, 0)
         pidfds = [key.fd for key in self.selector.get_map().values() if isinstance(key.fileobj, int) and key.fd]
         self.selector.close()
         for connection in (self.listener, *self.connections.values()):

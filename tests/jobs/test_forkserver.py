@@ -3,11 +3,14 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -34,8 +37,14 @@ def job(words):
     open(words[1], "w").write(str(os.getpid()))
     time.sleep(60)
 
+def become(server, request, streams, real=forkserver.Server._become):
+    if request["words"][0] == "late":
+        job(request["words"])  # before it has a group of its own
+    real(server, request, streams)
+
 cli.main = job
 forkserver.preload = lambda: None
+forkserver.Server._become = become
 forkserver.main()
 """
 ASK = "import sys; from jobs import forkserver; sys.exit(forkserver.delegated(sys.argv[1:]))"
@@ -101,7 +110,7 @@ def test_a_fault_is_told_and_ends_nothing_else(server: tuple[str, subprocess.Pop
     failed = ask(server[0], "fail")
     assert failed.returncode == 1
     assert "RuntimeError: as planned" in failed.stderr
-    assert ask(server[0], "tell", "0").returncode == 0
+    assert ask(server[0], "tell", "3").returncode == 3
 
 
 def test_jobs_run_at_once_and_get_their_own_signals(
@@ -119,6 +128,71 @@ def test_jobs_run_at_once_and_get_their_own_signals(
     askers[1].kill()  # it cannot say so: the server sees that it is gone
     askers[1].wait()
     assert ended(pids[1])
+
+
+def test_a_signal_that_comes_before_the_job_has_a_group_reaches_it_and_nobody_else(
+    server: tuple[str, subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    asker = subprocess.Popen([sys.executable, "-c", ASK, "late", str(tmp_path / "pid")], env=environment(server[0]))
+    pid = int(appears(tmp_path / "pid"))
+    asker.send_signal(signal.SIGTERM)
+    assert asker.wait(10) == 128 + signal.SIGTERM
+    assert ended(pid)
+    assert ask(server[0], "tell", "3").returncode == 3
+
+
+WHOLE = json.dumps({"words": ["tell", "0"], "folder": "/", "environment": {}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "streams"),
+    [
+        (b"", b"", 0),
+        (b"\0\0", b"", 3),
+        (len(WHOLE).to_bytes(4, "big"), WHOLE[:-1], 3),
+        (len(WHOLE).to_bytes(4, "big"), b"\xff" * len(WHOLE), 3),
+        (len(WHOLE).to_bytes(4, "big"), WHOLE, 2),
+        (len(WHOLE).to_bytes(4, "big"), WHOLE, 0),
+    ],
+    ids=["nothing", "half a head", "no end", "no JSON", "a stream short", "no streams"],
+)
+def test_a_request_that_is_not_whole_is_dropped(
+    server: tuple[str, subprocess.Popen[bytes]], head: bytes, body: bytes, streams: int
+) -> None:
+    """No answer, no stream left open; and the next request is heard."""
+    reader, writer = os.pipe()
+    with socket.socket(socket.AF_UNIX) as asker:
+        asker.connect(server[0])
+        if head:
+            socket.send_fds(asker, [head], [writer] * streams)
+            asker.sendall(body)
+        asker.shutdown(socket.SHUT_WR)
+        os.close(writer)
+        assert os.read(reader, 1) == b""
+        with suppress(ConnectionResetError):  # the server left before it had read everything
+            assert asker.recv(1) == b""
+    os.close(reader)
+    assert ask(server[0], "tell", "3").returncode == 3
+
+
+def test_a_request_without_words_fails_alone(server: tuple[str, subprocess.Popen[bytes]]) -> None:
+    with socket.socket(socket.AF_UNIX) as asker, Path(os.devnull).open("r+b") as nothing:
+        asker.connect(server[0])
+        socket.send_fds(asker, [(2).to_bytes(4, "big")], [nothing.fileno()] * 3)
+        asker.sendall(b"{}")
+        assert asker.recv(1) == b"\1"
+    assert ask(server[0], "tell", "3").returncode == 3
+
+
+def test_a_server_that_ends_before_it_has_the_request_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(forkserver.SOCKET, str(tmp_path / "socket"))
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
+        listener.listen()
+        dying = Thread(target=lambda: listener.accept()[0].close())
+        dying.start()
+        assert forkserver.delegated(["a word that no buffer takes" * 1_000_000]) is None
+        dying.join()
 
 
 def test_the_end_of_the_server_ends_its_jobs(server: tuple[str, subprocess.Popen[bytes]], tmp_path: Path) -> None:
