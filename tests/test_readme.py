@@ -57,10 +57,10 @@ def test_the_tables_commands_work(clone: Path, capsys: pytest.CaptureFixture[str
     assert USERS[0] in capsys.readouterr().out
 
 
-def test_the_toml_is_valid(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_toml_is_valid(tmp_path: Path) -> None:
     (toml,) = blocks("toml")
-    (clone / "encore.toml").write_text(toml)
-    config = settings.load({"ENCORE_CONFIG": str(clone / "encore.toml")})
+    (tmp_path / "encore.toml").write_text(toml)
+    config = settings.load({"ENCORE_CONFIG": str(tmp_path / "encore.toml")})
     assert config.domains["movies"].top_k == 50
     assert config.spark["spark.driver.memory"] == "8g"
 

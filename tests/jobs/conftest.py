@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,18 @@ def use(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return settings.load()
 
 
+@contextmanager
+def borrowed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """A warehouse for one test, below a folder: put back as it was when the test has ended. Tables know where they lie,
+    so that a test can have no copy at another place."""
+    kept = folder.with_name(f"{folder.name} as made")
+    if not kept.exists():
+        shutil.copytree(folder, kept)
+    yield use(folder, monkeypatch)
+    shutil.rmtree(folder)
+    shutil.copytree(kept, folder)
+
+
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings of a warehouse that is not there yet."""
@@ -31,8 +44,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 @pytest.fixture(scope="session")
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a warehouse with one published night of movies: run `first`, mark 1."""
-    folder = tmp_path_factory.mktemp("shelf") / "now"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("shelf")
     with pytest.MonkeyPatch.context() as monkeypatch:
         fake_night(use(folder, monkeypatch), 1, run="first")
         assert main(publish_words("first")) == 0
@@ -47,10 +59,6 @@ def shared(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 @pytest.fixture
 def published(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
-    """The warehouse on the shelf, put back as it was when the test has ended (its tables know where they lie)."""
-    kept = shelf.with_name("kept")
-    if not kept.exists():
-        shutil.copytree(shelf, kept)
-    yield use(shelf, monkeypatch)
-    shutil.rmtree(shelf)
-    shutil.copytree(kept, shelf)
+    """The warehouse on the shelf, for one test."""
+    with borrowed(shelf, monkeypatch) as config:
+        yield config

@@ -1,7 +1,7 @@
 """`encore tables check`: silent on what nights leave behind, and it names what is wrong."""
 
 import json
-import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from jobs.cli import main
 from jobs.settings import Settings
 from jobs.storage.catalog import Tables
 from jobs.storage.runs import Entry
-from tests.jobs.conftest import use
+from tests.jobs.conftest import borrowed, use
 from tests.jobs.fakes import DS, fake_night, publish_words
 from tests.jobs.nights import make_old, publish, warehouse
 
@@ -23,7 +23,7 @@ Captured = pytest.CaptureFixture[str]
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Normal nights, a run published twice, a re-run, a rollback, two domains; and a copy of the warehouse."""
+    """Normal nights, a run published twice, a re-run, a rollback, two domains."""
     folder = tmp_path_factory.mktemp("normal")
     with pytest.MonkeyPatch.context() as monkeypatch:
         config = use(folder, monkeypatch)
@@ -32,17 +32,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         publish(config, 2, ds=DS, run="again")
         assert main(["tables", "rollback", "--domain", "movies", "--ds", DS, "--to", "first"]) == 0
         publish(config, 3, ds=NEXT, domain="music")
-        shutil.copytree(warehouse(config), folder / "copy")
     return folder
 
 
 @pytest.fixture
-def normal(made: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """The warehouse as it was made, in its place."""
-    config = use(made, monkeypatch)
-    shutil.rmtree(warehouse(config))
-    shutil.copytree(made / "copy", warehouse(config))
-    return config
+def normal(made: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """The warehouse as it was made."""
+    with borrowed(made, monkeypatch) as config:
+        yield config
 
 
 @pytest.fixture

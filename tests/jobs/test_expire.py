@@ -1,9 +1,9 @@
 """`encore tables expire` on real Iceberg tables: what goes, what stays, what readers and runs still have."""
 
 import json
-import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -14,7 +14,7 @@ from jobs.expire import LASTING, WHOLE
 from jobs.settings import Settings
 from jobs.storage.catalog import Tables
 from schemas.names import TABLES
-from tests.jobs.conftest import use
+from tests.jobs.conftest import borrowed, use
 from tests.jobs.fakes import USERS, both, expected, fake_night, publish_words, together
 from tests.jobs.nights import make_old, publish, tree, warehouse
 
@@ -28,7 +28,7 @@ INPUTS = {"files", "rejected", "interactions", "reviews", "vocabulary"}
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with four nights of movies and two of music, marks 1 to 6; and a copy of its warehouse."""
+    """A folder with four nights of movies and two of music, marks 1 to 6."""
     folder = tmp_path_factory.mktemp("nights")
     with pytest.MonkeyPatch.context() as monkeypatch:
         config = use(folder, monkeypatch)
@@ -36,17 +36,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             publish(config, mark, ds=ds, users=PEOPLE[: 4 + mark])  # each night has a new user
         publish(config, 5, domain="music", ds=NIGHTS[0])
         publish(config, 6, domain="music", ds=NIGHTS[1], users=PEOPLE[:5])
-        shutil.copytree(warehouse(config), folder / "copy")
     return folder
 
 
 @pytest.fixture
-def nights(made: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """The warehouse as it was made: Iceberg's addresses are absolute, so it is copied back to where it was."""
-    config = use(made, monkeypatch)
-    shutil.rmtree(warehouse(config))
-    shutil.copytree(made / "copy", warehouse(config))
-    return config
+def nights(made: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """The warehouse as it was made."""
+    with borrowed(made, monkeypatch) as config:
+        yield config
 
 
 def through_polars(config: Settings, name: str, domain: str) -> list[str]:

@@ -1,12 +1,17 @@
 """Publishing again what an earlier run of a night published."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from jobs.cli import main
 from jobs.settings import Settings
 from jobs.storage.catalog import Tables
 from jobs.storage.sql import open_tables
+from tests.jobs.conftest import borrowed, use
 from tests.jobs.fakes import DS, USERS, both, expected, fake_night, publish_words, together
+from tests.jobs.nights import publish
 
 Captured = pytest.CaptureFixture[str]
 
@@ -20,12 +25,22 @@ def history(config: Settings) -> list[tuple[str, str, int]]:
         return db.execute("SELECT run_id, trigger, sequence FROM runs WHERE domain = 'movies' ORDER BY ALL").fetchall()
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two publications of one night, `first` and `second`, the latter with a user more."""
+    folder = tmp_path_factory.mktemp("replaced")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        config = use(folder, monkeypatch)
+        publish(config, 1, ds=DS, run="first")
+        publish(config, 2, ds=DS, run="second", users=(*USERS, "u5"))
+    return folder
+
+
 @pytest.fixture
-def replaced(published: Settings) -> Settings:
-    """Two publications of one night, `first` and `second`, the latter with a user more."""
-    fake_night(published, 2, run="second", users=(*USERS, "u5"))
-    assert main(publish_words("second")) == 0
-    return published
+def replaced(made: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """The warehouse as it was made."""
+    with borrowed(made, monkeypatch) as config:
+        yield config
 
 
 def test_the_earlier_rows_are_back_and_history_says_so(replaced: Settings, capsys: Captured) -> None:
