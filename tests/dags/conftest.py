@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,17 @@ def dag():
     bag = DagBag(ROOT / "dags")
     assert bag.import_errors == {}
     return bag.dags["nightly"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def checked_once():
+    """Airflow checks the schema of every parameter for every task that it serializes: here each schema once."""
+    from jsonschema import Draft202012Validator as Validator
+
+    check = lru_cache(None)(lambda schema, check=Validator.check_schema: check(json.loads(schema)))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(Validator, "check_schema", lambda schema: check(json.dumps(schema)))
+        yield
 
 
 @pytest.fixture(scope="session")
