@@ -1,5 +1,6 @@
 """Shared negatives: what is drawn, how batches are numbered, and that learning in rows is learning."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,12 @@ from models.training import TrainingData
 from tests.models.examples import N_ITEMS, example, histories_of
 
 CONFIG = SASRecConfig(dim=4, blocks=1, length=6, batch_rows=8, epochs=2, full_softmax_items=0, negatives=200)
+
+
+@cache
+def learned() -> list[Any]:
+    """The weights of a training that nothing interrupts."""
+    return SASRec(CONFIG).fit(TrainingData(example())).network.get_weights()
 
 
 def test_half_of_a_draw_is_by_popularity_and_half_is_even() -> None:
@@ -73,7 +80,7 @@ class WholeTable(keras.Model):
 def test_where_each_step_has_all_items_it_is_adam(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng((0, 0))
     assert all(len(batch["items"]) == N_ITEMS for batch, _ in SASRec(CONFIG).training_batches(example(), random))
-    found = SASRec(CONFIG).fit(TrainingData(example())).network.get_weights()
+    found = learned()
     monkeypatch.setattr(sasrec, "SharedNegativesLoss", WholeTable)
     expected = SASRec(CONFIG).fit(TrainingData(example())).network.get_weights()
     for ours, theirs in zip(found, expected, strict=True):
@@ -105,15 +112,15 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(
     seconds: float, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Checkpoints after epochs and, with 0 seconds between them, after every batch."""
+    whole = learned()
     monkeypatch.setattr(training_loop, "CHECKPOINT_SECONDS", seconds)
-    whole = SASRec(CONFIG).fit(TrainingData(example()))
-    learned, calls = SharedNegativesLoss.train_on_batch, []
+    train, calls = SharedNegativesLoss.train_on_batch, []
 
     def interrupted(self: SharedNegativesLoss, *args: Any, **more: Any) -> Any:
         calls.append(1)
         if len(calls) == steps + 4:
             raise KeyboardInterrupt
-        return learned(self, *args, **more)
+        return train(self, *args, **more)
 
     steps = len(list(SASRec(CONFIG).training_batches(example(), np.random.default_rng((0, 0)))))
     with monkeypatch.context() as patched:
@@ -121,5 +128,5 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(
         with pytest.raises(KeyboardInterrupt):
             SASRec(CONFIG).fit(TrainingData(example(), workspace=tmp_path))
     again = SASRec(CONFIG).fit(TrainingData(example(), workspace=tmp_path))
-    for ours, theirs in zip(again.network.get_weights(), whole.network.get_weights(), strict=True):
+    for ours, theirs in zip(again.network.get_weights(), whole, strict=True):
         np.testing.assert_array_equal(ours, theirs)

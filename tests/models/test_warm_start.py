@@ -1,6 +1,7 @@
 """Beginning with the weights of an earlier training: which rows go where, what new items begin with, what is kept."""
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,12 @@ from tests.models.test_neural import ANYBODY, CONFIG, assert_weights, judged
 def catalogue(*titles: str) -> Catalogue:
     n = len(titles)
     return Catalogue(list(titles), [""] * n, [()] * n, [()] * n, [""] * n)
+
+
+@cache
+def first(epochs: int = CONFIG.epochs) -> SASRec:
+    """A training that others begin with; they leave it as it is."""
+    return SASRec(replace(CONFIG, epochs=epochs)).fit(TrainingData(example()))
 
 
 def test_rows_are_carried_to_their_places() -> None:
@@ -62,11 +69,10 @@ def test_what_a_training_begins_with(model: SASRec | NCF) -> None:
 
 
 def test_it_learns_from_a_mixture_with_new_weights() -> None:
-    first = SASRec(CONFIG).fit(TrainingData(example()))
     still = replace(CONFIG, learning_rate=1e-7)
-    found = SASRec(still).fit(TrainingData(example(), start=first))
+    found = SASRec(still).fit(TrainingData(example(), start=first()))
     keras.utils.set_random_seed(0)
-    weights = (model.get_weights() for model in (found.network, first.network, SASRec(CONFIG).network_of(N_ITEMS)))
+    weights = (model.get_weights() for model in (found.network, first().network, SASRec(CONFIG).network_of(N_ITEMS)))
     for ours, earlier, fresh in zip(*weights, strict=True):
         np.testing.assert_allclose(ours, 0.8 * earlier + 0.2 * fresh, atol=1e-5)
 
@@ -79,9 +85,9 @@ def test_the_learning_rate_begins_high_and_falls_to_nothing(monkeypatch: pytest.
         rates.append(float(self.optimizer.learning_rate.numpy()))
         return learned(self, *args, **more)
 
-    first = SASRec(replace(CONFIG, epochs=10)).fit(TrainingData(example()))
+    before = first(epochs=10)
     monkeypatch.setattr(keras.Model, "train_on_batch", watched)
-    SASRec(first.config).fit(TrainingData(example(), start=first))
+    SASRec(before.config).fit(TrainingData(example(), start=before))
     seen = np.cumsum([n for _, n in SASRec(CONFIG).training_batches(example(), np.random.default_rng((0, 0)))])
     once = np.concatenate([[0], seen[:-1]]) / seen[-1]
     np.testing.assert_allclose(rates[: len(once)], 4 * CONFIG.learning_rate * (1 - once / 2), rtol=1e-5)
@@ -90,42 +96,42 @@ def test_the_learning_rate_begins_high_and_falls_to_nothing(monkeypatch: pytest.
 
 
 def test_it_is_shorter_and_the_setting_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = SASRec(replace(CONFIG, epochs=10)).fit(TrainingData(example()))
+    before = first(epochs=10)
     seen = judged(monkeypatch, [0.1, 0.3, 0.2])
-    found = SASRec(first.config).fit(TrainingData(example(), validation=ANYBODY, start=first))
+    found = SASRec(before.config).fit(TrainingData(example(), validation=ANYBODY, start=before))
     assert len(seen) == 3, "what it begins with, and two epochs"
-    assert_weights(seen[0], first.network.get_weights())
+    assert_weights(seen[0], before.network.get_weights())
     assert_weights(found.network.get_weights(), seen[1])
-    assert found.config == first.config
+    assert found.config == before.config
     assert (found.trained.epochs, found.trained.ndcg, found.trained.warm) == (1, 0.3, 1)
-    third = SASRec(first.config).fit(TrainingData(example(), start=found))
+    third = SASRec(before.config).fit(TrainingData(example(), start=found))
     assert (third.trained.epochs, third.trained.warm) == (2, 2)
 
 
 @pytest.mark.parametrize(("epochs", "warm"), [(1, 1), (2, 2), (5, 2), (20, 3)])
 def test_it_takes_a_share_of_the_epochs_and_two_at_least(epochs: int, warm: int) -> None:
-    first = SASRec(replace(CONFIG, epochs=epochs)).fit(TrainingData(example()))
-    assert SASRec(first.config).fit(TrainingData(example(), start=first)).trained.epochs == warm
+    before = first(epochs)
+    assert SASRec(before.config).fit(TrainingData(example(), start=before)).trained.epochs == warm
 
 
 def test_weights_that_do_not_get_better_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = SASRec(replace(CONFIG, epochs=10)).fit(TrainingData(example()))
+    before = first(epochs=10)
     judged(monkeypatch, [0.3, 0.3, 0.2])
-    found = SASRec(first.config).fit(TrainingData(example(), validation=ANYBODY, start=first))
-    assert_weights(found.network.get_weights(), first.network.get_weights())
+    found = SASRec(before.config).fit(TrainingData(example(), validation=ANYBODY, start=before))
+    assert_weights(found.network.get_weights(), before.network.get_weights())
     assert (found.trained.epochs, found.trained.ndcg) == (0, 0.3)
 
 
 def test_an_interruption_does_not_show(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    first = SASRec(replace(CONFIG, epochs=20)).fit(TrainingData(example()))
-    data = TrainingData(example(), validation=ANYBODY, start=first)
+    before = first(epochs=20)
+    data = TrainingData(example(), validation=ANYBODY, start=before)
     judged(monkeypatch, [0.3, 0.1, 0.4, 0.2])
-    whole = SASRec(first.config).fit(data)
+    whole = SASRec(before.config).fit(data)
     judged(monkeypatch, [0.3, 0.1, KeyboardInterrupt()])
     with pytest.raises(KeyboardInterrupt):
-        SASRec(first.config).fit(replace(data, workspace=tmp_path))
+        SASRec(before.config).fit(replace(data, workspace=tmp_path))
     seen = judged(monkeypatch, [0.4, 0.2])
-    again = SASRec(first.config).fit(replace(data, workspace=tmp_path))
+    again = SASRec(before.config).fit(replace(data, workspace=tmp_path))
     assert len(seen) == 2
     assert_weights(again.network.get_weights(), whole.network.get_weights())
     assert again.trained == whole.trained
@@ -138,7 +144,7 @@ def test_another_network_is_not_begun_with(caplog: pytest.LogCaptureFixture) -> 
         found = SASRec(CONFIG).fit(TrainingData(example(), start=start))
         assert found.trained.warm == 0
         assert told in caplog.text
-        assert_weights(found.network.get_weights(), SASRec(CONFIG).fit(TrainingData(example())).network.get_weights())
+        assert_weights(found.network.get_weights(), first().network.get_weights())
 
 
 def test_going_on_places_new_items_too() -> None:
