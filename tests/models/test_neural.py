@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, replace
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,12 @@ training_loop.CHECKPOINT_SECONDS = 0
 training_loop.Training._keep = keep
 SASRec(CONFIG).fit(TrainingData(example(), seed=3, workspace=Path(sys.argv[1])))
 """
+
+
+@cache
+def undisturbed(seed: int = 0) -> SASRec:
+    """After a training without validation or interruption; nobody changes it."""
+    return SASRec(CONFIG).fit(TrainingData(example(), seed=seed))
 
 
 def judged(monkeypatch: pytest.MonkeyPatch, values: list[float | BaseException]) -> list[list[Any]]:
@@ -88,7 +95,7 @@ def test_the_running_mean_of_the_epochs_is_kept_where_it_is_better(monkeypatch: 
 
 
 def test_without_validation_all_epochs_are_learned() -> None:
-    model = SASRec(CONFIG).fit(TrainingData(example()))
+    model = undisturbed()
     assert (model.config, model.trained.epochs, model.trained.ndcg) == (CONFIG, 5, None)
 
 
@@ -123,7 +130,7 @@ def test_a_training_that_was_killed_goes_on_within_the_epoch(batch: int, tmp_pat
         monkeypatch.setattr(keras.Model, "train_on_batch", lambda *a, **k: learned.append(0) or train(*a, **k))
         again = SASRec(CONFIG).fit(TrainingData(example(), seed=3, workspace=tmp_path))
     assert len(learned) == 5 * steps - died
-    whole = SASRec(CONFIG).fit(TrainingData(example(), seed=3))
+    whole = undisturbed(seed=3)
     assert_weights(again.network.get_weights(), whole.network.get_weights())
     assert again.trained == whole.trained
 
@@ -153,7 +160,7 @@ def test_a_checkpoint_that_cannot_be_read_is_not_gone_on_from(
         (tmp_path / CHECKPOINT).write_bytes(spoilt)
     found = SASRec(CONFIG).fit(TrainingData(example(), workspace=tmp_path))
     assert "sasrec begins anew" in caplog.text
-    assert_weights(found.network.get_weights(), SASRec(CONFIG).fit(TrainingData(example())).network.get_weights())
+    assert_weights(found.network.get_weights(), undisturbed().network.get_weights())
 
 
 def test_curves_tell_of_every_epoch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -258,11 +265,11 @@ def test_what_the_manifest_tells(tmp_path: Path) -> None:
 
 
 def test_seeds_matter() -> None:
-    one, other = (SASRec(CONFIG).fit(TrainingData(example(), seed=seed)).score(example()) for seed in (0, 1))
+    one, other = (undisturbed(seed).score(example()) for seed in (0, 1))
     assert not np.allclose(one, other)
 
 
 def test_items_without_events_are_not_recommended() -> None:
-    model = SASRec(CONFIG).fit(TrainingData(example()))
+    model = undisturbed()
     assert np.isnan(model.item_vectors()).all(axis=1).tolist() == [False] * 10 + [True] * 2
     assert model.recommend(example(), N_ITEMS, seen=True).items.max() == 9
