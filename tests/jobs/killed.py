@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 
+import pyiceberg.io.pyarrow  # noqa: F401
 from pyiceberg.catalog.sql import SqlCatalog
 
 from jobs import cli, publish, rollback, tables  # noqa: F401 (imported once, before the children are made)
