@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.spark import hadoop
-from jobs.storage.files import folders, listing
+from jobs.storage.files import folders, listing, parquet_rows
 from jobs.storage.frames import read
 from models.hybrid import hybrid, side_by_side
 from models.neighbours import RowBlock
@@ -59,6 +59,12 @@ class Rows:
         """Numbers of the blocks in which a matrix has entries."""
         found = [name.removeprefix("block=").split(".") for name in folders(f"{self.folder}/blocks")]
         return sorted({int(block) for matrix, block in found if matrix in self.matrices})
+
+    @property
+    def entries(self) -> int:
+        """How many entries the matrices have together, by the footers of their files."""
+        there = (f"{self.folder}/blocks/block={name}.{number}" for name in self.matrices for number in self.blocks)
+        return sum(parquet_rows(file) for block in there for file in listing(block, ".parquet"))
 
     @cached_property
     def counts(self) -> Ints:

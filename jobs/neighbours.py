@@ -1,7 +1,14 @@
-"""The nearest rows of all rows, as Spark tasks: each owns a piece of the rows and streams all blocks past it."""
+"""The nearest rows of all rows, as Spark tasks, in one of two plans; both give the same rows, bit for bit.
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+Shares: what fits a task whole is compared by as many tasks as there are cores. Each meets its share of all pairs, every
+pair is met once, and other tasks merge their lists (2 · 8 · k bytes a row and share, written and read once).
+Streams: of anything larger a task owns a piece of the rows and streams all blocks past it. Every pair is met twice, and
+nothing is merged.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -10,14 +17,23 @@ from pyspark.sql import functions as F
 
 from jobs.matrix import Rows
 from jobs.numbering import Numbered
-from jobs.pieces import Piece, Size, cost, owned, pieces, work
+from jobs.pieces import Piece, measured, owned, pieces, together
 from jobs.storage.files import create_folder
-from jobs.storage.frames import write_batches
-from models.neighbours import Measure, stream_neighbours
+from jobs.storage.frames import read, write, write_batches
+from models.neighbours import Measure, Neighbours, RowBlock, merge_neighbours, share_neighbours, stream_neighbours
 from schemas.tables import TABLES
 
-TASKS_A_CORE = 2  # more of them even out what cores do beside; each reads all blocks
+# A share holds 26 bytes an entry, as it was read and as it is compared, and 24 a neighbour: 1.2 GiB where both bounds
+# are met, and 0.2 GiB for Python.
+SHARED_ENTRIES = 1 << 25
+SHARED_NEIGHBOURS = 1 << 24  # rows · k
+WHOLE_PRODUCTS = 1 << 34  # entries · rows is the most there can be: so few take one task less than a merge does
+MOST_SHARES = 16  # each lays out all rows and lists neighbours of all, which more of them would not make up for
+TASKS_A_CORE = 2  # that stream: more of them even out what cores do beside; each reads all blocks
 BATCH_ROWS = 1 << 14  # whose neighbours are named at once
+LISTS = pa.schema([("row", pa.int32()), ("similar_row", pa.int32()), ("similarity", pa.float32())])
+
+Task = Callable[[], None]
 
 
 class Comparison(NamedTuple):
@@ -42,6 +58,32 @@ class Columns(NamedTuple):
         return TABLES[f"{self.entity}_similarity"].schema
 
 
+class Lists(NamedTuple):
+    """The lists of the `number`-th method, as tasks write them: named, rows of the table in files of a folder."""
+
+    number: int
+    one: Comparison
+    ids: Numbered
+    k: int
+    folder: str
+    table: Columns
+    threads: int
+
+    @property
+    def unmerged(self) -> str:
+        """The folder of what shares have found, beside the matrix."""
+        return f"{self.one.rows.folder}/lists/method={self.number}"
+
+    def write(self, found: Iterable[tuple[np.ndarray, Neighbours]], part: int) -> None:
+        """Writes the lists of some row numbers, in their order. Files stand in the order of method and part."""
+        batches = (
+            named(self.one.method, rows[at], lists.indices[at], lists.similarity[at], self.ids, self.table)
+            for rows, lists in found
+            for at in (slice(low, low + BATCH_ROWS) for low in range(0, len(rows), BATCH_ROWS))
+        )
+        write_batches(batches, self.table.schema, self.folder, f"part-{self.number:03d}-{part:05d}")
+
+
 def write_neighbours(
     spark: SparkSession, compared: Sequence[Comparison], ids: Numbered, k: int, folder: str, table: Columns
 ) -> None:
@@ -50,25 +92,40 @@ def write_neighbours(
     Tasks write themselves, under the same names if they are tried again: no row of a list goes through the JVM.
     """
     create_folder(folder)  # also where there is nothing to write: then the table has no rows tonight
-    sizes = measured(spark, compared)
-    every = [sum(size.rows for size in found) for found in sizes]
-    costs = [sum(size.cost for size in found) for found in sizes]
-    if not sum(costs):
-        return
-    a_task = sum(costs) / (TASKS_A_CORE * cores(spark))
-    shares = [pieces(found, max(round(price / a_task), 1)) for found, price in zip(sizes, costs, strict=True)]
-    tasks = [(n, piece) for n, share in enumerate(shares) for piece in share]
     threads = int(spark.conf.get("spark.task.cpus", "1") or 1)
+    every = [Lists(n, one, ids, k, folder, table, threads) for n, one in enumerate(compared) if one.rows.blocks]
+    plans = [plan(lists.one.rows, ids.count, k) for lists in every]
+    whole, shared, streamed = (
+        [lists for lists, its in zip(every, plans, strict=True) if its == name]
+        for name in ("whole", "shares", "streams")
+    )
+    wide = cores(spark) if shared or streamed else 1
+    shares = min(wide, MOST_SHARES)
+    tasks = streams(spark, streamed, wide) if streamed else []
+    tasks += [partial(write_share, lists, share, shares) for lists in shared for share in range(shares)]
+    tasks += [partial(write_whole, lists) for lists in whole]
+    run(spark, tasks)
+    run(spark, [partial(merge_shares, lists, part, shares) for lists in shared for part in range(shares)])
 
-    def write(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+
+def plan(rows: Rows, count: int, k: int) -> Literal["whole", "shares", "streams"]:
+    """How to compare so many rows."""
+    if count * k > SHARED_NEIGHBOURS or (entries := rows.entries) > SHARED_ENTRIES:
+        return "streams"
+    return "shares" if entries * count > WHOLE_PRODUCTS else "whole"
+
+
+def run(spark: SparkSession, tasks: Sequence[Task]) -> None:
+    """Does all of them, as one task of Spark each."""
+
+    def some(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in numbers:
             for number in batch.column(0).to_pylist():
-                n, piece = tasks[number]
-                found = nearest(compared[n], piece, every[n], ids, table, k, threads)
-                write_batches(found, table.schema, folder, f"part-{number:05d}")
+                tasks[number]()
         yield from ()
 
-    spark.range(0, len(tasks), 1, len(tasks)).mapInArrow(write, "done int").collect()
+    if tasks:
+        spark.range(0, len(tasks), 1, len(tasks)).mapInArrow(some, "done int").collect()
 
 
 def cores(spark: SparkSession) -> int:
@@ -77,43 +134,78 @@ def cores(spark: SparkSession) -> int:
     return int(found[0][0]) + 1
 
 
-def measured(spark: SparkSession, compared: Sequence[Comparison]) -> list[list[Size]]:
-    """The sizes of each method's blocks: a few numbers a block, from the tasks that will read it again."""
-    every = [(n, number) for n, one in enumerate(compared) for number in one.rows.blocks]
-    if not every:
-        return [[] for _ in compared]
+def write_whole(lists: Lists) -> None:
+    """Writes the lists of all rows."""
+    lists.write([share_found(lists, 0, 1)], 0)
 
-    def sizes(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in numbers:
-            for number in batch.column(0).to_pylist():
-                n, at = every[number]
-                block, counts = compared[n].rows.block(at), compared[n].rows.counts
-                size = {"n": n, "block": at, "rows": len(block.rows), "work": int(work(block, counts).sum())}
-                yield pa.RecordBatch.from_pylist([size])
 
-    numbers = spark.range(0, len(every), 1, len(every))
-    found = numbers.mapInArrow(sizes, "n long, block long, rows long, work long").orderBy("n", "block").collect()
-    by_method = [[row for row in found if row.n == n] for n in range(len(compared))]
-    rows = [sum(row.rows for row in some) for some in by_method]
-    return [
-        [Size(row.block, row.rows, cost(row.work, row.rows, rows[n])) for row in some]
-        for n, some in enumerate(by_method)
+def write_share(lists: Lists, share: int, shares: int) -> None:
+    """Writes what a share has found, as many files as there are shares: each will merge one of every other."""
+    rows, found = share_found(lists, share, shares)
+    for part, at in enumerate(np.array_split(np.arange(len(rows)), shares)):
+        columns = [np.repeat(rows[at], lists.k), found.indices[at].reshape(-1), found.similarity[at].reshape(-1)]
+        write(pa.table(columns, LISTS), lists.unmerged, f"part-{part:02d}-{share:02d}")
+
+
+def share_found(lists: Lists, share: int, shares: int) -> tuple[np.ndarray, Neighbours]:
+    """Row numbers, and the nearest among the pairs of a share."""
+    one, counts = lists.one, lists.one.rows.counts
+    rows = together([one.rows.block(number) for number in one.rows.blocks])
+    pa.default_memory_pool().release_unused()  # else Arrow keeps 16 bytes an entry for files to come
+    return rows.rows, share_neighbours(
+        rows,
+        lists.k,
+        share,
+        shares,
+        feature_counts=counts,
+        measure=one.measure,
+        shrinkage=one.shrinkage,
+        threads=lists.threads,
+    )
+
+
+def merge_shares(lists: Lists, part: int, shares: int) -> None:
+    """Writes the lists of a part of the rows."""
+    files = [f"{lists.unmerged}/part-{part:02d}-{share:02d}.parquet" for share in range(shares)]
+    tables = [read([file], LISTS) for file in files]
+    found = [
+        Neighbours(*(table[name].to_numpy().reshape(-1, lists.k) for name in ("similar_row", "similarity")))
+        for table in tables
     ]
+    lists.write([(tables[0]["row"].to_numpy()[:: lists.k], merge_neighbours(found))], part)
 
 
-def nearest(
-    one: Comparison, piece: Piece, every: int, ids: Numbered, table: Columns, k: int, threads: int
-) -> Iterator[pa.RecordBatch]:
-    """The lists of the rows of a piece, in the order of their ids."""
-    for queries in owned(one.rows, piece, every):
-        blocks = (one.rows.block(number) for number in one.rows.blocks)
-        counts = one.rows.counts
-        found = stream_neighbours(
-            queries, blocks, k, feature_counts=counts, measure=one.measure, shrinkage=one.shrinkage, threads=threads
-        )
-        for low in range(0, len(queries.rows), BATCH_ROWS):
-            part = slice(low, low + BATCH_ROWS)
-            yield named(one.method, queries.rows[part], found.indices[part], found.similarity[part], ids, table)
+def streams(spark: SparkSession, every: Sequence[Lists], cores: int) -> list[Task]:
+    """The tasks that compare by streaming, of about equal cost over all methods."""
+    sizes = measured(spark, [lists.one.rows for lists in every])
+    costs = [sum(size.cost for size in found) for found in sizes]
+    a_task = sum(costs) / (TASKS_A_CORE * cores)
+    tasks: list[Task] = []
+    for lists, found, price in zip(every, sizes, costs, strict=True):
+        cut, rows = pieces(found, max(round(price / a_task), 1)), sum(size.rows for size in found)
+        tasks += [partial(write_piece, lists, number, piece, rows) for number, piece in enumerate(cut)]
+    return tasks
+
+
+def write_piece(lists: Lists, number: int, piece: Piece, every: int) -> None:
+    """Writes the lists of the rows of a piece, in the order of their ids. every: how many rows there are in all."""
+    rows = lists.one.rows
+    found = ((queries.rows, streamed(lists, queries)) for queries in owned(rows, piece, every))
+    lists.write(found, number)
+
+
+def streamed(lists: Lists, queries: RowBlock) -> Neighbours:
+    """The nearest of some rows."""
+    one, rows = lists.one, lists.one.rows
+    return stream_neighbours(
+        queries,
+        (rows.block(number) for number in rows.blocks),
+        lists.k,
+        feature_counts=rows.counts,
+        measure=one.measure,
+        shrinkage=one.shrinkage,
+        threads=lists.threads,
+    )
 
 
 def named(

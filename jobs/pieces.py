@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import scipy.sparse as sp
+from pyspark.sql import SparkSession
 
 from jobs.matrix import Rows
 from models.neighbours import RowBlock
@@ -49,6 +51,28 @@ def cost(work: Any, rows: Any, every: int) -> Any:
     return 2 * work + rows * every
 
 
+def measured(spark: SparkSession, compared: Sequence[Rows]) -> list[list[Size]]:
+    """The sizes of the blocks of each: a few numbers a block, from the tasks that will read it again."""
+    every = [(n, number) for n, one in enumerate(compared) for number in one.blocks]
+
+    def sizes(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in numbers:
+            for number in batch.column(0).to_pylist():
+                n, at = every[number]
+                block, counts = compared[n].block(at), compared[n].counts
+                size = {"n": n, "block": at, "rows": len(block.rows), "work": int(work(block, counts).sum())}
+                yield pa.RecordBatch.from_pylist([size])
+
+    numbers = spark.range(0, len(every), 1, len(every))
+    found = numbers.mapInArrow(sizes, "n long, block long, rows long, work long").orderBy("n", "block").collect()
+    by_method = [[row for row in found if row.n == n] for n in range(len(compared))]
+    rows = [sum(row.rows for row in some) for some in by_method]
+    return [
+        [Size(row.block, row.rows, cost(row.work, row.rows, rows[n])) for row in some]
+        for n, some in enumerate(by_method)
+    ]
+
+
 def pieces(sizes: Sequence[Size], count: int) -> list[Piece]:
     """About `count` pieces of equal cost."""
     before = np.concatenate(([0], np.cumsum([size.cost for size in sizes]))).tolist()
@@ -72,10 +96,10 @@ def owned(rows: Rows, piece: Piece, every: int) -> Iterator[RowBlock]:
             low, high = mine[0], mine[-1] + 1
             kept.append(_part(block, low, high))
         if sum(len(b.rows) for b in kept) >= PASS_ROWS or sum(b.matrix.nnz for b in kept) >= PASS_ENTRIES:
-            yield _together(kept)
+            yield together(kept)
             kept = []
     if kept:
-        yield _together(kept)
+        yield together(kept)
 
 
 def _part(block: RowBlock, low: int, high: int) -> RowBlock:
@@ -83,7 +107,8 @@ def _part(block: RowBlock, low: int, high: int) -> RowBlock:
     return RowBlock(block.rows[low:high], sp.csr_array(block.matrix[low:high]), norms)
 
 
-def _together(blocks: Sequence[RowBlock]) -> RowBlock:
+def together(blocks: Sequence[RowBlock]) -> RowBlock:
+    """All rows of some blocks, at least one, as one block."""
     norms = [block.norms for block in blocks if block.norms is not None]
     matrix = sp.csr_array(sp.vstack([block.matrix for block in blocks], format="csr"))
     return RowBlock(np.concatenate([b.rows for b in blocks]), matrix, np.concatenate(norms) if norms else None)

@@ -105,6 +105,23 @@ def _median(a, at_a, b, at_b, c, at_c):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
+def add_lists(candidates, indices, similarity):  # type: ignore[no-untyped-def]
+    """Offer every row the neighbours of its list, `indices` and `similarity` [n, k], padded with -1 and 0."""
+    for slot in range(len(indices)):
+        for n, number in enumerate(indices[slot]):
+            if number >= 0:
+                add(
+                    candidates.keys,
+                    candidates.filled,
+                    candidates.floor,
+                    candidates.k,
+                    slot,
+                    similarity[slot, n],
+                    number,
+                )
+
+
+@numba.njit(cache=True, nogil=True)
 def listed(candidates, low, high, indices, similarity):  # type: ignore[no-untyped-def]
     """Write the k best of rows low..high, best first, to `indices` and `similarity` [n, k]."""
     for slot in range(low, high):

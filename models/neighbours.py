@@ -8,7 +8,7 @@ products in one global order of the features, the one that most rows have first,
 into a similarity; `vectors` are the few operations that numba is told in LLVM code.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from models import candidates
 from models.measures import COSINE, JACCARD, LOG_LIKELIHOOD, Rule
 from models.search import Search
 
@@ -103,15 +104,59 @@ def stream_neighbours(
     Arguments and errors as in `top_k_neighbours`.
     """
     rule = _rule(queries.matrix, k, measure, shrinkage, min_similarity)
-    if feature_counts.shape != (queries.matrix.shape[1],):
-        raise ValueError(f"feature_counts: expected {queries.matrix.shape[1]} counts, got {feature_counts.shape}")
-    search = Search(rule, k, feature_counts, threads)
+    search = Search(rule, k, _checked_counts(feature_counts, queries.matrix), threads)
     search.own(queries.rows, queries.matrix, queries.norms)
     for block in blocks:
         if block.matrix.shape[1] != queries.matrix.shape[1]:
             raise ValueError(f"block: expected {queries.matrix.shape[1]} features, got {block.matrix.shape[1]}")
         search.meet(block.rows, block.matrix, block.norms)
     return Neighbours(*search.answer())
+
+
+def share_neighbours(
+    rows: RowBlock,
+    k: int,
+    share: int,
+    shares: int,
+    *,
+    feature_counts: npt.NDArray[np.int64],
+    measure: Measure = "cosine",
+    shrinkage: float = 0.0,
+    min_similarity: float = -np.inf,
+    threads: int = 1,
+) -> Neighbours:
+    """The top-k neighbours of all rows among the pairs of one share.
+
+    Every pair is in one of the shares 0..shares - 1, which are of about equal work; `merge_neighbours` makes one
+    answer of theirs, with the bits of `top_k_neighbours`. Which pairs are in a share follows from all arguments,
+    threads too: they must be the same for all shares.
+    Memory: 14 bytes an entry, 24 · k bytes a row (k >= 64), up to 20 MiB a thread.
+    Other arguments and errors as in `stream_neighbours`.
+    """
+    if not 0 <= share < shares or threads < 1:
+        raise ValueError(f"share {share} of {shares}, threads = {threads}: expected 0 <= share < shares, threads >= 1")
+    rule = _rule(rows.matrix, k, measure, shrinkage, min_similarity)
+    search = Search(rule, k, _checked_counts(feature_counts, rows.matrix), threads, shares)
+    search.own(rows.rows, rows.matrix, rows.norms)
+    search.meet_itself(share)
+    return Neighbours(*search.answer())
+
+
+def merge_neighbours(parts: Sequence[Neighbours]) -> Neighbours:
+    """The best k of the lists that each row has in the parts, at least one, all [n, k] and with no pair in common."""
+    n, k = parts[0].indices.shape
+    kept = candidates.empty(n, k, -np.inf)
+    for part in parts:
+        candidates.add_lists(kept, part.indices, part.similarity)
+    best = Neighbours(np.full((n, k), -1, np.int32), np.zeros((n, k), np.float32))
+    candidates.listed(kept, 0, n, best.indices, best.similarity)
+    return best
+
+
+def _checked_counts(counts: npt.NDArray[np.int64], matrix: sp.csr_array) -> npt.NDArray[np.int64]:
+    if counts.shape != (matrix.shape[1],):
+        raise ValueError(f"feature_counts: expected {matrix.shape[1]} counts, got {counts.shape}")
+    return counts
 
 
 def _rule(matrix: sp.csr_array, k: int, measure: Measure, shrinkage: float, least: float) -> Rule:

@@ -13,11 +13,11 @@ import scipy.sparse as sp
 from models import candidates
 from models.blocks import MOST_ROWS, Block, fault, prepare
 from models.measures import COSINE, Rule
-from models.tiles import compare
+from models.tiles import compare, cost
 from models.vectors import LANES
 
 Array = npt.NDArray[Any]
-BLOCKS_A_THREAD = 4  # of equal work where rows differ much
+BLOCKS_A_THREAD = 4  # of equal entries where rows differ much; shares have more tiles to choose from, one is enough
 
 
 class Side(NamedTuple):
@@ -31,9 +31,12 @@ Tile = tuple[Side, Side]
 
 
 class Search:
-    """Rows that want neighbours, prepared, and the best found so far. `counts`: int64 [features], rows having each."""
+    """Rows that want neighbours, prepared, and the best found so far.
 
-    def __init__(self, rule: Rule, k: int, counts: npt.NDArray[np.int64], threads: int) -> None:
+    counts: int64 [features], rows having each. shares: of how many searches this is one, with as many threads each.
+    """
+
+    def __init__(self, rule: Rule, k: int, counts: npt.NDArray[np.int64], threads: int, shares: int = 1) -> None:
         order = np.argsort(-counts, kind="stable")
         self.rank = np.empty(len(counts), np.int32)
         self.rank[order] = np.arange(len(counts), dtype=np.int32)
@@ -41,28 +44,34 @@ class Search:
         self.rule = rule
         self.k = k
         self.threads = threads or len(os.sched_getaffinity(0))
+        self.shares = shares
         self.kept = candidates.empty(0, k, rule.least)
         self.owned: list[Side] = []
 
     def own(self, numbers: Array, matrix: sp.csr_array, norms: Array | None = None) -> None:
         """Take the rows that want neighbours, in small blocks where they are few, so that all threads have some."""
-        n = matrix.shape[0]
+        n, workers = matrix.shape[0], self.threads * self.shares
         self.kept = candidates.empty(n, self.k, self.rule.least)
-        most = min(MOST_ROWS, max(LANES, -(-n // (2 * self.threads * LANES)) * LANES))
+        most = min(MOST_ROWS, max(LANES, -(-n // (2 * workers * LANES)) * LANES))
         # Cut by rows alone, the fullest rows would be one block with most of the entries, and one thread's work.
-        entries = -(-matrix.nnz // (BLOCKS_A_THREAD * self.threads)) if self.threads > 1 else matrix.nnz
+        parts = workers * BLOCKS_A_THREAD if self.threads > 1 else self.shares
+        entries = -(-matrix.nnz // parts)
         blocks = self._blocks(numbers, matrix, norms, most, entries)
         self.owned = [Side(block, owner) for owner, block in enumerate(blocks)]
 
     def meet(self, numbers: Array, matrix: sp.csr_array, norms: Array | None = None) -> None:
         """Compare the owned rows with other rows, which want nothing."""
         visitors = [Side(block, -1) for block in self._blocks(numbers, matrix, norms, MOST_ROWS, matrix.nnz)]
-        self._run([(side, visitor) for visitor in visitors for side in self.owned])
+        self._run([queries_first(side, visitor) for visitor in visitors for side in self.owned])
 
-    def meet_itself(self) -> None:
-        """Compare the owned rows with each other: every pair once, blocks of similar rows first."""
+    def meet_itself(self, share: int = 0) -> None:
+        """Compare the owned rows with each other: every pair once, in one of the shares; most similar rows first."""
         n = len(self.owned)
-        self._run([(self.owned[i], self.owned[i + apart]) for apart in range(n) for i in range(n - apart)])
+        tiles = [queries_first(self.owned[i], self.owned[i + apart]) for apart in range(n) for i in range(n - apart)]
+        if self.shares > 1:
+            costs = np.array([cost(queries.block, other.block, queries is other) for queries, other in tiles])
+            tiles = [tiles[n] for n in np.flatnonzero(dealt(costs, self.shares) == share)]
+        self._run(tiles)
 
     def answer(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """Row numbers and similarities of the neighbours, [n, k], best first, padded with -1 and 0."""
@@ -94,14 +103,28 @@ class Search:
             return list(pool.map(one, np.split(order, cuts(lengths[order], rows, entries))))
 
     def _run(self, tiles: Sequence[Tile]) -> None:
-        """Compare the sides of each tile; the one with fewer entries as queries, since their entries set the cost."""
+        """Compare the sides of each tile, queries first."""
 
         def one(tile: Tile) -> None:
-            queries, other = sorted(tile, key=lambda side: len(side.block.ranks))
-            itself = queries.block is other.block
+            queries, other = tile
+            itself = queries is other
             compare(self.rule, self.kept, queries.block, other.block, queries.owner >= 0, other.owner >= 0, itself)
 
         in_turn(one, tiles, self.threads)
+
+
+def queries_first(side: Side, other: Side) -> Tile:
+    """The two sides as a tile: the one with fewer entries as queries, since their entries set the cost."""
+    return (side, other) if len(side.block.ranks) <= len(other.block.ranks) else (other, side)
+
+
+def dealt(costs: Array, shares: int) -> Array:
+    """Whose of the shares each of the costs [n] is, int64 [n]: the dearest first, each to who has least so far."""
+    given, whose = np.zeros(shares), np.zeros(len(costs), np.int64)
+    for n in np.argsort(-costs, kind="stable"):
+        whose[n] = np.argmin(given)
+        given[whose[n]] += costs[n]
+    return whose
 
 
 def cuts(lengths: Array, rows: int, entries: int) -> list[int]:

@@ -12,13 +12,24 @@ from typing import Any
 import numba
 import numpy as np
 
-from models.blocks import Block
+from models.blocks import DENSE_COST, Block
 from models.candidates import add, score
 from models.measures import bound, similarity
 from models.vectors import LANES, add_panel, copy, exceeding, lowest_bit, prefetch
 
 QUERIES = 128  # rows that share a pass over the panels: their sums (2 MiB a block) stay in the shared cache
+LOOK_COST = 0.5  # one look at a product costs as much as this many scattered products
 AHEAD = 4  # features whose holders are fetched before they are needed: in the tail they lie far apart
+
+
+@numba.njit(cache=True, nogil=True)
+def cost(queries, block, itself):  # type: ignore[no-untyped-def]
+    """What comparing the queries with the block costs, in scattered products; half of it where they are the block."""
+    width = len(block.bound_size)
+    products = DENSE_COST * (width // LANES) * queries.first[block.dense] + LOOK_COST * width * len(queries.numbers)
+    for f in range(block.dense, len(block.first) - 1):
+        products += (queries.first[f + 1] - queries.first[f]) * (block.first[f + 1] - block.first[f])
+    return products / 2 if itself else products
 
 
 @numba.njit(cache=True, nogil=True)

@@ -8,8 +8,15 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.neighbours import Neighbours, RowBlock, stream_neighbours, top_k_neighbours
-from models.search import cuts
+from models.neighbours import (
+    Neighbours,
+    RowBlock,
+    merge_neighbours,
+    share_neighbours,
+    stream_neighbours,
+    top_k_neighbours,
+)
+from models.search import cuts, dealt
 from models.vectors import LANES
 
 ratings = st.sampled_from([1.0, 2.0, 3.0, 4.0, 5.0])
@@ -84,6 +91,13 @@ def streamed(matrix: sp.csr_array, k: int, tasks: int, size: int, **arguments: A
     return Neighbours(indices, similarity)
 
 
+def in_shares(matrix: sp.csr_array, k: int, shares: int, norms: Any = None, **arguments: Any) -> list[Neighbours]:
+    """What each of the shares finds."""
+    rows = RowBlock(np.arange(matrix.shape[0], dtype=np.int32), matrix, norms)
+    counts = np.bincount(matrix.indices, minlength=matrix.shape[1])
+    return [share_neighbours(rows, k, n, shares, feature_counts=counts, **arguments) for n in range(shares)]
+
+
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(sparse_matrices(), st.integers(1, 45))
 def test_agrees_with_dense_float64(matrix: sp.csr_array, k: int) -> None:
@@ -95,6 +109,7 @@ def test_agrees_with_dense_float64(matrix: sp.csr_array, k: int) -> None:
 def test_any_split_gives_the_same_bits(matrix: sp.csr_array, k: int, tasks: int, size: int, threads: int) -> None:
     whole = top_k_neighbours(matrix, k, threads=threads)
     assert_same(whole, streamed(matrix, k, tasks, size))
+    assert_same(whole, merge_neighbours(in_shares(matrix, k, tasks, threads=threads)[::-1]))
     start, stop = sorted(np.random.default_rng(size).integers(0, matrix.shape[0] + 1, 2))
     part = top_k_neighbours(matrix, k, start=start, stop=stop)
     assert_same(part, Neighbours(whole.indices[start:stop], whole.similarity[start:stop]))
@@ -104,6 +119,55 @@ def test_any_split_gives_the_same_bits(matrix: sp.csr_array, k: int, tasks: int,
 @given(sparse_matrices(values=ratings), st.floats(0, 100))
 def test_shrinkage_is_added_to_the_product_of_the_norms(matrix: sp.csr_array, shrinkage: float) -> None:
     assert_top_k(top_k_neighbours(matrix, 7, shrinkage=shrinkage), dense_cosine(matrix, shrinkage), 7)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"shrinkage": 20.0},
+        {"min_similarity": 0.3},
+        {"norms": np.linspace(3, 9, 700)},
+        {"measure": "jaccard", "shrinkage": 2.0},
+        {"measure": "log_likelihood", "min_similarity": 1.0},
+    ],
+    ids=lambda arguments: "-".join(arguments),
+)
+def test_shares_give_the_same_bits_by_every_measure(arguments: Any) -> None:
+    random = np.random.default_rng(11)
+    dense = random.random((700, 90)) < 1 / (2 + np.arange(90)) ** 0.6
+    values = dense * (1.0 if "measure" in arguments else random.normal(size=dense.shape))
+    matrix = sp.csr_array(values)
+    whole = top_k_neighbours(matrix, 9, threads=1, **arguments)
+    assert (whole.indices >= 0).sum() > 700
+    assert_same(whole, merge_neighbours(in_shares(matrix, 9, shares=4, **arguments)))
+
+
+def test_every_pair_is_in_one_share() -> None:
+    """With lists of all other rows, the shares' similarities lie side by side in the whole."""
+    random = np.random.default_rng(12)
+    matrix = sp.csr_array(random.integers(1, 6, (300, 8)))
+    dense = []
+    for part in in_shares(matrix, 299, 3):
+        row, place = np.nonzero(part.indices >= 0)
+        dense.append(np.zeros((300, 300)))
+        dense[-1][row, part.indices[row, place]] = part.similarity[row, place]
+    met = np.array(dense) > 0
+    assert (met.sum(axis=0) == 1 - np.eye(300)).all()
+    assert (met.sum(axis=(1, 2)) > 20_000).all()  # of 89,700
+    np.testing.assert_allclose(sum(dense), dense_cosine(matrix), atol=2e-6)
+
+
+def test_costs_are_dealt_evenly() -> None:
+    assert dealt(np.array([1, 5, 4, 3, 3, 2]), 2).tolist() == [0, 0, 1, 1, 0, 1]
+    assert dealt(np.array([2.0]), 3).tolist() == [0]
+
+
+@pytest.mark.parametrize("arguments", [(2, 2, 1), (-1, 2, 1), (0, 1, 0)])
+def test_a_share_is_one_of_the_shares(arguments: tuple[int, int, int]) -> None:
+    share, shares, threads = arguments
+    block = RowBlock(np.arange(3, dtype=np.int32), sp.csr_array(np.eye(3)))
+    with pytest.raises(ValueError, match="expected 0 <= share < shares"):
+        share_neighbours(block, 1, share, shares, feature_counts=np.ones(3, np.int64), threads=threads)
 
 
 def test_checkerboard() -> None:
@@ -137,6 +201,8 @@ def test_larger_matrix_any_split() -> None:
     whole = top_k_neighbours(matrix, 20, threads=2)
     assert_same(whole, top_k_neighbours(matrix, 20, threads=1))
     assert_same(whole, streamed(matrix, 20, tasks=2, size=1700, threads=2))
+    assert_same(whole, merge_neighbours(in_shares(matrix, 20, shares=3)))
+    assert_same(whole, merge_neighbours(in_shares(matrix, 20, shares=2, threads=2)))
     part = slice(4000, 4100)
     unit = dense.astype(np.float64) / np.linalg.norm(dense, axis=1, keepdims=True).clip(1e-30)
     best = unit[part] @ unit.T

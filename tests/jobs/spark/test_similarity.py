@@ -22,6 +22,12 @@ from jobs.storage.files import listing
 from jobs.storage.frames import read
 from schemas.methods import Method
 
+PLANS: dict[str, dict[str, int]] = {
+    "whole": {},
+    "shares": {"WHOLE_PRODUCTS": 0},
+    "streams": {"SHARED_ENTRIES": 0},
+    "streams of many rows": {"SHARED_NEIGHBOURS": 0},
+}
 Lists = dict[str, list[tuple[str, float]]]
 LATEST = Path(os.environ.get("ENCORE_DATA", "../shared/data")) / "movielens-latest-small" / "ratings.csv"
 
@@ -72,6 +78,21 @@ def ratings(rows: int, features: int, seed: int) -> np.ndarray:
     return matrix
 
 
+def follow(plan: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compare by that plan, whatever the size, as if there were three cores."""
+    for name, value in PLANS[plan].items():
+        monkeypatch.setattr(tasks, name, value)
+    monkeypatch.setattr(tasks, "cores", lambda spark: 3)
+
+
+@pytest.fixture(params=PLANS)
+def plan(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every plan in turn."""
+    follow(request.param, monkeypatch)
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("plan")
 def test_equals_dense_numpy(session: SparkSession, folder: str) -> None:
     matrix = ratings(40, 25, seed=1)
     expected, found = dense_lists(matrix, 5), spark_lists(session, matrix, folder, 5)
@@ -95,20 +116,27 @@ def shuffled(session: SparkSession) -> Iterator[SparkSession]:
         session.conf.set(name, value)
 
 
-def test_blocks_pieces_and_partitions_do_not_change_a_bit(
+def test_plans_blocks_pieces_and_partitions_do_not_change_a_bit(
     session: SparkSession, folder: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    matrix = ratings(50, 30, seed=2)
-    whole = spark_lists(session, matrix, f"{folder}/whole", 7)
-    monkeypatch.setattr(tasks, "TASKS_A_CORE", 9)
+    matrix = ratings(150, 30, seed=2)
+    whole = spark_lists(session, matrix, f"{folder}/first", 7)
     other = request.getfixturevalue("shuffled")
-    assert spark_lists(other, matrix, f"{folder}/blocks", 7, block_rows=13) == whole
+    monkeypatch.setattr(tasks, "TASKS_A_CORE", 4)
+    for plan in ("whole", "shares", "streams"):
+        with monkeypatch.context() as patch:
+            follow(plan, patch)
+            assert spark_lists(other, matrix, f"{folder}/{plan}", 7, block_rows=13) == whole
+    files = {plan: len(listing(f"{folder}/{plan}/lists", ".parquet")) for plan in ("whole", "shares", "streams")}
+    assert files == {"whole": 1, "shares": 3, "streams": 12}
 
 
+@pytest.mark.usefixtures("plan")
 def test_nothing_has_no_neighbours(session: SparkSession, folder: str) -> None:
     assert spark_lists(session, np.zeros((3, 2)), folder, 4) == {}
 
 
+@pytest.mark.usefixtures("plan")
 def test_equal_similarities_come_in_the_order_of_the_ids(session: SparkSession, folder: str) -> None:
     ids = ["10", "9", "a", "B", "ä"]
     names = numbered(session.createDataFrame([(i,) for i in ids], "item_id string"), "item_id", f"{folder}/ids")

@@ -1,5 +1,6 @@
 """The similarity jobs on a planted night, every method against its definition on dense arrays in float64."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pytest
 import scipy.sparse as sp
 
+from jobs import neighbours
 from jobs.night import resolved
 from jobs.storage import frames
 from jobs.storage.runs import Entry, Run
@@ -163,15 +165,19 @@ def assert_lists(
         assert all(sorted(some) == list(range(1, len(some) + 1)) for some in ranks.values())
 
 
-def test_items_in_every_method(encore: Encore, plant: Callable[..., Run], rows: Table) -> None:
+def test_items_in_every_method(
+    encore: Encore, plant: Callable[..., Run], rows: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plant(item_methods=ITEM_METHODS, half_life_days=20.0, shrinkage=7.0, alpha=0.25)
     assert encore("item_similarity", ds=DS) == 0
     found = rows("item_similarity", "item_similarity", ds=DS)
     assert_lists(found, "item", expected_items(0.25, of_titles()), [item(n) for n in range(ITEMS)])
     order = [(row["method"], row["item_id"], row["rank"]) for row in found]
     assert len(set(order)) == len(order)
-    # a second run, with other blocks, gives the same rows bit for bit
-    some = ("adjusted+cosine", "recency+bm25+cosine", "tf_idf+hybrid")
+    # a second run, with other blocks and by the other plans in turn, gives the same rows bit for bit
+    some = ("adjusted+cosine", "recency+bm25+cosine", "hybrid", "tf_idf+hybrid")
+    plans = itertools.cycle(("streams", "shares"))
+    monkeypatch.setattr(neighbours, "plan", lambda *_: next(plans))
     plant(item_methods=some, half_life_days=20.0, shrinkage=7.0, alpha=0.25, block_rows=64)
     assert encore("item_similarity", ds=DS) == 0
     again = rows("item_similarity", "item_similarity", ds=DS)
