@@ -107,18 +107,11 @@ def _median(a, at_a, b, at_b, c, at_c):  # type: ignore[no-untyped-def]
 @numba.njit(cache=True, nogil=True)
 def add_lists(candidates, indices, similarity):  # type: ignore[no-untyped-def]
     """Offer every row the neighbours of its list, `indices` and `similarity` [n, k], padded with -1 and 0."""
+    keys, filled, floor, k = candidates
     for slot in range(len(indices)):
         for n, number in enumerate(indices[slot]):
             if number >= 0:
-                add(
-                    candidates.keys,
-                    candidates.filled,
-                    candidates.floor,
-                    candidates.k,
-                    slot,
-                    similarity[slot, n],
-                    number,
-                )
+                add(keys, filled, floor, k, slot, similarity[slot, n], number)
 
 
 @numba.njit(cache=True, nogil=True)
