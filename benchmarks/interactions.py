@@ -55,14 +55,31 @@ def movielens() -> sp.csr_array:
 
 
 def write_cells(matrix: sp.csr_array, folder: Path) -> None:
-    """The matrix as Parquet (row, feature, value) in FILES files, in no order, as events come."""
-    cells = sp.coo_array(matrix)
-    order = np.random.default_rng(0).permutation(cells.nnz)
-    folder.mkdir()
+    """The matrix as a night has it: `events` in FILES files, in no order, as they come, and the `vocabulary`.
+
+    Events have the columns of `interactions`, rows as items and features as users, and row and feature as numbers.
+    """
+    cells, random = sp.coo_array(matrix), np.random.default_rng(0)
+    order = random.permutation(cells.nnz)
+    sides = {"item": cells.row, "user": cells.col}
+    names = {kind: np.arange(n).astype(str).astype(object) for kind, n in zip(sides, matrix.shape, strict=True)}
     for number, part in enumerate(np.array_split(order, FILES)):
-        columns = {"row": cells.row[part].astype(np.int64), "feature": cells.col[part].astype(np.int64)}
-        table = pa.table(columns | {"value": cells.data[part].astype(np.float64)})
-        pq.write_table(table, folder / f"part-{number}.parquet")
+        seconds = random.integers(0, DAYS * 86_400, len(part)).astype("datetime64[s]")
+        ids = {f"{kind}_id": pa.array(names[kind]).take(pa.array(side[part])) for kind, side in sides.items()}
+        other = {"kind": pa.repeat("rating", len(part)), "ts": pa.array(seconds).cast(pa.timestamp("us", "UTC"))}
+        numbers = {"row": cells.row[part].astype(np.int64), "feature": cells.col[part].astype(np.int64)}
+        table = pa.table({**ids, **other, **numbers, "value": cells.data[part].astype(np.float64)})
+        _write(table, folder / "events" / f"part-{number}.parquet")
+    known = [
+        pa.table({"kind": pa.repeat(kind, len(ids)), "id": ids, "row": np.arange(len(ids))})
+        for kind, ids in names.items()
+    ]
+    _write(pa.concat_tables(known), folder / "vocabulary" / "part-0.parquet")
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path, compression="zstd")
 
 
 def write_night(matrix: sp.csr_array, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What spark-submit runs: Parquet cells (row, feature, value) → Parquet lists (item_id, rank, similar_item_id, …).
+"""What spark-submit runs: Parquet events → Parquet lists (item_id, rank, similar_item_id, …).
 
     spark-submit benchmarks/spark_similarity.py encore CELLS LISTS SCRATCH 100
 
@@ -9,30 +9,41 @@ today, with the rows' numbers as they are.
 import sys
 from collections.abc import Callable
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 BLOCK_ROWS = 4096  # as in a night
+VOCABULARY = pa.schema([("kind", pa.string()), ("id", pa.string()), ("row", pa.int64())])
 
 
-def encore(spark: SparkSession, cells: DataFrame, lists: str, scratch: str, k: int) -> None:
-    """What the job does with preferences: external ids are numbered, rows laid out and compared, and named again."""
-    from jobs.layout import write_blocks
+def encore(spark: SparkSession, cells: str, lists: str, scratch: str, k: int) -> None:
+    """What the job does, from a night's events and vocabulary: ids looked up, rows laid out and compared, and named."""
+    from jobs.layout import Packing, write_packed
     from jobs.matrix import Rows
     from jobs.neighbours import Columns, Comparison, write_neighbours
-    from jobs.numbering import numbered
-    from jobs.similarity import EVENTS
+    from jobs.numbering import numbered_here
+    from jobs.preferences import EVENT, Merging, Reading, from_files
+    from jobs.similarity import EVENTS, of_kind
+    from jobs.storage.files import listing
+    from jobs.storage.frames import read
 
-    events = cells.withColumn("item_id", F.col("row").cast("string")).drop("row")
-    ids = numbered(events.select("item_id").distinct(), "item_id", f"{scratch}/ids")
-    entries = events.join(ids.frame(spark).withColumnRenamed("number", "row"), on="item_id", how="inner")
-    write_blocks({EVENTS: entries.select("row", "feature", "value")}, scratch, BLOCK_ROWS)
+    known = read(listing(f"{cells}/vocabulary"), VOCABULARY)
+    items, users = (of_kind(known, kind) for kind in ("item", "user"))
+    ids = numbered_here(items["id"].combine_chunks(), "item_id", f"{scratch}/ids")
+    reading = Reading("item_id", "user_id", f"{scratch}/numbers", ("rating",))
+    reading.write_numbers("item_id", *ids.here())
+    reading.write_numbers("user_id", users["id"].combine_chunks(), users["row"].to_numpy())
+    packing = Packing(EVENT, (EVENTS,), scratch, BLOCK_ROWS)
+    parts = from_files(spark, listing(f"{cells}/events"), reading, packing)
+    write_packed(spark, parts, packing, Merging((1.0,), ids))
     compared = [Comparison("cosine", Rows(scratch, EVENTS), "cosine", 0.0)]
     write_neighbours(spark, compared, ids, k, lists, Columns("item", "benchmark", ""))
 
 
-def self_join(spark: SparkSession, cells: DataFrame, lists: str, scratch: str, k: int) -> None:
+def self_join(spark: SparkSession, folder: str, lists: str, scratch: str, k: int) -> None:
     """Cells of length 1 joined with themselves on the feature, products added up, ranked in a window."""
+    cells = entries(spark, folder)
     lengths = cells.groupBy("row").agg(F.sqrt(F.sum(F.col("value") * F.col("value"))).alias("length"))
     x = (F.col("value") / F.col("length")).alias("x")
     unit = cells.join(lengths, on="row", how="inner").select("row", "feature", x)
@@ -42,17 +53,23 @@ def self_join(spark: SparkSession, cells: DataFrame, lists: str, scratch: str, k
     write_ranked(found, k, lists)
 
 
-def column_similarities(spark: SparkSession, cells: DataFrame, lists: str, scratch: str, k: int) -> None:
+def column_similarities(spark: SparkSession, folder: str, lists: str, scratch: str, k: int) -> None:
     """MLlib's `RowMatrix.columnSimilarities`: the compared rows are its columns; both halves, ranked in a window."""
     from pyspark.mllib.linalg import Vectors
     from pyspark.mllib.linalg.distributed import RowMatrix
 
+    cells = entries(spark, folder)
     width = cells.agg(F.max("row")).head()[0] + 1
     features = cells.rdd.map(lambda cell: (cell.feature, (cell.row, cell.value))).groupByKey().values()
     matrix = RowMatrix(features.map(lambda entries: Vectors.sparse(width, sorted(entries))), numCols=width)
     half = matrix.columnSimilarities().entries.map(lambda entry: (entry.i, entry.j, entry.value))
     upper = spark.createDataFrame(half, "row long, similar_row long, similarity double")
     write_ranked(upper.union(upper.select("similar_row", "row", "similarity")), k, lists)
+
+
+def entries(spark: SparkSession, cells: str) -> DataFrame:
+    """(row, feature, value)."""
+    return spark.read.parquet(f"{cells}/events").select("row", "feature", "value")
 
 
 def write_ranked(pairs: DataFrame, k: int, lists: str) -> None:
@@ -62,7 +79,7 @@ def write_ranked(pairs: DataFrame, k: int, lists: str) -> None:
     ranked.withColumnsRenamed({"row": "item_id", "similar_row": "similar_item_id"}).write.parquet(lists)
 
 
-ON_SPARK: dict[str, Callable[[SparkSession, DataFrame, str, str, int], None]] = {
+ON_SPARK: dict[str, Callable[[SparkSession, str, str, str, int], None]] = {
     "encore": encore,
     "self-join": self_join,
     "columnSimilarities": column_similarities,
@@ -72,5 +89,5 @@ ON_SPARK: dict[str, Callable[[SparkSession, DataFrame, str, str, int], None]] = 
 if __name__ == "__main__":
     how, cells, lists, scratch, k = sys.argv[1:]
     spark = SparkSession.builder.appName(how).getOrCreate()
-    ON_SPARK[how](spark, spark.read.parquet(cells), lists, scratch, int(k))
+    ON_SPARK[how](spark, cells, lists, scratch, int(k))
     spark.stop()

@@ -1,13 +1,17 @@
-"""Events up to a night, in the vocabulary's rows: what similarity and sequences are computed from."""
+"""Events up to a night and the vocabulary's rows: what similarity and sequences are computed from."""
 
-from collections.abc import Mapping
-
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.night import Night
 from jobs.spark import read
+from jobs.storage import frames
+from jobs.storage.files import parquet_rows
 from schemas.tables import TABLES
+
+MOST_IDS = 1 << 21  # that a process holds: 0.2 GiB with what looks them up
 
 
 def vocabulary(spark: SparkSession, night: Night, kind: str) -> DataFrame:
@@ -21,10 +25,24 @@ def vocabulary(spark: SparkSession, night: Night, kind: str) -> DataFrame:
     return rows.select(F.col("id").alias(f"{kind}_id"), F.col("row").alias(f"{kind}_row"))
 
 
+def vocabulary_here(night: Night) -> pa.Table | None:
+    """(kind, id, row) of the same ids, users and items, in this process; None where they are more than MOST_IDS."""
+    schema = TABLES["vocabulary"].schema
+    every, tonight = night.every_night("vocabulary"), night.tonight("vocabulary")
+    if sum(map(parquet_rows, every + tonight)) > MOST_IDS:
+        return None
+    other = frames.read(every, schema).filter(pc.field("ds") != night.ds)
+    return pa.concat_tables([other, frames.read(tonight, schema)]).select(["kind", "id", "row"])
+
+
+def files_of_events(night: Night) -> list[str]:
+    """Of all clean interactions up to the night."""
+    return night.history("interactions") + night.tonight("interactions")
+
+
 def events(spark: SparkSession, night: Night) -> DataFrame:
     """All clean interactions up to the night; with the domain's `sentiment_weight` as `praised` has them."""
-    files = night.history("interactions") + night.tonight("interactions")
-    found = read(spark, files, TABLES["interactions"].schema)
+    found = read(spark, files_of_events(night), TABLES["interactions"].schema)
     if not night.domain.sentiment_weight:
         return found
     # As `clean` left them: `sentiment` may not have ended, and a run that is repeated must find the same.
@@ -41,14 +59,3 @@ def praised(interactions: DataFrame, reviews: DataFrame, weight: float) -> DataF
     value = F.when(F.col("s").isNull(), F.col("value")).otherwise(F.coalesce("value", F.lit(1.0)) * factor)
     joined = interactions.join(said, on=["user_id", "item_id"], how="left")
     return joined.withColumn("value", value).select(interactions.columns)
-
-
-def preferences(interactions: DataFrame, weights: Mapping[str, float]) -> DataFrame:
-    """(user_id, item_id, value, ts): r_ui = Σ over the kinds of weight(kind) · the newest value of that kind.
-
-    A kind without values counts 1. Of several values of a kind, a later rating replaces an earlier one. `ts` is the
-    newest event's.
-    """
-    newest = "coalesce(max_by(coalesce(value, 1D), struct(ts, ordinal, value)) FILTER (WHERE kind = '{kind}'), 0D)"
-    total = " + ".join(f"{float(weight)}D * {newest.format(kind=kind)}" for kind, weight in weights.items())
-    return interactions.groupBy("user_id", "item_id").agg(F.expr(total).alias("value"), F.max("ts").alias("ts"))

@@ -2,6 +2,7 @@
 
 `jobs/layout.py` writes them.
 
+<folder>/parts/<name>/*.arrow                  what tasks have for each block, until the blocks are written
 <folder>/blocks/block=<name>.<b>/*.parquet     entries of block_rows rows from b · block_rows on
 <folder>/counts/matrix=<name>/*.parquet        how many rows hold each feature
 """

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.spark import hadoop
 from jobs.storage.files import folders, listing, parquet_rows
-from jobs.storage.frames import read
+from jobs.storage.frames import read, write
 
 IN_PART = (1 << 33) - 1  # monotonically_increasing_id has the number within the partition in its lower 33 bits
 
@@ -30,6 +31,12 @@ class Numbered:
         first = F.array(*(F.lit(first).cast("long") for first, _ in self.parts or ((0, ()),)))
         return stored.withColumn("number", first[F.col("part")] + F.col("place")).drop("part", "place")
 
+    def here(self) -> tuple[pa.Array, npt.NDArray[np.int64]]:
+        """All values and their numbers."""
+        files = [file for _, some in self.parts for file in some]
+        values = read(files, pa.schema([(self.column, pa.string())]))[self.column].combine_chunks()
+        return values, np.arange(len(values))
+
     def names(self, numbers: npt.NDArray[np.int64]) -> pa.Array:
         """The values of some numbers; one part is in memory at a time."""
         order, found = [np.empty(0, np.int64)], [pa.array([], pa.string())]
@@ -43,6 +50,12 @@ class Numbered:
         places = np.empty(len(numbers), np.int64)
         places[np.concatenate(order)] = np.arange(len(numbers))
         return pa.concat_arrays(found).take(pa.array(places))
+
+
+def numbered_here(values: pa.Array, column: str, folder: str) -> Numbered:
+    """The same of strings that this process has in memory, one part."""
+    ordered = pa.table({column: values.take(pc.sort_indices(values)), "place": np.arange(len(values), dtype=np.int64)})
+    return Numbered(folder, column, ((0, (write(ordered, f"{folder}/part=0"),)),), len(values))
 
 
 def numbered(values: DataFrame, column: str, folder: str) -> Numbered:

@@ -1,29 +1,32 @@
 """Exact top-K similarity on Spark, of items by their users and of users by their items, in all methods of the domain.
 
-The matrices that the methods compare are laid out in blocks of `block_rows` rows (jobs/layout.py). A task owns rows of
-one method, as many as their work allows (jobs/pieces.py), and streams all blocks past them (models/neighbours.py):
-nothing has to be merged, since a task meets every row there is, and no task holds more than its rows and a block.
-Rows are numbered in the order of their ids: equal similarities come in that order. A task's memory follows from its
-largest block: 0.3 GiB for Python itself and 0.1 GiB a million entries, of which a block may have 16 (MOST_ENTRIES).
+The matrices that the methods compare are laid out in blocks of `block_rows` rows (jobs/preferences.py, jobs/layout.py);
+tasks compare them whole, in shares or in streams, whichever their size asks for (jobs/neighbours.py). Rows are numbered
+in the order of their ids: equal similarities come in that order. A task that streams holds 0.3 GiB for Python and
+0.1 GiB a million entries of its largest block, which may have 16 million (MOST_ENTRIES).
 """
 
 import logging
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from functools import reduce
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from jobs import content
 from jobs.errors import InputError
-from jobs.events import events, preferences, vocabulary
-from jobs.layout import write_blocks
+from jobs.events import events, files_of_events, vocabulary, vocabulary_here
+from jobs.layout import Packing, write_blocks, write_packed
 from jobs.matrix import Rows, matrix
 from jobs.neighbours import Columns, Comparison, write_neighbours
 from jobs.night import Attempt, Night
-from jobs.numbering import numbered
+from jobs.numbering import Numbered, numbered, numbered_here
+from jobs.preferences import DAY_MICROSECONDS, EVENT, Merging, Reading, from_files, from_frame
 from jobs.spark import session
 from jobs.storage.files import delete_folder
 from jobs.weighting import weightings
@@ -31,6 +34,8 @@ from models.neighbours import Measure
 from schemas.methods import CONTENT, COSINE, HYBRID, JACCARD, LOG_LIKELIHOOD, Method
 
 EVENTS = "events"  # the matrix of the preferences as they are
+ALL = "all"  # the same before some are left out
+TOLD_BY_TASK = re.compile(r"^jobs\.errors\.InputError: (.*)", re.MULTILINE)
 MEASURES: Mapping[str, Measure] = {
     COSINE: "cosine",
     CONTENT: "cosine",
@@ -49,40 +54,75 @@ def compute(night: Night, attempt: Attempt, entity: str, feature: str) -> None:
     except PySparkException as error:
         if "USER_RAISED_EXCEPTION" in str(error):  # by raise_error, where data or settings are wrong
             raise InputError(str(error)) from error
+        if told := TOLD_BY_TASK.search(str(error)):
+            raise InputError(told[1]) from error
         raise
 
 
 def _compute(night: Night, attempt: Attempt, entity: str, feature: str) -> None:
     spark, folder = session(night), attempt.folder("matrix")
     methods = {name: Method.named(name) for name in getattr(night.domain, f"{entity}_methods")}
-    ids = numbered(vocabulary(spark, night, entity).select(f"{entity}_id"), f"{entity}_id", f"{folder}/ids")
+    known = vocabulary_here(night)
+    ids = numbers(spark, night, known, entity, f"{folder}/ids")
     rows = ids.frame(spark).withColumnRenamed("number", "row")
-    write_events(spark, night, attempt, rows, entity, feature, folder)
+    write_events(spark, night, attempt, known, ids, entity, feature, folder)
     write_weighted(spark, night, methods.values(), ids.count, folder)
-    known: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
     if any(method.measure in (CONTENT, HYBRID) for method in methods.values()):
-        known = write_content(spark, night, rows, ids.count, entity, folder)
+        parts = write_content(spark, night, rows, ids.count, entity, folder)
         attempt.facts["alpha"] = alpha(night)
-    compared = [comparison(name, method, known, night, folder) for name, method in methods.items()]
+    compared = [comparison(name, method, parts, night, folder) for name, method in methods.items()]
     table = Columns(entity, night.run.domain, night.ds)
     write_neighbours(spark, compared, ids, night.domain.neighbours, attempt.folder(f"{entity}_similarity"), table)
     delete_folder(folder)
 
 
+def numbers(spark: SparkSession, night: Night, known: pa.Table | None, kind: str, folder: str) -> Numbered:
+    """The ids of users or items in their order."""
+    if known is None:
+        return numbered(vocabulary(spark, night, kind).select(f"{kind}_id"), f"{kind}_id", folder)
+    return numbered_here(of_kind(known, kind)["id"].combine_chunks(), f"{kind}_id", folder)
+
+
+def of_kind(known: pa.Table, kind: str) -> pa.Table:
+    """The ids of users or items."""
+    return known.filter(pc.field("kind") == kind)
+
+
 def write_events(
-    spark: SparkSession, night: Night, attempt: Attempt, rows: DataFrame, entity: str, feature: str, folder: str
-) -> None:
+    spark: SparkSession, night: Night, attempt: Attempt, known: pa.Table | None, ids: Numbered, entity: str,
+    feature: str, folder: str,
+) -> None:  # fmt: skip
     """Writes the matrix of preferences, with the age of each where recency is asked for."""
     domain = night.domain
-    values = preferences(events(spark, night), {name: kind.weight for name, kind in domain.kinds.items()})
+    aged = any("recency" in Method.named(name).weightings for name in getattr(domain, f"{entity}_methods"))
+    weights = tuple(kind.weight for kind in domain.kinds.values())
+    merging = Merging(weights, ids, end_of(night.ds) if aged else None, f"domains.{domain.name}.{entity}_methods")
+    packing = Packing(EVENT, (ALL if domain.max_events_per_item else EVENTS,), folder, domain.block_rows)
+    if known is None or domain.sentiment_weight:
+        joined = with_ids(spark, night, events(spark, night), ids, entity, feature)
+        parts = from_frame(joined, list(domain.kinds), packing)
+    else:
+        reading = Reading(f"{entity}_id", f"{feature}_id", f"{folder}/numbers", tuple(domain.kinds))
+        reading.write_numbers(reading.row, *ids.here())
+        features = of_kind(known, feature)
+        reading.write_numbers(reading.feature, features["id"].combine_chunks(), features["row"].to_numpy())
+        parts = from_files(spark, files_of_events(night), reading, packing)
+    write_packed(spark, parts, packing, merging)
     if domain.max_events_per_item:
+        values = with_ids(spark, night, matrix(spark, folder, ALL), ids, entity, feature)
         values = limited(values, domain.max_events_per_item, attempt)
+        write_blocks(spark, {EVENTS: values.select(merging.columns)}, folder, domain.block_rows)
+
+
+def with_ids(
+    spark: SparkSession, night: Night, entries: DataFrame, ids: Numbered, entity: str, feature: str
+) -> DataFrame:
+    """Entries with (user_id, item_id) and (row, feature), whichever they have."""
+    rows = ids.frame(spark).withColumnRenamed("number", "row")
     names = vocabulary(spark, night, feature).withColumnRenamed(f"{feature}_row", "feature")
-    entries = values.join(rows, on=f"{entity}_id", how="inner").join(names, on=f"{feature}_id", how="inner")
-    columns = ["row", "feature", "value"]
-    if any("recency" in Method.named(name).weightings for name in getattr(domain, f"{entity}_methods")):
-        columns.append(age_days(night.ds, f"domains.{domain.name}.{entity}_methods").alias("age_days"))
-    write_blocks({EVENTS: entries.select(*columns)}, folder, domain.block_rows)
+    row, feature = ("row", "feature") if "row" in entries.columns else (f"{entity}_id", f"{feature}_id")
+    return entries.join(rows, on=row, how="inner").join(names, on=feature, how="inner")
 
 
 def limited(values: DataFrame, most: int, attempt: Attempt) -> DataFrame:
@@ -101,15 +141,9 @@ def limited(values: DataFrame, most: int, attempt: Attempt) -> DataFrame:
     return values.withColumn("place", F.row_number().over(by_hash)).where(F.col("place") <= most).drop("place")
 
 
-def age_days(ds: str, setting: str) -> F.Column:
-    """Days from `ts` to the end of the night's day; a preference without a time is an error."""
-    end = F.lit(f"{date.fromisoformat(ds) + timedelta(days=1)} 00:00:00 UTC").cast("timestamp")
-    age = (F.unix_micros(end) - F.unix_micros("ts")) / 86_400e6
-    missing = F.concat(
-        F.lit("recency needs the time of every event; there is none of user "), "user_id", F.lit(" and item "),
-        "item_id", F.lit(f"; take recency out of {setting}"),
-    )  # fmt: skip
-    return F.when(F.col("ts").isNull(), F.raise_error(missing)).otherwise(F.greatest(age, F.lit(0.0)))
+def end_of(ds: str) -> int:
+    """The first microsecond after a day in UTC, since 1970."""
+    return ((date.fromisoformat(ds) - date(1970, 1, 1)).days + 1) * DAY_MICROSECONDS
 
 
 def write_weighted(spark: SparkSession, night: Night, methods: Iterable[Method], rows: int, folder: str) -> None:
@@ -121,7 +155,7 @@ def write_weighted(spark: SparkSession, night: Night, methods: Iterable[Method],
         for chain in chains
     }
     if matrices:
-        write_blocks({n: m.drop("age_days") for n, m in matrices.items()}, folder, night.domain.block_rows)
+        write_blocks(spark, {n: m.drop("age_days") for n, m in matrices.items()}, folder, night.domain.block_rows)
 
 
 def weighted(method: Method) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.connect.client.retries import DefaultPolicy
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from jobs import spark_server
@@ -21,6 +20,8 @@ def session(night: Night) -> SparkSession:
             if name.startswith("spark.sql."):
                 builder = builder.config(name, value)
         return builder.getOrCreate()
+    from pyspark.sql.connect.client.retries import DefaultPolicy  # a third of a second, which tasks do without
+
     remote = config.spark_remote or spark_server.running(config, night.run.run_id).remote
     spark = SparkSession.builder.remote(remote).getOrCreate()
     # A server that died is noticed in seconds; pyspark would ask it again for ten minutes.

@@ -11,7 +11,6 @@ from pyspark.sql import DataFrame, SparkSession
 
 from jobs import neighbours as tasks
 from jobs import similarity
-from jobs.events import preferences
 from jobs.layout import write_blocks
 from jobs.matrix import Rows
 from jobs.neighbours import Columns, Comparison, write_neighbours
@@ -52,7 +51,7 @@ def row_ids(session: SparkSession, count: int, folder: str) -> Numbered:
 
 
 def spark_lists(session: SparkSession, matrix: np.ndarray, folder: str, k: int, block_rows: int = 4096) -> Lists:
-    write_blocks(entries(session, matrix), folder, block_rows)
+    write_blocks(session, entries(session, matrix), folder, block_rows)
     compared = [Comparison("cosine", Rows(folder, "events"), "cosine", 0.0)]
     return lists(session, compared, row_ids(session, len(matrix), f"{folder}/ids"), k, f"{folder}/lists")
 
@@ -140,7 +139,7 @@ def test_nothing_has_no_neighbours(session: SparkSession, folder: str) -> None:
 def test_equal_similarities_come_in_the_order_of_the_ids(session: SparkSession, folder: str) -> None:
     ids = ["10", "9", "a", "B", "ä"]
     names = numbered(session.createDataFrame([(i,) for i in ids], "item_id string"), "item_id", f"{folder}/ids")
-    write_blocks(entries(session, np.ones((5, 1))), folder, 4096)
+    write_blocks(session, entries(session, np.ones((5, 1))), folder, 4096)
     compared = [Comparison("cosine", Rows(folder, "events"), "cosine", 0.0)]
     found = lists(session, compared, names, 9, f"{folder}/lists")
     assert [similar for similar, _ in found["9"]] == ["10", "B", "a", "ä"]
@@ -161,7 +160,7 @@ def test_numbers_follow_the_order_of_the_bytes(shuffled: SparkSession, folder: s
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_values_must_be_finite(session: SparkSession, folder: str, value: float) -> None:
     with pytest.raises(Exception, match=r"similarity: values must be finite, got .* in row 1"):
-        write_blocks(entries(session, np.array([[1.0], [value]])), folder, 4096)
+        write_blocks(session, entries(session, np.array([[1.0], [value]])), folder, 4096)
 
 
 def test_the_limiter_keeps_the_same_events_of_popular_items(session: SparkSession) -> None:
@@ -176,18 +175,6 @@ def test_the_limiter_keeps_the_same_events_of_popular_items(session: SparkSessio
     assert {(row.user_id, row.item_id) for row in again.collect()} == kept
     assert limited(values, 30, attempt).count() == len(pairs)
     assert attempt.facts["left_out"] == {"items": 0, "events": 0}
-
-
-def test_preferences_take_the_newest_rating_and_add_the_kinds(session: SparkSession) -> None:
-    rows = [
-        ("u", "i", "rating", 2.0, 1, None),
-        ("u", "i", "rating", 5.0, 2, None),
-        ("u", "i", "purchase", None, 1, None),
-        ("v", "i", "rating", 3.0, None, 7),
-    ]
-    names = "user_id string, item_id string, kind string, value double, ts long, ordinal long"
-    found = preferences(session.createDataFrame(rows, names), {"rating": 2.0, "purchase": 0.5}).collect()
-    assert {(row.user_id, row.value, row.ts) for row in found} == {("u", 10.5, 2), ("v", 6.0, None)}
 
 
 @pytest.mark.skipif(not LATEST.exists(), reason=f"no MovieLens latest-small at {LATEST}")
