@@ -20,12 +20,12 @@ VOCABULARY = pa.schema([("kind", pa.string()), ("id", pa.string()), ("row", pa.i
 def encore(spark: SparkSession, cells: str, lists: str, scratch: str, k: int) -> None:
     """What the job does, from a night's events and vocabulary: ids looked up, rows laid out and compared, and named."""
     from jobs.layout import Packing, write_packed
-    from jobs.matrix import Rows
+    from jobs.matrix import Rows, rows_of_blocks
     from jobs.neighbours import Columns, Comparison, write_neighbours
     from jobs.numbering import numbered_here
     from jobs.preferences import EVENT, Merging, Reading, from_files
     from jobs.similarity import EVENTS, of_kind
-    from jobs.storage.files import listing
+    from jobs.storage.files import count_rows, listing
     from jobs.storage.frames import read
 
     known = read(listing(f"{cells}/vocabulary"), VOCABULARY)
@@ -34,8 +34,9 @@ def encore(spark: SparkSession, cells: str, lists: str, scratch: str, k: int) ->
     reading = Reading("item_id", "user_id", f"{scratch}/numbers", ("rating",))
     reading.write_numbers("item_id", *ids.here())
     reading.write_numbers("user_id", users["id"].combine_chunks(), users["row"].to_numpy())
-    packing = Packing(EVENT, (EVENTS,), scratch, BLOCK_ROWS)
-    parts = from_files(spark, listing(f"{cells}/events"), reading, packing)
+    files = listing(f"{cells}/events")
+    packing = Packing(EVENT, (EVENTS,), scratch, rows_of_blocks(BLOCK_ROWS, count_rows(files), ids.count))
+    parts = from_files(spark, files, reading, packing)
     write_packed(spark, parts, packing, Merging((1.0,), ids))
     compared = [Comparison("cosine", Rows(scratch, EVENTS), "cosine", 0.0)]
     write_neighbours(spark, compared, ids, k, lists, Columns("item", "benchmark", ""))

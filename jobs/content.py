@@ -29,17 +29,19 @@ FOUND = "row long, term string, value double"
 Batches = Iterator[pa.RecordBatch]
 
 
-def write_items(spark: SparkSession, night: Night, rows: DataFrame, count: int, folder: str) -> tuple[str, ...]:
+def write_items(
+    spark: SparkSession, night: Night, rows: DataFrame, count: int, folder: str, block_rows: int
+) -> tuple[str, ...]:
     """Writes the parts of the items' content; returns their names. rows: (item_id, row), `count` of them."""
     items = read(spark, night.tonight("items"), TABLES["items"].schema).join(rows, on="item_id", how="inner")
     found = items.select("row", *TEXTS).mapInArrow(_terms, FOUND)
     parts = {"text": _weighted(spark, found, count, f"{folder}/terms"), **_vectors(spark, night, rows)}
-    write_blocks(spark, parts, folder, night.domain.block_rows)
+    write_blocks(spark, parts, folder, block_rows)
     return tuple(parts)
 
 
 def write_users(
-    spark: SparkSession, night: Night, rows: DataFrame, count: int, items: Rows, folder: str
+    spark: SparkSession, night: Night, rows: DataFrame, count: int, items: Rows, folder: str, block_rows: int
 ) -> tuple[str, ...]:
     """Writes the parts of the users' content; returns their names. rows: (user_id, row), `count` of them.
 
@@ -54,7 +56,7 @@ def write_users(
     known = F.array_compact(F.array(*(F.concat(F.lit(f"{name}:"), fact) for name, fact in facts.items())))
     found = people.select("row", F.explode(known).alias("term"), F.lit(1.0).alias("value"))
     parts = {"profile": profile, "facts": _weighted(spark, found, count, f"{folder}/facts")}
-    write_blocks(spark, parts, folder, night.domain.block_rows)
+    write_blocks(spark, parts, folder, block_rows)
     return tuple(parts)
 
 

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from jobs.night import Night
 from jobs.spark import read
 from jobs.storage import frames
-from jobs.storage.files import parquet_rows
+from jobs.storage.files import count_rows
 from schemas.tables import TABLES
 
 MOST_IDS = 1 << 21  # that a process holds: 0.2 GiB with what looks them up
@@ -29,7 +29,7 @@ def vocabulary_here(night: Night) -> pa.Table | None:
     """(kind, id, row) of the same ids, users and items, in this process; None where they are more than MOST_IDS."""
     schema = TABLES["vocabulary"].schema
     every, tonight = night.every_night("vocabulary"), night.tonight("vocabulary")
-    if sum(map(parquet_rows, every + tonight)) > MOST_IDS:
+    if count_rows(every + tonight) > MOST_IDS:
         return None
     other = frames.read(every, schema).filter(pc.field("ds") != night.ds)
     return pa.concat_tables([other, frames.read(tonight, schema)]).select(["kind", "id", "row"])

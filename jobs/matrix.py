@@ -28,7 +28,19 @@ STORED = ENTRIES.append(pa.field("age_days", pa.float64()))
 COUNTS = pa.schema([("feature", pa.int32()), ("rows", pa.int64())])
 MOST_ENTRIES = 1 << 24  # of a matrix in one block: at 110 bytes each, measured, 1.7 GiB while it is read and compared
 
+BLOCK_ENTRIES = 1 << 22  # that a block is to have, on average
+LEAST_ROWS = 64
+
 Ints = npt.NDArray[np.int64]
+
+
+def rows_of_blocks(most: int, entries: int, rows: int) -> int:
+    """How many rows a block gets: `most`, or fewer where rows are so full that its entries would be too many.
+
+    So a task needs the same memory whatever the number of features. No block size changes a row of the lists.
+    """
+    full = BLOCK_ENTRIES * rows // max(entries, 1)
+    return max(min(most, full // LEAST_ROWS * LEAST_ROWS), LEAST_ROWS)
 
 
 def matrix(spark: SparkSession, folder: str, name: str) -> DataFrame:

@@ -1,9 +1,9 @@
 """Exact top-K similarity on Spark, of items by their users and of users by their items, in all methods of the domain.
 
-The matrices that the methods compare are laid out in blocks of `block_rows` rows (jobs/preferences.py, jobs/layout.py);
-tasks compare them whole, in shares or in streams, whichever their size asks for (jobs/neighbours.py). Rows are numbered
-in the order of their ids: equal similarities come in that order. A task that streams holds 0.3 GiB for Python and
-0.1 GiB a million entries of its largest block, which may have 16 million (MOST_ENTRIES).
+The matrices that the methods compare are laid out in blocks of at most `block_rows` rows (jobs/preferences.py,
+jobs/layout.py); tasks compare them whole, in shares or in streams, whichever their size asks for (jobs/neighbours.py).
+Rows are numbered in the order of their ids: equal similarities come in that order. A task that streams holds 0.3 GiB
+for Python and 0.1 GiB a million entries of its largest block, which may have 16 million (MOST_ENTRIES).
 """
 
 import logging
@@ -22,13 +22,13 @@ from jobs import content
 from jobs.errors import InputError
 from jobs.events import events, files_of_events, vocabulary, vocabulary_here
 from jobs.layout import Packing, write_blocks, write_packed
-from jobs.matrix import Rows, matrix
+from jobs.matrix import Rows, matrix, rows_of_blocks
 from jobs.neighbours import Columns, Comparison, write_neighbours
 from jobs.night import Attempt, Night
 from jobs.numbering import Numbered, numbered, numbered_here
 from jobs.preferences import DAY_MICROSECONDS, EVENT, Merging, Reading, from_files, from_frame
 from jobs.spark import session
-from jobs.storage.files import delete_folder
+from jobs.storage.files import count_rows, delete_folder
 from jobs.weighting import weightings
 from models.neighbours import Measure
 from schemas.methods import CONTENT, COSINE, HYBRID, JACCARD, LOG_LIKELIHOOD, Method
@@ -65,11 +65,12 @@ def _compute(night: Night, attempt: Attempt, entity: str, feature: str) -> None:
     known = vocabulary_here(night)
     ids = numbers(spark, night, known, entity, f"{folder}/ids")
     rows = ids.frame(spark).withColumnRenamed("number", "row")
-    write_events(spark, night, attempt, known, ids, entity, feature, folder)
-    write_weighted(spark, night, methods.values(), ids.count, folder)
+    block_rows = rows_of_blocks(night.domain.block_rows, count_rows(files_of_events(night)), ids.count)
+    write_events(spark, night, attempt, known, ids, entity, feature, folder, block_rows)
+    write_weighted(spark, night, methods.values(), ids.count, folder, block_rows)
     parts: tuple[str, ...] = ()
     if any(method.measure in (CONTENT, HYBRID) for method in methods.values()):
-        parts = write_content(spark, night, rows, ids.count, entity, folder)
+        parts = write_content(spark, night, rows, ids.count, entity, folder, block_rows)
         attempt.facts["alpha"] = alpha(night)
     compared = [comparison(name, method, parts, night, folder) for name, method in methods.items()]
     table = Columns(entity, night.run.domain, night.ds)
@@ -91,14 +92,14 @@ def of_kind(known: pa.Table, kind: str) -> pa.Table:
 
 def write_events(
     spark: SparkSession, night: Night, attempt: Attempt, known: pa.Table | None, ids: Numbered, entity: str,
-    feature: str, folder: str,
+    feature: str, folder: str, block_rows: int,
 ) -> None:  # fmt: skip
     """Writes the matrix of preferences, with the age of each where recency is asked for."""
     domain = night.domain
     aged = any("recency" in Method.named(name).weightings for name in getattr(domain, f"{entity}_methods"))
     weights = tuple(kind.weight for kind in domain.kinds.values())
     merging = Merging(weights, ids, end_of(night.ds) if aged else None, f"domains.{domain.name}.{entity}_methods")
-    packing = Packing(EVENT, (ALL if domain.max_events_per_item else EVENTS,), folder, domain.block_rows)
+    packing = Packing(EVENT, (ALL if domain.max_events_per_item else EVENTS,), folder, block_rows)
     if known is None or domain.sentiment_weight:
         joined = with_ids(spark, night, events(spark, night), ids, entity, feature)
         parts = from_frame(joined, list(domain.kinds), packing)
@@ -112,7 +113,7 @@ def write_events(
     if domain.max_events_per_item:
         values = with_ids(spark, night, matrix(spark, folder, ALL), ids, entity, feature)
         values = limited(values, domain.max_events_per_item, attempt)
-        write_blocks(spark, {EVENTS: values.select(merging.columns)}, folder, domain.block_rows)
+        write_blocks(spark, {EVENTS: values.select(merging.columns)}, folder, block_rows)
 
 
 def with_ids(
@@ -146,7 +147,9 @@ def end_of(ds: str) -> int:
     return ((date.fromisoformat(ds) - date(1970, 1, 1)).days + 1) * DAY_MICROSECONDS
 
 
-def write_weighted(spark: SparkSession, night: Night, methods: Iterable[Method], rows: int, folder: str) -> None:
+def write_weighted(
+    spark: SparkSession, night: Night, methods: Iterable[Method], rows: int, folder: str, block_rows: int
+) -> None:
     """Writes a matrix for each chain of weightings that a method asks for."""
     known = weightings(rows, night.domain.half_life_days)
     chains = sorted({weighted(method) for method in methods if method.weightings or method.measure in SETS})
@@ -155,7 +158,7 @@ def write_weighted(spark: SparkSession, night: Night, methods: Iterable[Method],
         for chain in chains
     }
     if matrices:
-        write_blocks(spark, {n: m.drop("age_days") for n, m in matrices.items()}, folder, night.domain.block_rows)
+        write_blocks(spark, {n: m.drop("age_days") for n, m in matrices.items()}, folder, block_rows)
 
 
 def weighted(method: Method) -> str:
@@ -164,14 +167,14 @@ def weighted(method: Method) -> str:
 
 
 def write_content(
-    spark: SparkSession, night: Night, rows: DataFrame, count: int, entity: str, folder: str
+    spark: SparkSession, night: Night, rows: DataFrame, count: int, entity: str, folder: str, block_rows: int
 ) -> tuple[str, ...]:
     """Writes what is known of the entities; returns the names of the matrices."""
     if entity == "item":
-        return content.write_items(spark, night, rows, count, folder)
+        return content.write_items(spark, night, rows, count, folder, block_rows)
     items = vocabulary(spark, night, "item").withColumnRenamed("item_row", "row")
-    names = content.write_items(spark, night, items, items.count(), f"{folder}/items")
-    return content.write_users(spark, night, rows, count, Rows(f"{folder}/items", "", names), folder)
+    names = content.write_items(spark, night, items, items.count(), f"{folder}/items", night.domain.block_rows)
+    return content.write_users(spark, night, rows, count, Rows(f"{folder}/items", "", names), folder, block_rows)
 
 
 def alpha(night: Night) -> float:

@@ -9,7 +9,7 @@ import pytest
 
 from jobs import layout
 from jobs.layout import Packing, in_order, order, stored
-from jobs.matrix import STORED, Rows
+from jobs.matrix import STORED, Rows, rows_of_blocks
 from jobs.storage import frames
 
 ROWS, FEATURES, BLOCK_ROWS = 90, 30, 16
@@ -81,3 +81,11 @@ def test_order_is_by_row_and_feature_and_stable(features: int) -> None:
     expected = sorted(range(500), key=lambda n: (row[n], feature[n]))
     assert order(row, feature).tolist() == expected
     assert order(row[:0], feature[:0]).tolist() == []
+
+
+def test_blocks_of_fuller_rows_have_fewer() -> None:
+    assert rows_of_blocks(4096, 22_000_000, 26_000) == 4096
+    assert rows_of_blocks(4096, 44_000_000, 26_000) == 2432  # 1,692 entries a row: 4.1 million a block
+    assert rows_of_blocks(256, 44_000_000, 26_000) == 256
+    assert rows_of_blocks(4096, 10**12, 1000) == 64
+    assert rows_of_blocks(4096, 0, 0) == 64
