@@ -1,8 +1,8 @@
 """Events as the matrix of preferences: r_ui = Σ over the kinds of weight(kind) · the newest value of that kind.
 
 Tasks read the files of events themselves and look the ids up, or take events that Spark has joined with their numbers;
-either way they pass the events of a block on as bytes (`jobs/layout.py`), and the task that writes the block makes
-preferences of them. No row goes through the JVM: 22 million took 20 s of two cores there, before anything was computed.
+either way they leave the events of each block in files (`jobs/layout.py`), and the task that writes the block makes
+preferences of them. What tasks read themselves does not go through the JVM, where 22 million took 20 s of two cores.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
