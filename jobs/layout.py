@@ -52,10 +52,10 @@ class Packing:
         """What a task does with its entries, which say of which matrix they are: a part for each block met."""
         context = TaskContext.get()
         assert context is not None
-        yield self.packed(batches, context.partitionId())
+        yield self.packed(batches, context.taskAttemptId())  # two attempts must not write into one file
 
     def packed(self, batches: Batches, number: int) -> pa.RecordBatch:
-        """The same for the task of that number: PLACES."""
+        """The same for the attempt of that number: PLACES."""
         found: list[tuple[int, int, int, int]] = []
         create_folder(self.parts)
         fs, path = filesystem(self._file(number))
