@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from models.measures import COSINE, Rule
 from models.search import Search
+from models.tiles import BAND
 from models.vectors import LANES, add_panel, exceeding
 
 ROUNDS = 5
@@ -88,7 +89,7 @@ def machine(threads: int, dense: int, run: int) -> dict[str, float]:
     large = [[np.ones(1 << 25, np.float32) for _ in range(3)] for _ in range(threads)]
 
     def panel(_: int) -> None:
-        _panel(np.empty(LANES, np.float32), ranks, values, panels, 100_000)
+        _panel(np.zeros(LANES, np.float32), ranks, values, panels, 100_000)
 
     def scatter(_: int) -> None:
         _scatter(np.zeros(4096, np.float32), holders, weights, starts, run, 10_000)
@@ -105,7 +106,7 @@ def machine(threads: int, dense: int, run: int) -> dict[str, float]:
 def work(rows: sp.csr_array, threads: int) -> dict[str, float]:
     """What the symmetric search does: multiply-adds by kind, those of them that are not by zero, pairs scanned.
 
-    dense: features of a panel; run: products that a tail feature scatters in one block; both on average. prepare:
+    dense: features of the head; run: products that a tail feature scatters in one block; both on average. prepare:
     seconds to lay the rows out.
     """
     started = time.perf_counter()
@@ -135,7 +136,7 @@ def roofline(rows: sp.csr_array, seconds: float, threads: int) -> dict[str, Any]
     bytes_per_multiply_add: read by the loops, from whatever cache: 4 of a panel; 6 of a holder and its weight.
     """
     done = work(rows, threads)
-    limits = machine(threads, max(round(done["dense"]), 1), round(done["run"]))
+    limits = machine(threads, min(max(round(done["dense"]), 1), BAND), round(done["run"]))
     least = {kind: done[kind] / limits[kind] for kind in ("panel", "scatter", "scan")}
     least["prepare"] = done.pop("prepare")
     products = done["panel"] + done["scatter"]

@@ -11,8 +11,7 @@ from models.measures import LOG_LIKELIHOOD, Rule, x_log_x
 from models.vectors import LANES
 
 MOST_ROWS = 4096  # one row of sums (16 KiB) stays in the first-level cache while features are scattered over it
-MOST_DENSE = 1024  # features kept dense: their panel for 64 rows (256 KiB) stays in the second-level cache
-DENSE_COST = 3.0  # one feature of one query over 64 dense lanes costs as much as this many scattered products
+DENSE_COST = 2.5  # one feature of one query over 64 dense lanes costs as much as this many scattered products
 
 Array = npt.NDArray[Any]
 
@@ -107,7 +106,7 @@ def _by_row(first, holders, weights, n):  # type: ignore[no-untyped-def]
 def _dense(first, counts, n):  # type: ignore[no-untyped-def]
     """How many leading features to keep dense: the least cost, other rows holding features as the whole matrix does."""
     best, cost, lowest = 0, 0.0, 0.0
-    for f in range(min(MOST_DENSE, len(counts))):
+    for f in range(len(counts)):
         cost += counts[f] * (DENSE_COST * n / LANES - (first[f + 1] - first[f]))
         if cost < lowest:
             best, lowest = f + 1, cost

@@ -1,8 +1,10 @@
 """One tile of the comparison: the rows of one block against the rows of another.
 
-Head features are multiplied dense on one side: 64 rows of it are one panel, and each feature of a sparse row adds
-64 products. Tail features are scattered: each adds its holders' products at their 16-bit positions. Both add in the
-order of the features' ranks, in float32 without reassociation, so that a pair's product has the same bits in any tile.
+Head features are multiplied dense on one side: 64 rows of it are one panel, laid out a band of features at a time, and
+each feature of a sparse row adds 64 products. Where rows are full the head is most features, where they are not hardly
+any: see `blocks`. Tail features are scattered: each adds its holders' products at their 16-bit positions. Both add in
+the order of the features' ranks, in float32 without reassociation, so that a pair's product has the same bits in any
+tile.
 """
 
 import hashlib
@@ -12,12 +14,14 @@ from typing import Any
 import numba
 import numpy as np
 
-from models.blocks import DENSE_COST, Block
+from models.blocks import DENSE_COST
 from models.candidates import add, score
 from models.measures import bound, similarity
 from models.vectors import LANES, add_panel, copy, exceeding, lowest_bit, prefetch
 
-QUERIES = 128  # rows that share a pass over the panels: their sums (2 MiB a block) stay in the shared cache
+BAND = 1024  # features of a panel at a time: for 64 rows (256 KiB) they stay in the second-level cache
+SUMS = 2**21  # sums (8 MiB) of the group of queries that share a panel: they stay in the shared cache
+LEAST_GROUP = 128  # queries
 LOOK_COST = 0.5  # one look at a product costs as much as this many scattered products
 AHEAD = 4  # features whose holders are fetched before they are needed: in the tail they lie far apart
 
@@ -26,47 +30,43 @@ AHEAD = 4  # features whose holders are fetched before they are needed: in the t
 def cost(queries, block, itself):  # type: ignore[no-untyped-def]
     """What comparing the queries with the block costs, in scattered products; half of it where they are the block."""
     width = len(block.bound_size)
-    products = DENSE_COST * (width // LANES) * queries.first[block.dense] + LOOK_COST * width * len(queries.numbers)
-    for f in range(block.dense, len(block.first) - 1):
-        products += (queries.first[f + 1] - queries.first[f]) * (block.first[f + 1] - block.first[f])
+    products = LOOK_COST * width * len(queries.numbers)
+    for f in range(len(block.first) - 1):
+        held = queries.first[f + 1] - queries.first[f]
+        if f < block.dense:
+            products += held * DENSE_COST * (width // LANES)
+        else:
+            products += held * (block.first[f + 1] - block.first[f])
     return products / 2 if itself else products
 
 
-@numba.njit(cache=True, nogil=True)
-def panels(block: Block) -> Any:
-    """The block's head features, dense: float32 [panels · dense · LANES]."""
-    dense = np.zeros((len(block.bound_size) // LANES, block.dense, LANES), np.float32)
-    for f in range(block.dense):
-        for t in range(block.first[f], block.first[f + 1]):
-            r = np.int64(block.holders[t])
-            dense[r // LANES, f, r % LANES] = block.weights[t]
-    return dense.reshape(-1)
+@numba.njit(cache=True, nogil=True, _nrt=False)
+def _lay(dense, block, place, panel, low, high):  # type: ignore[no-untyped-def]
+    """Features low..high of the panel's rows, dense [feature][lane]; place: each row's entry to go on from."""
+    dense[: (high - low) * LANES] = 0
+    for r in range(panel * LANES, min((panel + 1) * LANES, len(place))):
+        p, column = place[r], r - (panel + low) * LANES
+        while p < block.start[r + 1] and block.ranks[p] < high:
+            dense[block.ranks[p] * LANES + column] = block.values[p]
+            p += 1
+        place[r] = p
 
 
 @numba.njit(cache=True, nogil=True, _nrt=False)
-def _head(sums, queries, low, high, ends, block, dense, start):  # type: ignore[no-untyped-def]
-    """Head products of queries low..high with the block's panels from `start` on.
-
-    Laid out sums[panel][query][lane], so that they are written in the order of memory.
-    """
-    stride = (QUERIES + 1) * LANES
-    for panel in range(start, len(block.bound_size) // LANES):
-        base = panel * block.dense * LANES
-        for q in range(low, high):
-            at = panel * stride + (q - low) * LANES
-            add_panel(sums, at, queries.ranks, queries.values, queries.start[q], ends[q], dense, base)
+def _head(sums, at, queries, low, high, begin, end, dense, band):  # type: ignore[no-untyped-def]
+    """Add the products of queries low..high, their entries begin..end, with a panel's features from `band` on."""
+    for q in range(low, high):
+        target = at + (q - low) * LANES
+        add_panel(sums, target, queries.ranks, queries.values, begin[q], end[q], dense, -band * LANES)
 
 
 @numba.njit(cache=True, nogil=True, _nrt=False)
-def _row(products, sums, query, ranks, values, low, high, block, begin, behind, start):  # type: ignore[no-untyped-def]
-    """One query's products with the block: its head sums, and the tail features low..high scattered onto them.
+def _tail(products, ranks, values, low, high, block, begin, behind):  # type: ignore[no-untyped-def]
+    """Scatter the products of a query's features low..high onto its sums.
 
     begin: where each feature's holders are read from; it moves `behind` the query where the block is its own, since
     the rows before have met it.
     """
-    stride = (QUERIES + 1) * LANES
-    for panel in range(start, len(products) // LANES):
-        copy(products, panel * LANES, sums, panel * stride + query * LANES)
     first, holders, weights = block.first, block.holders, block.weights
     for p in range(low, high):
         ahead = begin[ranks[min(p + AHEAD, high - 1)]]
@@ -127,24 +127,37 @@ def _compiled(sources: str) -> Any:
         itself: the queries are the block; each pair of its rows is then met once.
         """
         sources  # noqa: B018 numba's cache does not see changes in modules called from here, but it sees closures
-        width = len(block.bound_size)
-        dense = panels(block)
-        sums = np.empty(width // LANES * (QUERIES + 1) * LANES, np.float32)
+        n, width = len(queries.numbers), len(block.bound_size)
+        if n == 0 or width == 0:
+            return
+        group = min(n, max(LEAST_GROUP, SUMS // width))
+        stride = (group + 1) * LANES  # of sums[panel][query][lane], which are written in the order of memory
+        sums = np.empty(width // LANES * stride, np.float32)
+        dense = np.empty(BAND * LANES, np.float32)
         products = np.empty(width, np.float32)
         begin = block.first[:-1].copy() if itself else block.first
         by_sizes, by_scales = _limits(rule, kept, block, block_owns)
         by_size, by_scale = (by_sizes, by_scales) if itself else _limits(rule, kept, queries, queries_own)
-        ends = np.empty(len(queries.numbers), np.int64)
-        for q in range(len(ends)):
-            own = queries.ranks[queries.start[q] : queries.start[q + 1]]
-            ends[q] = queries.start[q] + np.searchsorted(own, block.dense)
-        for low in range(0, len(ends), QUERIES):
-            high = min(low + QUERIES, len(ends))
-            panel = low // LANES if itself else 0
-            _head(sums, queries, low, high, ends, block, dense, panel)
+        start, end = queries.start[:-1].copy(), queries.start[:-1].copy()
+        place = np.empty(len(block.numbers), np.int64)
+        for low in range(0, n, group):
+            high = min(low + group, n)
+            sums[:] = 0
+            place[:] = block.start[:-1]
+            for band in range(0, block.dense, BAND):
+                upper = min(band + BAND, block.dense)
+                for q in range(low, high):
+                    start[q] = end[q]
+                    while end[q] < queries.start[q + 1] and queries.ranks[end[q]] < upper:
+                        end[q] += 1
+                for panel in range(low // LANES if itself else 0, width // LANES):
+                    _lay(dense, block, place, panel, band, upper)
+                    later = min(high, (panel + 1) * LANES) if itself else high  # queries behind it have met its rows
+                    _head(sums, panel * stride, queries, low, later, start, end, dense, band)
             for q in range(low, high):
-                tail = queries.start[q + 1]
-                _row(products, sums, q - low, queries.ranks, queries.values, ends[q], tail, block, begin, itself, panel)
+                for panel in range(q // LANES if itself else 0, width // LANES):
+                    copy(products, panel * LANES, sums, panel * stride + (q - low) * LANES)
+                _tail(products, queries.ranks, queries.values, end[q], queries.start[q + 1], block, begin, itself)
                 after = q if itself else -1
                 _scan(rule, kept, products, q, queries, by_size[q], by_scale[q], block, by_sizes, by_scales, after)
 

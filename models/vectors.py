@@ -35,13 +35,16 @@ def _repeated(builder: Any, value: Any) -> Any:
 
 @intrinsic
 def add_panel(typing_context, sums, at, ranks, values, low, high, panels, base):  # type: ignore[no-untyped-def]
-    """sums[at:at+LANES] = Σ values[p] · panels[base + ranks[p] · LANES:][:LANES] over p = low..high, in that order."""
+    """sums[at:at+LANES] += Σ values[p] · panels[base + ranks[p] · LANES:][:LANES] over p = low..high, in that order."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         _, at, _, _, low, high, _, base = args
-        before, loop, after = builder.block, builder.append_basic_block(), builder.append_basic_block()
-        zero = ir.Constant(FLOATS, [0.0] * LANES)
-        builder.cbranch(builder.icmp_signed("<", low, high), loop, after)
+        start, loop, after = (builder.append_basic_block() for _ in range(3))
+        builder.cbranch(builder.icmp_signed("<", low, high), start, after)
+        builder.position_at_end(start)
+        target = _element(context, builder, signature, args, 0, at)
+        before = _vector(builder, target)
+        builder.branch(loop)
         builder.position_at_end(loop)
         p, total = builder.phi(I64), builder.phi(FLOATS)
         rank = builder.zext(builder.load(_element(context, builder, signature, args, 2, p)), I64)
@@ -49,16 +52,15 @@ def add_panel(typing_context, sums, at, ranks, values, low, high, panels, base):
         row = _vector(builder, _element(context, builder, signature, args, 6, offset))
         value = _repeated(builder, builder.load(_element(context, builder, signature, args, 3, p)))
         added, following = builder.fadd(total, builder.fmul(value, row)), builder.add(p, ir.Constant(I64, 1))
-        for phi, first, later in ((p, low, following), (total, zero, added)):
-            phi.add_incoming(first, before)
+        for phi, first, later in ((p, low, following), (total, before, added)):
+            phi.add_incoming(first, start)
             phi.add_incoming(later, loop)
-        builder.cbranch(builder.icmp_signed("<", following, high), loop, after)
+        stay = builder.append_basic_block()
+        builder.cbranch(builder.icmp_signed("<", following, high), loop, stay)
+        builder.position_at_end(stay)
+        builder.store(added, builder.bitcast(target, FLOATS.as_pointer()), align=4)
+        builder.branch(after)
         builder.position_at_end(after)
-        result = builder.phi(FLOATS)
-        result.add_incoming(zero, before)
-        result.add_incoming(added, loop)
-        target = _element(context, builder, signature, args, 0, at)
-        builder.store(result, builder.bitcast(target, FLOATS.as_pointer()), align=4)
         return context.get_dummy_value()
 
     return types.void(sums, at, ranks, values, low, high, panels, base), emit

@@ -8,6 +8,7 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.measures import COSINE, Rule
 from models.neighbours import (
     Neighbours,
     RowBlock,
@@ -16,7 +17,8 @@ from models.neighbours import (
     stream_neighbours,
     top_k_neighbours,
 )
-from models.search import cuts, dealt
+from models.search import Search, cuts, dealt
+from models.tiles import BAND, SUMS
 from models.vectors import LANES
 
 ratings = st.sampled_from([1.0, 2.0, 3.0, 4.0, 5.0])
@@ -208,6 +210,22 @@ def test_larger_matrix_any_split() -> None:
     best = unit[part] @ unit.T
     best[np.arange(100), np.arange(4000, 4100)] = -2
     np.testing.assert_allclose(whole.similarity[part], -np.sort(-best, axis=1)[:, :20], atol=2e-6)
+
+
+def test_a_head_of_many_bands_for_many_groups_of_queries() -> None:
+    matrix = sp.random_array((4200, 2500), density=0.1, random_state=np.random.default_rng(4), format="csr")
+    search = Search(Rule(COSINE, 0.0, 2500.0, -np.inf), 5, np.bincount(matrix.indices, minlength=2500), 1)
+    search.own(np.arange(4200, dtype=np.int32), matrix)
+    for block, _ in search.owned:
+        assert block.dense > 2 * BAND
+        assert len(block.numbers) > SUMS / len(block.bound_size)
+    whole = top_k_neighbours(matrix, 5, threads=1)
+    assert_same(whole, streamed(matrix, 5, tasks=3, size=1700))
+    unit = matrix.toarray()
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    best = unit[:100] @ unit.T
+    np.fill_diagonal(best, -2)
+    np.testing.assert_allclose(whole.similarity[:100], -np.sort(-best, axis=1)[:, :5], atol=2e-6)
 
 
 def test_blocks_are_cut_by_entries_and_by_rows() -> None:
