@@ -4,7 +4,8 @@
 
 <folder>/parts/<name>/*.arrow                  what tasks have for each block, until the blocks are written
 <folder>/blocks/block=<name>.<b>/*.parquet     entries of block_rows rows from b · block_rows on
-<folder>/counts/matrix=<name>/*.parquet        how many rows hold each feature
+<folder>/counts/matrix=<name>/*.parquet        how many rows of each block hold each feature
+<folder>/totals/matrix=<name>/*.parquet        the same of all blocks, where it was added up
 """
 
 from dataclasses import dataclass
@@ -50,6 +51,13 @@ def matrix(spark: SparkSession, folder: str, name: str) -> DataFrame:
     return stored.where(F.substring_index("block", ".", 1) == name).drop("block")
 
 
+def write_totals(spark: SparkSession, folder: str) -> None:
+    """Adds up how many rows hold each feature, for tasks that would else all do it."""
+    counted = spark.read.schema("feature int, rows long, matrix string").parquet(hadoop(f"{folder}/counts"))
+    totals = counted.groupBy("matrix", "feature").agg(F.sum("rows").alias("rows"))
+    totals.write.partitionBy("matrix").parquet(hadoop(f"{folder}/totals"))
+
+
 @dataclass(frozen=True)
 class Rows:
     """Rows to compare: of the matrix `events`, of the parts of `content` side by side, or of both as a hybrid.
@@ -93,10 +101,11 @@ class Rows:
     def _counts(self) -> dict[str, Ints]:
         found = {}
         for name in self.matrices:
-            counted = read(listing(f"{self.folder}/counts/matrix={name}", ".parquet"), COUNTS)
+            folders = (f"{self.folder}/{some}/matrix={name}" for some in ("totals", "counts"))
+            counted = read(next(filter(None, (listing(some, ".parquet") for some in folders)), []), COUNTS)
             feature = counted["feature"].to_numpy()
             found[name] = np.zeros(feature.max(initial=-1) + 1, np.int64)
-            found[name][feature] = counted["rows"].to_numpy()
+            np.add.at(found[name], feature, counted["rows"].to_numpy())
         return found
 
     def block(self, number: int) -> RowBlock:

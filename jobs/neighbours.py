@@ -15,7 +15,7 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from jobs.matrix import Rows
+from jobs.matrix import Rows, write_totals
 from jobs.numbering import Numbered
 from jobs.pieces import Piece, measured, owned, pieces, together
 from jobs.storage.files import create_folder
@@ -101,6 +101,8 @@ def write_neighbours(
     )
     wide = cores(spark) if shared or streamed else 1
     shares = min(wide, MOST_SHARES)
+    for folder in {lists.one.rows.folder for lists in streamed}:
+        write_totals(spark, folder)
     tasks = streams(spark, streamed, wide) if streamed else []
     tasks += [partial(write_share, lists, share, shares) for lists in shared for share in range(shares)]
     tasks += [partial(write_whole, lists) for lists in whole]

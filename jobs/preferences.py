@@ -19,17 +19,17 @@ from pyspark.sql import functions as F
 
 from jobs.errors import InputError
 from jobs.layout import PACKED, Packing
-from jobs.layout import order as block_order
 from jobs.numbering import Numbered
-from jobs.storage.files import filesystem, sizes
+from jobs.storage.files import filesystem, sizes_and_groups
 from jobs.storage.frames import read, write
+from models import merging
 
 EVENT = pa.schema(
     [("row", pa.int32()), ("feature", pa.int32()), ("kind", pa.int8()),
      ("value", pa.float64()), ("ts", pa.int64()), ("ordinal", pa.int64())]
 )  # fmt: skip
 NUMBERED = pa.schema([("id", pa.string()), ("number", pa.int32())])
-SHARE_BYTES = 1 << 23  # of the files of events that one task reads, or more where that would be over MOST_SHARES tasks
+SHARE_BYTES = 1 << 24  # of the files of events that one task reads, or more where that would be over MOST_SHARES tasks
 MOST_SHARES = 1 << 12
 BATCH_ROWS = 1 << 20
 NONE = np.iinfo(np.int64).min  # a time or an ordinal that is not there: before all others
@@ -85,8 +85,9 @@ class Merging:
     def __call__(self, events: pa.Table) -> pa.Table:
         """Events of a block to its entries, sorted by row and feature."""
         row, feature, value, newest = merged(events, self.weights)
-        kept = value != 0
-        row, feature, value, newest = row[kept], feature[kept], value[kept], newest[kept]
+        if not value.all():
+            kept = value != 0
+            row, feature, value, newest = row[kept], feature[kept], value[kept], newest[kept]
         if not np.isfinite(value).all():
             wrong = np.flatnonzero(~np.isfinite(value))[0]
             raise InputError(f"similarity: values must be finite, got {value[wrong]} in row {row[wrong]}")
@@ -107,28 +108,16 @@ def merged(events: pa.Table, weights: Sequence[float]) -> tuple[Array, Array, Ar
 
     A value that is missing counts 1; of several values of a kind the newest counts, by time, then ordinal.
     """
-    row, feature, kind = (events[name].to_numpy() for name in ("row", "feature", "kind"))
-    value = events["value"].fill_null(1.0).to_numpy()
-    ts, ordinal = (events[name].fill_null(NONE).to_numpy() for name in ("ts", "ordinal"))
-    key = row.astype(np.int64) << 32 | feature
-    order = block_order(row, feature)
-    starts = _starts(key[order])
-    lengths = np.diff(starts, append=len(order))
-    several = np.repeat(lengths > 1, lengths)
-    of = order[several]
-    order[several] = of[np.lexsort((value[of], ordinal[of], ts[of], kind[of], key[of]))]
-    newest_ts = np.maximum.reduceat(ts[order], starts) if len(starts) else ts
-    last = np.append(np.flatnonzero(np.diff(key[order]) | np.diff(kind[order])), len(order) - 1)[: len(order)]
-    newest = order[last]
-    first = _starts(key[newest])
-    weighted = np.asarray(weights, np.float64)[kind[newest]] * value[newest]
-    total = np.add.reduceat(weighted, first) if len(first) else weighted
-    return row[newest[first]], feature[newest[first]], total, newest_ts
+    missing = {"value": 1.0, "ts": NONE, "ordinal": NONE}
+    columns = {name: _filled(events[name], missing.get(name)) for name in EVENT.names}
+    by_pair = merging.order(columns["row"], columns["feature"])
+    found: tuple[Array, Array, Array, Array] = merging.merged(by_pair, *columns.values(), np.asarray(weights, float))
+    return found
 
 
-def _starts(key: Array) -> Array:
-    """Where runs of equal keys begin."""
-    return np.flatnonzero(np.append(True, key[1:] != key[:-1])[: len(key)])
+def _filled(column: pa.ChunkedArray, missing: float | None) -> Array:
+    filled: Array = (column.fill_null(missing) if column.null_count else column).to_numpy()
+    return filled
 
 
 def from_files(spark: SparkSession, files: Sequence[str], reading: Reading, packing: Packing) -> DataFrame:
@@ -159,12 +148,12 @@ def from_frame(events: DataFrame, kinds: Sequence[str], packing: Packing) -> Dat
 
 def shares(files: Sequence[str]) -> list[Share]:
     """Files for tasks, each as (address, part, parts) of its row groups."""
-    known = sizes(files)
-    most = max(SHARE_BYTES, sum(known) // MOST_SHARES)
+    known = sizes_and_groups(files)
+    most = max(SHARE_BYTES, sum(size for size, _ in known) // MOST_SHARES)
     found: list[Share] = []
     room = 0
-    for address, size in zip(files, known, strict=True):
-        parts = max(round(size / most), 1)
+    for address, (size, groups) in zip(files, known, strict=True):
+        parts = max(min(round(size / most), groups), 1)
         for part in range(parts):
             if size / parts > room:
                 found.append([])

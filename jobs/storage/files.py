@@ -113,16 +113,16 @@ def count_rows(addresses: Sequence[str]) -> int:
         return sum(pool.map(parquet_rows, addresses))
 
 
-def sizes(addresses: Sequence[str]) -> list[int]:
-    """Bytes of some files; FileNotFoundError where one is missing."""
+def sizes_and_groups(addresses: Sequence[str]) -> list[tuple[int, int]]:
+    """Bytes and row groups of some Parquet files; FileNotFoundError where one is missing."""
 
-    def size(address: str) -> int:
+    def of_one(address: str) -> tuple[int, int]:
         fs, path = filesystem(address)
         with fs.open_input_file(path) as file:
-            return int(file.size())
+            return int(file.size()), int(pq.ParquetFile(file).num_row_groups)
 
     with ThreadPoolExecutor(16) as pool:
-        return list(pool.map(size, addresses))
+        return list(pool.map(of_one, addresses))
 
 
 def nonempty(addresses: list[str]) -> Iterator[tuple[str, int]]:
