@@ -35,7 +35,8 @@ def encore(spark: SparkSession, cells: str, lists: str, scratch: str, k: int) ->
     reading.write_numbers("item_id", *ids.here())
     reading.write_numbers("user_id", users["id"].combine_chunks(), users["row"].to_numpy())
     files = listing(f"{cells}/events")
-    packing = Packing(EVENT, (EVENTS,), scratch, rows_of_blocks(BLOCK_ROWS, count_rows(files), ids.count))
+    block_rows = rows_of_blocks(BLOCK_ROWS, count_rows(files), ids.count)
+    packing = Packing(EVENT, (EVENTS,), scratch, ids.count, block_rows)
     parts = from_files(spark, files, reading, packing)
     write_packed(spark, parts, packing, Merging((1.0,), ids))
     compared = [Comparison("cosine", Rows(scratch, EVENTS), "cosine", 0.0)]

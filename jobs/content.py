@@ -36,7 +36,7 @@ def write_items(
     items = read(spark, night.tonight("items"), TABLES["items"].schema).join(rows, on="item_id", how="inner")
     found = items.select("row", *TEXTS).mapInArrow(_terms, FOUND)
     parts = {"text": _weighted(spark, found, count, f"{folder}/terms"), **_vectors(spark, night, rows)}
-    write_blocks(spark, parts, folder, block_rows)
+    write_blocks(spark, parts, folder, count, block_rows)
     return tuple(parts)
 
 
@@ -56,7 +56,7 @@ def write_users(
     known = F.array_compact(F.array(*(F.concat(F.lit(f"{name}:"), fact) for name, fact in facts.items())))
     found = people.select("row", F.explode(known).alias("term"), F.lit(1.0).alias("value"))
     parts = {"profile": profile, "facts": _weighted(spark, found, count, f"{folder}/facts")}
-    write_blocks(spark, parts, folder, block_rows)
+    write_blocks(spark, parts, folder, count, block_rows)
     return tuple(parts)
 
 

@@ -32,11 +32,15 @@ Finish = Callable[[pa.Table], pa.Table]  # what tasks have passed on to the entr
 
 @dataclass(frozen=True)
 class Packing:
-    """Matrices on their way into blocks. schema: what is known of an entry; names: of the matrices by their number."""
+    """Matrices on their way into blocks. schema: what is known of an entry; names: of the matrices by their number.
+
+    rows: how many each has, with and without entries.
+    """
 
     schema: pa.Schema
     names: tuple[str, ...]
     folder: str
+    rows: int
     block_rows: int
 
     @property
@@ -104,14 +108,16 @@ def _chunks(batches: Batches) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(kept).combine_chunks()
 
 
-def write_blocks(spark: SparkSession, matrices: Mapping[str, DataFrame], folder: str, block_rows: int) -> None:
-    """Adds matrices by their names, without zeros, sorted by row and feature, and how many rows hold each feature.
+def write_blocks(
+    spark: SparkSession, matrices: Mapping[str, DataFrame], folder: str, rows: int, block_rows: int
+) -> None:
+    """Adds matrices of so many rows by their names, sorted by row and feature, and how many rows hold each feature.
 
     Each is (row, feature, value), and age_days where all have it. A value that is NaN or infinite is an error that
     names it, and so is a block with more than MOST_ENTRIES.
     """
     columns = [name for name in STORED.names if all(name in entries.columns for entries in matrices.values())]
-    packing = Packing(pa.schema([STORED.field(name) for name in columns]), tuple(matrices), folder, block_rows)
+    packing = Packing(pa.schema([STORED.field(name) for name in columns]), tuple(matrices), folder, rows, block_rows)
     numbered = [_finite(entries, columns, number) for number, entries in enumerate(matrices.values())]
     entries = reduce(lambda some, more: some.union(more), numbered)
     write_packed(spark, entries.mapInArrow(packing.pack, PACKED), packing, in_order)
@@ -119,7 +125,8 @@ def write_blocks(spark: SparkSession, matrices: Mapping[str, DataFrame], folder:
 
 def write_packed(spark: SparkSession, parts: DataFrame, packing: Packing, finish: Finish) -> None:
     """Adds matrices whose entries, or what `finish` makes entries of, are packed."""
-    tasks = TASKS_A_PARTITION * int(spark.conf.get("spark.sql.shuffle.partitions", "4") or 4)
+    most = TASKS_A_PARTITION * int(spark.conf.get("spark.sql.shuffle.partitions", "4") or 4)
+    tasks = max(min(most, len(packing.names) * -(-packing.rows // packing.block_rows)), 1)
     spread = parts.repartitionById(tasks, F.pmod(F.col("matrix") + F.col("block"), F.lit(tasks)))
     spread.mapInArrow(stored(packing, finish), "done int").collect()
     delete_folder(packing.parts)

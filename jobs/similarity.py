@@ -99,7 +99,7 @@ def write_events(
     aged = any("recency" in Method.named(name).weightings for name in getattr(domain, f"{entity}_methods"))
     weights = tuple(kind.weight for kind in domain.kinds.values())
     merging = Merging(weights, ids, end_of(night.ds) if aged else None, f"domains.{domain.name}.{entity}_methods")
-    packing = Packing(EVENT, (ALL if domain.max_events_per_item else EVENTS,), folder, block_rows)
+    packing = Packing(EVENT, (ALL if domain.max_events_per_item else EVENTS,), folder, ids.count, block_rows)
     if known is None or domain.sentiment_weight:
         joined = with_ids(spark, night, events(spark, night), ids, entity, feature)
         parts = from_frame(joined, list(domain.kinds), packing)
@@ -113,7 +113,7 @@ def write_events(
     if domain.max_events_per_item:
         values = with_ids(spark, night, matrix(spark, folder, ALL), ids, entity, feature)
         values = limited(values, domain.max_events_per_item, attempt)
-        write_blocks(spark, {EVENTS: values.select(merging.columns)}, folder, block_rows)
+        write_blocks(spark, {EVENTS: values.select(merging.columns)}, folder, ids.count, block_rows)
 
 
 def with_ids(
@@ -158,7 +158,7 @@ def write_weighted(
         for chain in chains
     }
     if matrices:
-        write_blocks(spark, {n: m.drop("age_days") for n, m in matrices.items()}, folder, block_rows)
+        write_blocks(spark, {n: m.drop("age_days") for n, m in matrices.items()}, folder, rows, block_rows)
 
 
 def weighted(method: Method) -> str:

@@ -11,6 +11,7 @@ from models.ensemble import Ensemble
 from models.histories import from_events
 from models.hybrid_knn import HybridKNN
 from models.item_knn import ItemKNN
+from models.merging import merged, order
 from models.nearest import nearest
 from models.neighbours import top_k_neighbours
 from models.packing import newest, packed
@@ -37,6 +38,12 @@ def main() -> None:
     mmr(popular, sp.csr_array(np.eye(30, dtype=np.float32)), 2, 0.5)
     vectors = np.ones((30, 2), np.float32)
     top_k_neighbours(sp.csr_array(np.eye(3)), 1)  # in float64, as Spark's tasks have them
+    columns = [np.zeros(2, kind) for kind in (np.int32, np.int32, np.int8, np.float64, np.int64, np.int64)]
+    for column in columns:
+        column.setflags(write=False)  # as Arrow's are
+    row, _, matrix = columns[:3]
+    order(matrix, row)
+    merged(order(row, row), *columns, np.ones(1))
     nearest(histories, top_products(np.ones((40, 2), np.float32), vectors, 3, histories=histories).items, vectors)
 
 

@@ -36,7 +36,7 @@ def batches(dense: Entries, size: int) -> list[pa.RecordBatch]:
 
 def lay_out(dense: Entries, folder: str) -> None:
     """Writes both: two tasks have the cells, and two write the blocks."""
-    packing = Packing(STORED, NAMES, folder, BLOCK_ROWS)
+    packing = Packing(STORED, NAMES, folder, ROWS, BLOCK_ROWS)
     cells = batches(dense, 100)
     places = pa.Table.from_batches([packing.packed(iter(cells[:5]), 0), packing.packed(iter(cells[5:]), 7)])
     store = stored(packing, in_order)

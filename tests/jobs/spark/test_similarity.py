@@ -51,7 +51,7 @@ def row_ids(session: SparkSession, count: int, folder: str) -> Numbered:
 
 
 def spark_lists(session: SparkSession, matrix: np.ndarray, folder: str, k: int, block_rows: int = 4096) -> Lists:
-    write_blocks(session, entries(session, matrix), folder, block_rows)
+    write_blocks(session, entries(session, matrix), folder, len(matrix), block_rows)
     compared = [Comparison("cosine", Rows(folder, "events"), "cosine", 0.0)]
     return lists(session, compared, row_ids(session, len(matrix), f"{folder}/ids"), k, f"{folder}/lists")
 
@@ -139,7 +139,7 @@ def test_nothing_has_no_neighbours(session: SparkSession, folder: str) -> None:
 def test_equal_similarities_come_in_the_order_of_the_ids(session: SparkSession, folder: str) -> None:
     ids = ["10", "9", "a", "B", "ä"]
     names = numbered(session.createDataFrame([(i,) for i in ids], "item_id string"), "item_id", f"{folder}/ids")
-    write_blocks(session, entries(session, np.ones((5, 1))), folder, 4096)
+    write_blocks(session, entries(session, np.ones((5, 1))), folder, 5, 4096)
     compared = [Comparison("cosine", Rows(folder, "events"), "cosine", 0.0)]
     found = lists(session, compared, names, 9, f"{folder}/lists")
     assert [similar for similar, _ in found["9"]] == ["10", "B", "a", "ä"]
@@ -160,7 +160,7 @@ def test_numbers_follow_the_order_of_the_bytes(shuffled: SparkSession, folder: s
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_values_must_be_finite(session: SparkSession, folder: str, value: float) -> None:
     with pytest.raises(Exception, match=r"similarity: values must be finite, got .* in row 1"):
-        write_blocks(session, entries(session, np.array([[1.0], [value]])), folder, 4096)
+        write_blocks(session, entries(session, np.array([[1.0], [value]])), folder, 2, 4096)
 
 
 def test_the_limiter_keeps_the_same_events_of_popular_items(session: SparkSession) -> None:
