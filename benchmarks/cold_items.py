@@ -1,11 +1,12 @@
 """How well items that nobody has taken yet are placed: HR@10 among them, on MovieLens-1M.
 
-    python -m benchmarks.cold_items [--seed 0] [--set two_tower.epochs=10 …]
+    python -m benchmarks.cold_items [--seed 0] [--validation] [--set epochs=10 …]
 
 A tenth of the rated films is new: models learn the ratings of the others, and the catalogue of all. Each user who rated
 a new film is asked for once: the last such rating is the right answer, the history is what the user rated before it
-(without new films), and all new films are ranked. Needs ratings_chrono_no_ts.csv, movies.dat, movies_extrainfos.dat and
-posters/ in $ENCORE_DATA/movielens-1m.
+(without new films), and all new films are ranked. Settings are chosen with --validation: then as many of the other
+films are new, and no rating of the test's films is read. Needs ratings_chrono_no_ts.csv, movies.dat,
+movies_extrainfos.dat and posters/ in $ENCORE_DATA/movielens-1m.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from models.base import Recommender
-from models.content_knn import ContentKNN
+from models.content_knn import ContentKNN, ContentKNNConfig
 from models.histories import Histories, IntArray, from_events
 from models.popularity import Popularity
 from models.training import Catalogue, HeldOut, TrainingData
@@ -25,6 +26,7 @@ from models.two_tower import TwoTower, TwoTowerConfig
 
 DATA = Path(os.environ.get("ENCORE_DATA", "../shared/data")) / "movielens-1m"
 NEW_SHARE, VALIDATION_SHARE, K = 0.1, 0.05, 10
+CONTENT_KNN = ContentKNNConfig(neighbours=4_000, decay=0.8)  # the best on validation among new films: all neighbours
 
 
 def load(folder: Path) -> tuple[Histories, Catalogue]:
@@ -48,6 +50,14 @@ def load(folder: Path) -> tuple[Histories, Catalogue]:
         [()] * len(movies),
         [str(poster) if poster.exists() else "" for poster in posters],
     )
+
+
+def new_films(n_items: int, seed: int) -> tuple[IntArray, IntArray]:
+    """Those of the test, and as many others for validation; sorted."""
+    random = np.random.default_rng(seed)
+    share = round(NEW_SHARE * n_items)
+    new = np.sort(random.choice(n_items, share, replace=False))
+    return new, np.sort(random.choice(np.setdiff1d(np.arange(n_items), new), share, replace=False))
 
 
 def hidden(histories: Histories, new: IntArray) -> tuple[Histories, Histories, IntArray]:
@@ -101,18 +111,20 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--validation", action="store_true", help="new films of their own, to choose settings by")
     parser.add_argument("--set", nargs="*", default=[], help="settings of TwoTowerConfig, as epochs=10")
     args = parser.parse_args()
     given = dict(text.split("=") for text in args.set)
     defaults = TwoTowerConfig()
     config = TwoTowerConfig(**{name: type(getattr(defaults, name))(value) for name, value in given.items()})
     histories, catalogue = load(DATA)
-    random = np.random.default_rng(args.seed)
-    new = np.sort(random.choice(histories.n_items, round(NEW_SHARE * histories.n_items), replace=False))
+    new, others = new_films(histories.n_items, args.seed)
+    if args.validation:
+        histories, new = hidden(histories, new)[0], others
     warm, asked, answers = hidden(histories, new)
     train, validation = leave_last_out(warm, VALIDATION_SHARE, args.seed)
     print(f"{len(new)} new films of {histories.n_items}, {len(answers)} users asked; random {K / len(new):.4f}")
-    for model in (Popularity(), ContentKNN(), TwoTower(config)):
+    for model in (Popularity(), ContentKNN(CONTENT_KNN), TwoTower(config)):
         started = time.perf_counter()
         model.fit(TrainingData(train, catalogue, validation, args.seed))
         seconds = time.perf_counter() - started

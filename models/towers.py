@@ -9,6 +9,7 @@ from keras import ops
 from models.text import PADDING
 
 NO_ITEM = -1
+PATCH = 4  # numbers of a poster's rows and columns that the first convolution makes one of
 
 
 @keras.saving.register_keras_serializable(package="encore")
@@ -16,26 +17,28 @@ class Towers(keras.Model):
     """u = [q ; 1] and v = [w ; b], whose product q · w + b is the score; q, w of size `dim`.
 
     Users: e_t the embedding of the t-th last item of the history, a = softmax_t(z · tanh(A e_t) + p_t), x = Σ_t a_t e_t
-    (attention pooling, Bahdanau et al. 2015), q = x + MLP(x). Items: y = id + text + picture, [w ; b] = [y ; 0] +
-    MLP(y), where id is an embedding, or one that all new items share; text the attention pooling of its words'
-    embeddings; picture a convolutional network's. Of an item without text or poster these are zeros.
+    (attention pooling, Bahdanau et al. 2015), q = x + MLP(x); p_t begins as -log(1 + t / 2), so that the weights are
+    those of `ease`, 1 / (1 + t / 2). Items: y = id + facts + text + picture, [w ; b] = [y ; 0] + MLP(y), where id is an
+    embedding, or one that all new items share (DropoutNet, Volkovs et al. 2017); facts the attention pooling of the
+    embeddings of title words, genres and tags; text that of the description's words; picture a convolutional network's
+    of patches of 4 × 4. Of an item without text or poster these are zeros. In training text and picture are dropped
+    whole: they tell most items apart, and what is learned by heart from them misplaces a new one.
     """
 
     def __init__(self, n_items: int, n_words: int, pictured: bool, settings: dict[str, Any], **keras_settings: Any):
         super().__init__(**keras_settings)
         self.n_items, self.n_words, self.pictured, self.settings = n_items, n_words, pictured, settings
         dim, rate = settings["dim"], settings["dropout"]
-        self.history_pool, self.text_pool = Pool(dim), Pool(dim)
+        self.history_pool, self.fact_pool, self.text_pool = Pool(dim), Pool(dim), Pool(dim)
         self.user_inner, self.user_outer = keras.layers.Dense(2 * dim, "relu"), keras.layers.Dense(dim)
         self.item_inner, self.item_outer = keras.layers.Dense(2 * dim, "relu"), keras.layers.Dense(dim + 1)
-        filters = (16, 32, 32) if pictured else ()
-        self.convolutions = [keras.layers.Conv2D(n, 3, padding="same", activation="relu") for n in filters]
-        self.shrink = keras.layers.MaxPooling2D()
+        self.convolutions = [
+            keras.layers.Conv2D(n, size, strides, padding="same", activation="relu")
+            for n, size, strides in (((16, PATCH, PATCH), (32, 3, 1), (32, 3, 2)) if pictured else ())
+        ]
         self.picture_out = keras.layers.Dense(dim)
-        self.dropout, self.word_dropout = (
-            keras.layers.Dropout(rate),
-            keras.layers.Dropout(rate, noise_shape=(None, None, 1)),
-        )
+        self.dropout = keras.layers.Dropout(rate)
+        self.content_dropout = keras.layers.Dropout(settings["content_dropout"], noise_shape=(None, 1))
 
     def build(self, input_shape: Any) -> None:
         """For histories int32 [n, length]."""
@@ -45,9 +48,9 @@ class Towers(keras.Model):
         self.taken = self.add_weight(shape=(self.n_items, dim), initializer=small, name="taken")
         self.words = self.add_weight(shape=(self.n_words, dim), initializer=small, name="words")
         self.stranger = self.add_weight(shape=(dim,), initializer="zeros", name="stranger")
-        newest = keras.initializers.Constant(-0.1 * np.arange(self.settings["length"]))
+        newest = keras.initializers.Constant(-np.log1p(np.arange(self.settings["length"]) / 2))
         self.places = self.add_weight(shape=(self.settings["length"],), initializer=newest, name="places")
-        for layer in (self.history_pool, self.text_pool, self.user_inner, self.item_inner):
+        for layer in (self.history_pool, self.fact_pool, self.text_pool, self.user_inner, self.item_inner):
             layer.build((None, dim))
         for layer in (self.user_outer, self.item_outer):
             layer.build((None, 2 * dim))
@@ -66,25 +69,26 @@ class Towers(keras.Model):
         q = x + self.user_outer(self.dropout(self.user_inner(x), training=training))
         return ops.concatenate([q, ops.ones_like(q[:, :1])], axis=1)
 
-    def items(self, ids: Any, words: Any, pictures: Any, training: bool = False) -> Any:
-        """v [n, dim + 1] of ids int32 [n] (NO_ITEM for a new item), words int32 [n, m], pictures uint8 [n, h, w, 3]."""
+    def items(self, ids: Any, facts: Any, words: Any, pictures: Any, training: bool = False) -> Any:
+        """v [n, dim + 1] of ids int32 [n] (NO_ITEM for a new item), facts int32 [n, m], words int32 [n, l], pictures
+        uint8 [n, h, w, 3]."""
         known = ops.not_equal(ids, NO_ITEM)[:, None]
         y = ops.where(known, ops.take(self.table, ops.maximum(ids, 0), axis=0), ops.convert_to_tensor(self.stranger))
-        embedded = self.word_dropout(ops.take(self.words, words, axis=0), training=training)
-        y = y + self.text_pool(embedded, ops.not_equal(words, PADDING))
+        y = y + self.fact_pool(ops.take(self.words, facts, axis=0), ops.not_equal(facts, PADDING))
+        text = self.text_pool(ops.take(self.words, words, axis=0), ops.not_equal(words, PADDING))
+        y = y + self.content_dropout(text, training=training)
         if self.pictured:
-            y = y + self._pictured(pictures, training)
+            y = y + self.content_dropout(self._pictured(pictures), training=training)
         added = self.item_outer(self.dropout(self.item_inner(y), training=training))
         return ops.pad(y, ((0, 0), (0, 1))) + added
 
-    def _pictured(self, pictures: Any, training: bool) -> Any:
+    def _pictured(self, pictures: Any) -> Any:
         """float32 [n, dim], zeros for a black picture."""
         x = ops.cast(pictures, "float32") / 255.0
         there = ops.any(ops.not_equal(pictures, 0), axis=(1, 2, 3))[:, None]
         for layer in self.convolutions:
-            x = self.shrink(layer(x))
-        x = self.dropout(ops.mean(x, axis=(1, 2)), training=training)
-        return ops.where(there, self.picture_out(x), 0.0)
+            x = layer(x)
+        return ops.where(there, self.picture_out(ops.mean(x, axis=(1, 2))), 0.0)
 
     def get_config(self) -> dict[str, Any]:
         """What the constructor takes."""
@@ -124,9 +128,10 @@ class SampledSoftmaxLoss(keras.Model):
         self.network = network
 
     def call(self, batch: Any, training: bool = False) -> Any:
-        """Adds the loss of a batch: histories, targets, ids, words, pictures, log_q, weights."""
+        """Adds the loss of a batch: histories, targets, ids, facts, words, pictures, log_q, weights."""
         users = self.network(batch["histories"], training=training)
-        items = self.network.items(batch["ids"], batch["words"], batch["pictures"], training=training)
+        content = batch["facts"], batch["words"], batch["pictures"]
+        items = self.network.items(batch["ids"], *content, training=training)
         targets = batch["targets"]
         logits = ops.matmul(users, ops.transpose(items)) - batch["log_q"][None]
         places = ops.arange(ops.shape(targets)[0])

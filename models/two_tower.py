@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import keras
 import numpy as np
@@ -29,17 +29,21 @@ class TwoTowerConfig:
     """Architecture and training.
 
     dim: of the vectors. length: how many of a user's newest events are looked at. words: how many terms of titles,
-    descriptions, genres and tags have an embedding; text: how many of an item's are read. id_dropout: share of the
-    items that are taken for new ones in training; dropout: share of words and of numbers dropped. targets: events
+    genres, tags and descriptions have an embedding, the most frequent: by a rare one the network would know a learned
+    item again, and nothing of a new one. facts: how many terms of an item's title, genres and tags are read, text: of
+    its description. id_dropout: share of the items that are taken for new ones in training; content_dropout: share of
+    them whose description, and share whose poster, is left out; dropout: share of numbers dropped. targets: events
     drawn from each user's history in an epoch. batch: of them in a step. epochs: at most so many, and after `patience`
     without a better validation NDCG@10 no more. learning_rate: Adam's.
     """
 
     dim: int = 64
     length: int = 50
-    words: int = 20_000
+    words: int = 2_000
+    facts: int = 16
     text: int = 64
     id_dropout: float = 0.5
+    content_dropout: float = 0.5
     dropout: float = 0.2
     targets: int = 5
     batch: int = 256
@@ -49,34 +53,45 @@ class TwoTowerConfig:
 
     def __post_init__(self) -> None:
         """Raises ValueError for a value out of range."""
-        between("two_tower", self, dim=(1, 4096), length=(1, 10_000), words=(0, 10_000_000), text=(1, 100_000))
-        between("two_tower", self, id_dropout=(0.0, 1.0), dropout=(0.0, 0.9), targets=(1, 10_000))
+        between("two_tower", self, dim=(1, 4096), length=(1, 10_000), words=(0, 10_000_000))
+        between("two_tower", self, facts=(1, 100_000), text=(1, 100_000), targets=(1, 10_000))
+        between("two_tower", self, id_dropout=(0.0, 1.0), content_dropout=(0.0, 0.9), dropout=(0.0, 0.9))
         between("two_tower", self, batch=(1, 100_000), epochs=(1, 10_000), patience=(1, 10_000))
         between("two_tower", self, learning_rate=(1e-7, 1.0))
+
+
+class Content(NamedTuple):
+    """What is known of the items: facts int32 [n_items, facts], words int32 [n_items, text], of their descriptions,
+    and pictures uint8 [n_items, height, width, 3]."""
+
+    facts: npt.NDArray[np.int32]
+    words: npt.NDArray[np.int32]
+    pictures: npt.NDArray[np.uint8]
 
 
 class TwoTower(DotProduct):
     """score(u, i) = u_u · v_i; see models/towers.py.
 
-    Items are scored that an event was about or that have a text or a poster. `content` is what the item tower reads:
-    words int32 [n_items, text] and pictures uint8 [n_items, height, width, 3]. Learning goes on from nothing with the
-    settings and words that there are.
+    Items are scored that an event was about or that have a text or a poster. `content` is what the item tower reads.
+    Learning goes on from nothing with the settings and words that there are.
     """
 
     name: ClassVar[str] = "two_tower"
     Config: ClassVar[type] = TwoTowerConfig
     tokeniser: Tokeniser
-    content: tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]] | None = None
+    content: Content | None = None
     vectors: Scores
 
     def fit(self, data: TrainingData) -> Self:
         """Learns events and content."""
-        n_items, catalogue = data.histories.n_items, data.catalogue
-        rows = [] if catalogue is None else described(catalogue)
-        self.tokeniser = Tokeniser.learned(rows, self.config.words)
-        encoded = self.tokeniser.encode(rows or [[]] * n_items)
-        seen = [""] * n_items if catalogue is None else catalogue.posters
-        self.content = padded(encoded, np.arange(n_items), self.config.text), pictures(seen)[0]
+        catalogue = data.catalogue or nothing_known(data.histories.n_items)
+        facts, descriptions = facts_of(catalogue), descriptions_of(catalogue)
+        self.tokeniser = Tokeniser.learned(facts + descriptions, self.config.words)
+        self.content = Content(
+            self._read(facts, self.config.facts),
+            self._read(descriptions, self.config.text),
+            pictures(catalogue.posters)[0],
+        )
         super().fit(data)
         self.vectors = self._item_vectors(self.content)
         self.content = None
@@ -89,7 +104,7 @@ class TwoTower(DotProduct):
     def network_of(self, n_items: int) -> keras.Model:
         """Untrained."""
         assert self.content is not None, "fit reads the content first"
-        pictured = bool(self.content[1].any())
+        pictured = bool(self.content.pictures.any())
         network = Towers(n_items, self.tokeniser.n_ids, pictured, asdict(self.config))
         network.build((None, self.config.length))
         return network
@@ -126,8 +141,9 @@ class TwoTower(DotProduct):
                     "histories": before(histories, owners[events], events, config.length),
                     "targets": targets,
                     "ids": np.where(new, NO_ITEM, targets).astype(np.int32),
-                    "words": self.content[0][targets],
-                    "pictures": self.content[1][targets],
+                    "facts": self.content.facts[targets],
+                    "words": self.content.words[targets],
+                    "pictures": self.content.pictures[targets],
                     "log_q": log_q[targets],
                     "weights": (np.arange(config.batch) < len(some)).astype(np.float32),
                 },
@@ -149,14 +165,18 @@ class TwoTower(DotProduct):
         """float32 [n_items, dim + 1]; NaN for an item of which nothing is known."""
         return self.vectors if self.content is None else self._item_vectors(self.content)
 
-    def _item_vectors(self, content: tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]) -> Scores:
-        words, posters = content
-        ids = np.where(self.learned, np.arange(len(words)), NO_ITEM).astype(np.int32)
-        vectors = np.empty((len(words), self.config.dim + 1), np.float32)
-        for low in range(0, len(words), AT_ONCE):
-            parts = [_whole(column[low : low + AT_ONCE], 0) for column in (ids, words, posters)]
-            vectors[low : low + AT_ONCE] = ops.convert_to_numpy(self.network.items(*parts))[: len(words) - low]
-        told = (words > UNKNOWN).any(axis=1) | posters.any(axis=(1, 2, 3))
+    def _read(self, texts: list[list[str]], length: int) -> npt.NDArray[np.int32]:
+        return padded(self.tokeniser.encode(texts), np.arange(len(texts)), length)
+
+    def _item_vectors(self, content: Content) -> Scores:
+        n_items = len(self.learned)
+        ids = np.where(self.learned, np.arange(n_items), NO_ITEM).astype(np.int32)
+        vectors = np.empty((n_items, self.config.dim + 1), np.float32)
+        for low in range(0, n_items, AT_ONCE):
+            parts = [_whole(column[low : low + AT_ONCE], 0) for column in (ids, *content)]
+            vectors[low : low + AT_ONCE] = ops.convert_to_numpy(self.network.items(*parts))[: n_items - low]
+        texts = np.concatenate([content.facts, content.words], axis=1)
+        told = (texts > UNKNOWN).any(axis=1) | content.pictures.any(axis=(1, 2, 3))
         vectors[~(self.learned | told)] = np.nan
         return vectors
 
@@ -171,12 +191,20 @@ class TwoTower(DotProduct):
         self.vectors, self.tokeniser = arrays["vectors"], Tokeniser(tuple(json.loads(arrays["words"].tobytes())))
 
 
-def described(catalogue: Catalogue) -> list[list[str]]:
-    """The terms of every item, as `models.content` has them, the description's last."""
-    rows = zip(catalogue.titles, catalogue.descriptions, catalogue.genres, catalogue.tags, strict=True)
-    return [
-        terms(title, "", genres, tags) + terms("", description, (), ()) for title, description, genres, tags in rows
-    ]
+def nothing_known(n_items: int) -> Catalogue:
+    """A catalogue that tells nothing of its items."""
+    return Catalogue([""] * n_items, [""] * n_items, [()] * n_items, [()] * n_items, [""] * n_items)
+
+
+def facts_of(catalogue: Catalogue) -> list[list[str]]:
+    """The terms of every item's title, genres and tags, as `models.content` has them."""
+    rows = zip(catalogue.titles, catalogue.genres, catalogue.tags, strict=True)
+    return [terms(title, "", genres, tags) for title, genres, tags in rows]
+
+
+def descriptions_of(catalogue: Catalogue) -> list[list[str]]:
+    """The terms of every item's description, as `models.content` has them."""
+    return [terms("", description, (), ()) for description in catalogue.descriptions]
 
 
 def drawn(histories: Histories, most: int, random: np.random.Generator) -> npt.NDArray[np.int64]:

@@ -1,6 +1,6 @@
 """Two towers keep the contract, and find new items by what is known of them."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,8 +11,9 @@ from PIL import Image
 from models import training_loop
 from models.posters import HEIGHT, WIDTH, pictures
 from models.text import FIRST
+from models.towers import NO_ITEM, Towers
 from models.training import Catalogue, TrainingData
-from models.two_tower import TwoTower, TwoTowerConfig, before, drawn
+from models.two_tower import TwoTower, TwoTowerConfig, before, descriptions_of, drawn, facts_of
 from tests.models.contract import RecommenderContract
 from tests.models.examples import histories_of
 
@@ -31,8 +32,10 @@ class TestTwoTower(RecommenderContract):
         ("dim", 0),
         ("length", 0),
         ("words", -1),
+        ("facts", 0),
         ("text", 0),
         ("id_dropout", 1.1),
+        ("content_dropout", 1.0),
         ("dropout", -0.1),
         ("targets", 0),
         ("batch", 0),
@@ -139,6 +142,38 @@ def test_words_keep_what_was_learned_of_them(monkeypatch: pytest.MonkeyPatch) ->
     assert second.trained.warm == 1
     for word in then:
         np.testing.assert_allclose(now[word], then[word], atol=1e-5)
+
+
+def towers(**settings: Any) -> Towers:
+    """Untrained, of 5 items and 10 words."""
+    network = Towers(5, 10, False, asdict(TwoTowerConfig(dim=3, length=4, dropout=0.0, **settings)))
+    network.build((None, 4))
+    return network
+
+
+def test_before_training_a_history_counts_by_hyperbolic_weights() -> None:
+    network = towers()
+    network.user_outer.kernel.assign(np.zeros((6, 3)))  # q = x
+    taken = np.array(network.taken)
+    weights = np.array([1, 2 / 3, 1 / 2])  # 1 / (1 + t / 2)
+    expected = weights @ taken[[4, 0, 2]] / weights.sum()
+    np.testing.assert_allclose(np.array(network(np.array([[4, 0, 2, NO_ITEM]])))[0], [*expected, 1], rtol=1e-5)
+
+
+def test_in_training_a_description_is_left_out_whole_and_facts_are_kept() -> None:
+    network = towers(content_dropout=0.5)
+    n, ids, pictures = 200, np.full(200, NO_ITEM), np.zeros((200, 48, 32, 3), np.uint8)
+    facts, words = np.tile([2, 3, 0], (n, 1)), np.tile([4, 5, 6, 0], (n, 1))
+    found = np.unique(np.array(network.items(ids, facts, words, pictures, training=True)), axis=0)
+    untold = np.array(network.items(ids, facts, np.zeros_like(words), pictures))[0]
+    assert len(found) == 2  # with the description, and without
+    assert np.isclose(found, untold, atol=1e-6).all(axis=1).sum() == 1
+
+
+def test_a_description_is_read_apart_from_the_other_words() -> None:
+    items = Catalogue(["Calm Rain"], ["Calm rain falls."], [("Drama",)], [("quiet",)], [""])
+    assert facts_of(items) == [["t:calm", "t:rain", "g:drama", "#:quiet"]]
+    assert descriptions_of(items) == [["d:calm", "d:rain", "d:falls"]]
 
 
 def test_a_target_is_predicted_from_what_came_before() -> None:
