@@ -126,8 +126,10 @@ def write_blocks(
 def write_packed(spark: SparkSession, parts: DataFrame, packing: Packing, finish: Finish) -> None:
     """Adds matrices whose entries, or what `finish` makes entries of, are packed."""
     most = TASKS_A_PARTITION * int(spark.conf.get("spark.sql.shuffle.partitions", "4") or 4)
-    tasks = max(min(most, len(packing.names) * -(-packing.rows // packing.block_rows)), 1)
-    spread = parts.repartitionById(tasks, F.pmod(F.col("matrix") + F.col("block"), F.lit(tasks)))
+    blocks = -(-packing.rows // packing.block_rows)
+    tasks = max(min(most, len(packing.names) * blocks), 1)
+    number = F.col("matrix").cast("long") * blocks + F.col("block")
+    spread = parts.repartitionById(tasks, F.pmod(number, F.lit(tasks)).cast("int"))
     spread.mapInArrow(stored(packing, finish), "done int").collect()
     delete_folder(packing.parts)
 
