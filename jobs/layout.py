@@ -111,10 +111,11 @@ def _chunks(batches: Batches) -> Iterator[pa.Table]:
 def write_blocks(
     spark: SparkSession, matrices: Mapping[str, DataFrame], folder: str, rows: int, block_rows: int
 ) -> None:
-    """Adds matrices of so many rows by their names, sorted by row and feature, and how many rows hold each feature.
+    """Adds matrices of so many rows by their names, sorted by row and feature, without zeros.
 
-    Each is (row, feature, value), and age_days where all have it. A value that is NaN or infinite is an error that
-    names it, and so is a block with more than MOST_ENTRIES.
+    How many rows of each block hold each feature is written beside them. Each matrix is (row, feature, value), and
+    age_days where all have it. A value that is NaN or infinite is an error that names it, and so is a block with more
+    than MOST_ENTRIES.
     """
     columns = [name for name in STORED.names if all(name in entries.columns for entries in matrices.values())]
     packing = Packing(pa.schema([STORED.field(name) for name in columns]), tuple(matrices), folder, rows, block_rows)
