@@ -76,9 +76,9 @@ class Packing:
         entries = table.take(at).combine_chunks()
         matrix, block = entries["matrix"].to_numpy(), entries["row"].to_numpy() // self.block_rows
         cuts = np.flatnonzero(np.diff(matrix) | np.diff(block)) + 1
-        stored = entries.select(self.schema.names).cast(self.schema).combine_chunks()
+        parts = entries.select(self.schema.names).cast(self.schema).combine_chunks()
         for low, high in pairwise([0, *cuts, len(block)] if len(block) else []):
-            yield matrix[low], block[low], stored.slice(low, high - low).to_batches()[0]
+            yield matrix[low], block[low], parts.slice(low, high - low).to_batches()[0]
 
     def unpacked(self, name: str, block: int, parts: pa.Table) -> pa.Table:
         """All that tasks have left for a block; MemoryError where it is too much for one."""
