@@ -3,6 +3,8 @@
 Spark starts it by `spark.python.daemon.module`. Imports take 1.4 s and compiled kernels 0.6, which each worker took.
 """
 
+import gc
+
 import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
@@ -21,4 +23,6 @@ def load_kernels() -> None:
 
 if __name__ == "__main__":
     load_kernels()
+    gc.collect()
+    gc.freeze()  # workers collect garbage after each task: what was imported would take 75 ms, and copies of its pages
     daemon.manager()
