@@ -152,7 +152,7 @@ def write_share(lists: Lists, share: int, shares: int) -> None:
 def share_found(lists: Lists, share: int, shares: int) -> tuple[np.ndarray, Neighbours]:
     """Row numbers, and the nearest among the pairs of a share."""
     one, counts = lists.one, lists.one.rows.counts
-    rows = together([one.rows.block(number) for number in one.rows.blocks])
+    rows = together((one.rows.block(number) for number in one.rows.blocks), one.rows.entries)
     pa.default_memory_pool().release_unused()  # else Arrow keeps 16 bytes an entry for files to come
     return rows.rows, share_neighbours(
         rows,

@@ -4,7 +4,7 @@ A row costs 2 Σ n_f + n: a multiply-add for each of the n_f rows that share its
 price, at the product with each of all n rows. Rows line up in their order; a piece owns those whose line begins in it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,6 +87,7 @@ def pieces(sizes: Sequence[Size], count: int) -> list[Piece]:
 def owned(rows: Rows, piece: Piece, every: int) -> Iterator[RowBlock]:
     """The rows of a piece, as many at once as a task has memory for. every: how many rows there are in all."""
     kept: list[RowBlock] = []
+    entries = 0
     for number, before in piece.blocks:
         block = rows.block(number)
         each = cost(work(block, rows.counts), 1, every)
@@ -95,11 +96,12 @@ def owned(rows: Rows, piece: Piece, every: int) -> Iterator[RowBlock]:
         if len(mine):
             low, high = mine[0], mine[-1] + 1
             kept.append(_part(block, low, high))
-        if sum(len(b.rows) for b in kept) >= PASS_ROWS or sum(b.matrix.nnz for b in kept) >= PASS_ENTRIES:
-            yield together(kept)
+        entries = sum(b.matrix.nnz for b in kept)
+        if sum(len(b.rows) for b in kept) >= PASS_ROWS or entries >= PASS_ENTRIES:
+            yield together(kept, entries)
             kept = []
     if kept:
-        yield together(kept)
+        yield together(kept, entries)
 
 
 def _part(block: RowBlock, low: int, high: int) -> RowBlock:
@@ -107,8 +109,23 @@ def _part(block: RowBlock, low: int, high: int) -> RowBlock:
     return RowBlock(block.rows[low:high], sp.csr_array(block.matrix[low:high]), norms)
 
 
-def together(blocks: Sequence[RowBlock]) -> RowBlock:
-    """All rows of some blocks, at least one, as one block."""
-    norms = [block.norms for block in blocks if block.norms is not None]
-    matrix = sp.csr_array(sp.vstack([block.matrix for block in blocks], format="csr"))
-    return RowBlock(np.concatenate([b.rows for b in blocks]), matrix, np.concatenate(norms) if norms else None)
+def together(blocks: Iterable[RowBlock], entries: int) -> RowBlock:
+    """All rows of some blocks, at least one, as one block: filled while they are read, so that it alone is in memory.
+
+    entries: how many they have, or more.
+    """
+    features, data = np.empty(entries, np.int32), np.empty(entries)
+    rows: list[npt.NDArray[np.int32]] = []
+    norms: list[npt.NDArray[np.float64]] = []
+    lengths: list[npt.NDArray[np.int32]] = []
+    end = width = 0
+    for block in blocks:
+        begin, end, width = end, end + block.matrix.nnz, block.matrix.shape[1]
+        features[begin:end], data[begin:end] = block.matrix.indices, block.matrix.data
+        lengths.append(np.diff(block.matrix.indptr))
+        rows.append(block.rows)
+        if block.norms is not None:
+            norms.append(block.norms)
+    indptr = np.append(0, np.cumsum(np.concatenate(lengths), dtype=np.int64)).astype(np.int32)
+    matrix = sp.csr_array((data[:end], features[:end], indptr), (len(indptr) - 1, width))
+    return RowBlock(np.concatenate(rows), matrix, np.concatenate(norms) if norms else None)
