@@ -3,7 +3,8 @@
     spark-submit benchmarks/spark_similarity.py encore CELLS LISTS SCRATCH 100
 
 `encore` is what the job does, from external ids; `self-join` and `columnSimilarities` are what Spark's users write
-today, with the rows' numbers as they are.
+today, with the rows' numbers as they are. The session ends with the process, as a job's does: `SparkSession.stop` would
+wait a second for nothing.
 """
 
 import sys
@@ -90,6 +91,4 @@ ON_SPARK: dict[str, Callable[[SparkSession, str, str, str, int], None]] = {
 
 if __name__ == "__main__":
     how, cells, lists, scratch, k = sys.argv[1:]
-    spark = SparkSession.builder.appName(how).getOrCreate()
-    ON_SPARK[how](spark, cells, lists, scratch, int(k))
-    spark.stop()
+    ON_SPARK[how](SparkSession.builder.appName(how).getOrCreate(), cells, lists, scratch, int(k))
