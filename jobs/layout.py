@@ -26,6 +26,7 @@ PACKED = "matrix tinyint, block int, part int, place int"  # the parts of blocks
 TASKS_A_PARTITION = 4  # tasks that write blocks, for each of Spark's shuffle partitions: a block each, if they are few
 PACKED_ENTRIES = 1 << 20  # that a task holds before it writes them: 25 MiB
 PLACES = pa.schema([("matrix", pa.int8()), ("block", pa.int32()), ("part", pa.int32()), ("place", pa.int32())])
+ASCENDING = {"feature": "DELTA_BINARY_PACKED"}  # within a row: 1.6 bytes an entry, 2.8 with dictionary and zstd
 Batches = Iterator[pa.RecordBatch]
 Finish = Callable[[pa.Table], pa.Table]  # what tasks have passed on to the entries of a block, sorted
 
@@ -162,7 +163,7 @@ def stored(packing: Packing, finish: Finish) -> Callable[[Batches], Batches]:
             name = packing.names[matrix]
             mine = places.filter((pc.field("matrix") == matrix) & (pc.field("block") == block))
             table = finish(packing.unpacked(name, block, mine))
-            write(table, f"{packing.folder}/blocks/block={name}.{block}")
+            write(table, f"{packing.folder}/blocks/block={name}.{block}", encodings=ASCENDING)
             held = np.unique(table["feature"].to_numpy(), return_counts=True)  # a row has a feature once
             write(pa.table(held, COUNTS), f"{packing.folder}/counts/matrix={name}", f"block-{block}")
         yield from ()

@@ -32,6 +32,7 @@ MOST_SHARES = 16  # each lays out all rows and lists neighbours of all, which mo
 TASKS_A_CORE = 2  # that stream: more of them even out what cores do beside; each reads all blocks
 BATCH_ROWS = 1 << 14  # whose neighbours are named at once
 LISTS = pa.schema([("row", pa.int32()), ("similar_row", pa.int32()), ("similarity", pa.float32())])
+UNIQUE = {"similar_row": "PLAIN", "similarity": "PLAIN"}
 
 Task = Callable[[], None]
 
@@ -146,7 +147,7 @@ def write_share(lists: Lists, share: int, shares: int) -> None:
     rows, found = share_found(lists, share, shares)
     for part, at in enumerate(np.array_split(np.arange(len(rows)), shares)):
         columns = [np.repeat(rows[at], lists.k), found.indices[at].reshape(-1), found.similarity[at].reshape(-1)]
-        write(pa.table(columns, LISTS), lists.unmerged, f"part-{part:02d}-{share:02d}")
+        write(pa.table(columns, LISTS), lists.unmerged, f"part-{part:02d}-{share:02d}", encodings=UNIQUE)
 
 
 def share_found(lists: Lists, share: int, shares: int) -> tuple[np.ndarray, Neighbours]:

@@ -1,6 +1,7 @@
 """Parquet files of a table as Arrow, and back."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 from pyarrow import parquet as pq
@@ -29,12 +30,19 @@ def _read_one(address: str, schema: pa.Schema) -> pa.Table:
     return table.select(schema.names).cast(schema)
 
 
-def write(table: pa.Table, folder: str, name: str = "part-0", group_rows: int | None = None) -> str:
+def write(
+    table: pa.Table,
+    folder: str,
+    name: str = "part-0",
+    group_rows: int | None = None,
+    encodings: Mapping[str, str] | None = None,
+) -> str:
     """Writes one Parquet file into a folder; returns its address.
 
     group_rows: rows of a row group, the least that a reader looks for and reads; None for Arrow's 1,048,576.
+    encodings: Parquet's, of columns that need no dictionary; such a file is read again soon, and compressed by lz4.
     """
-    return write_batches([table], table.schema, folder, name, group_rows)
+    return write_batches([table], table.schema, folder, name, group_rows, encodings)
 
 
 def write_batches(
@@ -43,12 +51,17 @@ def write_batches(
     folder: str,
     name: str,
     group_rows: int | None = None,
+    encodings: Mapping[str, str] | None = None,
 ) -> str:
     """The same for rows that come in batches; one is in memory at a time."""
     create_folder(folder)
     address = f"{folder}/{name}.parquet"
     fs, path = filesystem(address)
-    with fs.open_output_stream(path) as sink, pq.ParquetWriter(sink, schema, compression="zstd") as writer:
+    options: dict[str, Any] = {"compression": "zstd"}
+    if encodings is not None:
+        dictionaries = [column for column in schema.names if column not in encodings]
+        options = {"compression": "lz4", "use_dictionary": dictionaries, "column_encoding": dict(encodings)}
+    with fs.open_output_stream(path) as sink, pq.ParquetWriter(sink, schema, **options) as writer:
         for batch in batches:
             writer.write(batch, row_group_size=group_rows)
     return address

@@ -82,6 +82,18 @@ def test_frames_have_the_columns_asked_for(place: str) -> None:
     assert frames.read([], SCHEMA).to_pydict() == {"a": [], "b": []}
 
 
+def test_columns_are_encoded_as_asked_for(place: str) -> None:
+    table = pa.table({"row": pa.array([4, 4, 5], pa.int32()), "feature": pa.array([7, 9, 2], pa.int32())})
+    address = frames.write(table, place, encodings={"feature": "DELTA_BINARY_PACKED"})
+    fs, path = files.filesystem(address)
+    with fs.open_input_file(path) as source:
+        group = pq.ParquetFile(source).metadata.row_group(0)
+    assert group.column(0).has_dictionary_page
+    assert not group.column(1).has_dictionary_page
+    assert "DELTA_BINARY_PACKED" in group.column(1).encodings
+    assert frames.read([address], table.schema).equals(table)
+
+
 def test_a_frame_lies_where_it_says(place: str, tmp_path: Path) -> None:
     address = frames.write(pa.table({"a": [1]}), f"{place}/t")
     assert address == f"{place}/t/part-0.parquet"
