@@ -154,7 +154,7 @@ def share_found(lists: Lists, share: int, shares: int) -> tuple[np.ndarray, Neig
     """Row numbers, and the nearest among the pairs of a share."""
     one, counts = lists.one, lists.one.rows.counts
     rows = together((one.rows.block(number) for number in one.rows.blocks), one.rows.entries)
-    pa.default_memory_pool().release_unused()  # else Arrow keeps 16 bytes an entry for files to come
+    pa.default_memory_pool().release_unused()  # what reading took, before the rows are laid out again
     return rows.rows, share_neighbours(
         rows,
         lists.k,
