@@ -16,10 +16,10 @@ from interactions import write_cells
 from peers import ordered
 from processes import measure
 from pyarrow import dataset
-from spark_runs import cluster, shuffled_bytes, submitted
+from spark_runs import class_archive, cluster, shuffled_bytes, submitted
 
 HERE = Path(__file__).parent
-ARCHIVE = HERE.parent / ".state" / "benchmarks" / "classes.jsa"
+ARCHIVE = class_archive()
 
 
 @dataclass(frozen=True)

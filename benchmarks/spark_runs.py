@@ -53,6 +53,13 @@ def submitted(
     return measure([str(BIN / "spark-submit"), *options, script, *arguments], log, ENVIRONMENT, limit)
 
 
+def class_archive() -> Path:
+    """Java's archive of Spark's classes for all benchmarks."""
+    from jobs import spark_server
+
+    return spark_server.class_archive(ROOT / ".state" / "benchmarks")
+
+
 def shuffled_bytes(log: Path) -> int:
     """Bytes that the tasks of a run have written for others to read, from Spark's event log."""
     total = 0

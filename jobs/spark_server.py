@@ -11,14 +11,16 @@ import json
 import logging
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from importlib.metadata import distribution
 from pathlib import Path
+from zlib import crc32
 
 from jobs import settings
 from jobs.settings import Settings
@@ -134,7 +136,7 @@ def stop(config: Settings, run: str) -> float:
         deadline = time.monotonic() + STOP_SECONDS
         while server.answers() and time.monotonic() < deadline:
             time.sleep(0.1)
-        if not _archive(_file(config, run).parent).exists():
+        if not class_archive(_file(config, run).parent).exists():
             _keep_archive(_file(config, run).parent, server)
     for ending in (".json", ".lock"):
         _file(config, run).with_suffix(ending).unlink(missing_ok=True)
@@ -149,37 +151,46 @@ def _command(config: Settings, run: str, port: int, folder: Path) -> list[str]:
         "spark.connect.grpc.binding.address": "127.0.0.1",
         "spark.connect.grpc.binding.port": str(port),
     }
-    chosen[JAVA_OPTIONS] = f"{chosen[JAVA_OPTIONS]} {_class_archive(folder, port)}"
+    chosen[JAVA_OPTIONS] = f"{chosen[JAVA_OPTIONS]} {_sharing(folder, port)}"
     options = [word for name, value in chosen.items() for word in ("--conf", f"{name}={value}")]
     server = "org.apache.spark.sql.connect.service.SparkConnectServer"
     submit = str(Path(sys.executable).parent / "spark-submit")
     return [submit, "--class", server, "--name", f"encore-{run}", *options, "spark-internal"]
 
 
-def _class_archive(folder: Path, port: int) -> str:
+def _sharing(folder: Path, port: int) -> str:
     """Java's option to take loaded classes from an archive (class data sharing), or to make one when it ends.
 
-    The first run of a Spark version makes it and every later one starts in half the time: most of a small night is the
-    JVM meeting Spark's classes.
+    The first run with a Spark and a Java makes it and every later one starts in half the time: most of a small night is
+    the JVM meeting Spark's classes.
     """
-    archive = _archive(folder)
+    archive = class_archive(folder)
     if archive.exists():
         return f"-Xshare:auto -XX:SharedArchiveFile={archive}"
     return f"-XX:ArchiveClassesAtExit={archive.with_suffix(f'.{port}')}"
 
 
-def _archive(folder: Path) -> Path:
-    return folder / f"classes-{version('pyspark')}.jsa"
+def class_archive(folder: Path) -> Path:
+    """Where the archive of these jars for this Java is, or will be: Java takes no other."""
+    home, spark = os.environ.get("JAVA_HOME"), distribution("pyspark")
+    java = shutil.which(f"{home}/bin/java" if home else "java") or "java"
+    of = [Path(str(spark.locate_file("pyspark/jars"))), Path(java).resolve()]
+    stamp = crc32(repr([(str(path), path.stat().st_mtime_ns) for path in of if path.exists()]).encode())
+    return folder / f"classes-{spark.version}-{stamp:08x}.jsa"
 
 
 def _keep_archive(folder: Path, server: Server) -> None:
-    """Waits for the JVM to end, and gives the archive that it made its name, whole."""
-    made = _archive(folder).with_suffix(f".{server.port}")
+    """Waits for the JVM to end, and gives the archive that it made its name, whole; older ones go."""
+    kept = class_archive(folder)
+    made = kept.with_suffix(f".{server.port}")
     deadline = time.monotonic() + ARCHIVE_SECONDS
     while _lives(server.pid) and time.monotonic() < deadline:
         time.sleep(0.1)
     if made.exists() and not _lives(server.pid):
-        made.replace(_archive(folder))
+        made.replace(kept)
+        for other in folder.glob("classes-*.jsa"):
+            if other != kept:
+                other.unlink(missing_ok=True)
 
 
 def _lives(pid: int) -> bool:
