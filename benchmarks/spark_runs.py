@@ -41,6 +41,7 @@ def submitted(
 
     settings = {**CONFIGURATION, "spark.master": master, "spark.driver.memory": memory}
     settings |= {"spark.executor.memory": memory, "spark.executorEnv.PYTHONPATH": str(ROOT)}
+    settings["spark.executor.extraJavaOptions"] = settings[JAVA_OPTIONS]  # of one core: as lean as a night's JVM
     events = log.with_suffix(".events")
     events.mkdir()
     settings |= {"spark.eventLog.enabled": "true", "spark.eventLog.dir": events.as_uri()}

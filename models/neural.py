@@ -82,7 +82,7 @@ class Neural(Recommender):
         return self
 
     def go_on(self, data: TrainingData) -> Self:
-        """Learns on from its weights for LATER_SHARE of the epochs.
+        """Learns on from its weights for LATER_SHARE of the epochs, and keeps the mean of theirs (see `train`).
 
         Raises ValueError for fewer items than it learned.
         """
@@ -92,7 +92,7 @@ class Neural(Recommender):
         before = copy(self)
         self._make_network(data)
         self._begin_with(before, data)
-        self._learn(replace(data, validation=None), max(1, round(LATER_SHARE * self.config.epochs)))
+        self._learn(replace(data, validation=None), max(1, round(LATER_SHARE * self.config.epochs)), later=True)
         return self
 
     def _make_network(self, data: TrainingData) -> None:
@@ -134,10 +134,12 @@ class Neural(Recommender):
             weight.assign(values)
         return True
 
-    def _learn(self, data: TrainingData, epochs: int, warm: int = 0, fresh: Weights | None = None) -> None:
+    def _learn(
+        self, data: TrainingData, epochs: int, warm: int = 0, fresh: Weights | None = None, later: bool = False
+    ) -> None:
         histories = data.histories
         self.learned = np.bincount(histories.items, minlength=histories.n_items) > 0
-        self.trained = train(self, data, epochs, warm, fresh)
+        self.trained = train(self, data, epochs, warm, fresh, later)
         if self.network.compute_dtype != "float32":  # as it will be saved and loaded
             weights = self.network.get_weights()
             with precision(False):

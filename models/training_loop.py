@@ -50,7 +50,9 @@ class Trained(NamedTuple):
     warm: int = 0
 
 
-def train(model: "Neural", data: TrainingData, epochs: int, warm: int = 0, fresh: Weights | None = None) -> Trained:
+def train(
+    model: "Neural", data: TrainingData, epochs: int, warm: int = 0, fresh: Weights | None = None, later: bool = False
+) -> Trained:
     """Trains `model.network`, from the checkpoint in `data.workspace` where there is one.
 
     Stops after `epochs`, or when `patience` epochs brought no better NDCG@10 on validation, and keeps the best weights.
@@ -59,6 +61,9 @@ def train(model: "Neural", data: TrainingData, epochs: int, warm: int = 0, fresh
     warm: see Trained. fresh: where it is not 0, untrained weights. Then the network has earlier weights w, which are
     among those that may be the best, and learns on from KEPT w + (1 - KEPT) fresh: weights that have settled learn what
     is new worse than new ones do (shrink and perturb, Ash & Adams 2020).
+
+    later: the network has settled weights too, and learns later events from them, without validation. It keeps the
+    running mean of the epochs' weights, as most trainings that validation judges.
     """
     examples = model.places(data.histories)
     jit = examples * epochs >= COMPILED_EXAMPLES or on_gpu()
@@ -67,7 +72,7 @@ def train(model: "Neural", data: TrainingData, epochs: int, warm: int = 0, fresh
     log.info("%s trains on %s in %s, %s", model.name, device(), precision, compiled)
     if not examples:
         return Trained(1, data.seed, 0, None, warm)
-    return Training(model, data, epochs, examples, jit, warm).run(fresh or [])
+    return Training(model, data, epochs, examples, jit, warm, later).run(fresh or [])
 
 
 class Training:
@@ -78,8 +83,11 @@ class Training:
     examples and the sum of their losses.
     """
 
-    def __init__(self, model: "Neural", data: TrainingData, epochs: int, examples: int, jit: bool, warm: int) -> None:
-        self.model, self.data, self.epochs, self.examples, self.warm = model, data, epochs, examples, warm
+    def __init__(
+        self, model: "Neural", data: TrainingData, epochs: int, examples: int, jit: bool, warm: int, later: bool
+    ) -> None:
+        self.model, self.data, self.epochs, self.examples = model, data, epochs, examples
+        self.warm, self.later = warm, later
         self.validation = sampled(data.validation, data.seed)
         self.optimizer = keras.optimizers.Adam(model.config.learning_rate)
         self.loss = model.loss_of(model.network)
@@ -93,7 +101,7 @@ class Training:
         self.kept = time.perf_counter()  # when the last checkpoint was
 
     def run(self, fresh: Weights) -> Trained:
-        """Trains, and leaves the best weights in the network."""
+        """Trains, and leaves the best weights in the network, without validation the last, or their mean."""
         if not (self.checkpoint and self.checkpoint.exists() and self._resume(self.checkpoint)) and self.warm:
             self._judge()
             pairs = zip(self.model.network.get_weights(), fresh, strict=True)
@@ -111,6 +119,8 @@ class Training:
         if curves:
             curves.close()
         if self.validation is None:
+            if self.later:
+                self.model.network.set_weights(self.mean)
             return Trained(self.epoch, self.data.seed, self.examples, None, self.warm)
         self.model.network.set_weights(self.best_weights)
         return Trained(self.best_epoch, self.data.seed, self.examples, self.best, self.warm)
@@ -118,13 +128,15 @@ class Training:
     def _judge(self) -> dict[str, float]:
         """NDCG@10 on validation, where there is one, of the weights and of their running mean; remembers the better,
         if they are the best so far. No mean where a rate that falls to 0 makes the steps small."""
-        if self.validation is None:
+        if self.validation is None and not self.later:
             return {}
         weights = self.model.network.get_weights()
-        found = {"validation NDCG@10": self._quality(weights)}
         if self.epoch and not self.warm:
             new = max(1 - MEAN_KEPT, 2 / (self.epoch + 1))  # more at first: the beginning is soon forgotten
             self.mean = [m + new * (w - m) for m, w in zip(self.mean or weights, weights, strict=True)]
+        if self.validation is None:
+            return {}
+        found = {"validation NDCG@10": self._quality(weights)}
         if self.epoch > 1 and not self.warm:
             self.model.network.set_weights(self.mean)
             found["of the mean"] = self._quality(self.mean)

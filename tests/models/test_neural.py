@@ -236,6 +236,22 @@ def test_going_on_starts_from_the_weights_and_new_items_are_added() -> None:
         model.go_on(TrainingData(example()))
 
 
+def test_going_on_ends_with_the_mean_of_its_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = SASRec(replace(CONFIG, epochs=8)).fit(TrainingData(example()))
+    after: list[list[Any]] = []
+
+    def watched(self: Training, one_epoch: Any = Training._one_epoch) -> Any:
+        progress = one_epoch(self)
+        after.append(self.model.network.get_weights())
+        return progress
+
+    monkeypatch.setattr(Training, "_one_epoch", watched)
+    model.go_on(TrainingData(example()))
+    assert len(after) == 2
+    for found, first, second in zip(model.network.get_weights(), *after, strict=True):
+        np.testing.assert_allclose(found, (first + 2 * second) / 3, rtol=1e-5, atol=1e-7)
+
+
 def test_later_events_are_learned() -> None:
     items = [[1, 2, 3, 1, 2, 3]] * 20
     config = SASRecConfig(dim=8, blocks=1, length=6, batch_rows=8, epochs=40, learning_rate=0.01)
