@@ -130,7 +130,7 @@ def require_gpu(model: str) -> None:
     """Raises InputError for a model that needs no GPU, and where there is none."""
     if model not in NEURAL:
         raise InputError(f"--require-gpu: {model} is computed on the CPU; leave it out")
-    from models.training_loop import device, on_gpu  # imports Keras
+    from models.devices import device, on_gpu  # imports Keras
 
     if not on_gpu():
         raise InputError(f"--require-gpu: there is no GPU, only {device()}; run it on a worker of the gpu queue")

@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from models.base import MANIFEST, Recommender
+from models.devices import precision
 from models.histories import Histories, IntArray
 from models.training import TrainingData
-from models.training_loop import Trained, Weights, precision, train
+from models.training_loop import Trained, Weights, train
 from models.vocabulary import ItemIds
 from models.warm_start import carried, placed, relatives
 

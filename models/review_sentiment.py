@@ -13,11 +13,12 @@ import numpy.typing as npt
 from keras import ops
 
 from models.base import MANIFEST
+from models.devices import device
 from models.histories import IntArray
 from models.neural import NETWORK
 from models.ranges import between
 from models.text import PADDING, Encoded, Tokeniser, distinct_pairs, padded, pairs, tokens
-from models.training_loop import DivergedError, device
+from models.training_loop import DivergedError
 
 VOCABULARY = "vocabulary.json"
 VALIDATION_SHARE = 0.1

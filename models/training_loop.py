@@ -2,8 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zipfile import BadZipFile
@@ -12,6 +11,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from models.devices import device, on_gpu
 from models.event_file import CURVES, EventFile
 from models.progress import Progress
 from models.training import TrainingData, UnlearnableError
@@ -232,24 +232,3 @@ class Training:
 
 def _finite(weights: Iterable[npt.NDArray[Any]]) -> bool:
     return all(bool(np.isfinite(array).all()) for array in weights)
-
-
-@contextmanager
-def precision(mixed: bool | None) -> Iterator[None]:
-    """Networks made inside keep float32 weights and, where `mixed`, compute in bfloat16; None: on a GPU."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16" if (on_gpu() if mixed is None else mixed) else "float32")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
-def on_gpu() -> bool:
-    """Whether Keras has a GPU."""
-    return any(name.startswith(("gpu", "cuda")) for name in keras.distribution.list_devices())
-
-
-def device() -> str:
-    """The devices that Keras computes on, and its backend."""
-    return f"{', '.join(keras.distribution.list_devices())} ({keras.backend.backend()} backend)"
