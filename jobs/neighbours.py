@@ -32,7 +32,7 @@ MOST_SHARES = 16  # each lays out all rows and lists neighbours of all, which mo
 TASKS_A_CORE = 2  # that stream: more of them even out what cores do beside; each reads all blocks
 BATCH_ROWS = 1 << 14  # whose neighbours are named at once
 LISTS = pa.schema([("row", pa.int32()), ("similar_row", pa.int32()), ("similarity", pa.float32())])
-UNIQUE = {"similar_row": "PLAIN", "similarity": "PLAIN"}
+UNIQUE = {"similar_row": "PLAIN", "similarity": "PLAIN"}  # columns of LISTS that a dictionary makes no smaller
 
 Task = Callable[[], None]
 

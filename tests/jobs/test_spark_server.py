@@ -1,4 +1,4 @@
-"""Java's archive of Spark's classes: made for these jars and this Java, and no longer kept than they are there."""
+"""Java's archive of Spark's classes: one for these jars and this Java, and none beside it."""
 
 import os
 import subprocess
