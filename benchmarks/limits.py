@@ -34,7 +34,7 @@ ROUNDS = 5
 @numba.njit(nogil=True)
 def _panel(sums, ranks, values, panels, times):  # type: ignore[no-untyped-def]
     for _ in range(times):
-        add_panel(sums, 0, ranks, values, 0, len(ranks), panels, 0)
+        add_panel(sums, 0, ranks, values, 0, len(ranks), len(panels) // LANES, panels, 0)
 
 
 @numba.njit(nogil=True)
@@ -116,18 +116,19 @@ def work(rows: sp.csr_array, threads: int) -> dict[str, float]:
         search.own(np.arange(some.shape[0], dtype=np.int32), some)
         prepare = time.perf_counter() - started
     blocks = sorted((side.block for side in search.owned), key=lambda block: len(block.ranks))
-    holding = [np.diff(block.first).astype(float) for block in blocks]
+    holding = [np.diff(block.first.astype(float)) for block in blocks]
+    scattering = [np.diff(block.runs.astype(float)).ravel() for block in blocks]
     done, runs = {"panel": 0.0, "scatter": 0.0, "scan": 0.0}, 1.0
     for q, queries in enumerate(blocks):
+        before = np.append(0, np.cumsum(holding[q]))
         for b in range(q, len(blocks)):
             share = 0.5 if q == b else 1.0  # a block with itself meets each pair once
-            head = blocks[b].dense
-            done["panel"] += share * holding[q][:head].sum() * len(blocks[b].bound_size)
-            done["scatter"] += share * float(holding[q][head:] @ holding[b][head:])
-            runs += share * holding[q][head:].sum()
+            done["panel"] += share * before[blocks[b].depths].sum() * LANES
+            done["scatter"] += share * float(holding[q] @ scattering[b])
+            runs += share * holding[q][scattering[b] > 0].sum()
             done["scan"] += share * len(queries.numbers) * len(blocks[b].bound_size)
     useful = float((counts.astype(float) ** 2).sum() - rows.nnz) / 2
-    dense = float(np.mean([block.dense for block in blocks]))
+    dense = float(np.mean(np.concatenate([block.depths for block in blocks])))
     return done | {"useful": useful, "dense": dense, "run": max(done["scatter"] / runs, 1), "prepare": prepare}
 
 

@@ -11,7 +11,7 @@ from models.measures import LOG_LIKELIHOOD, Rule, x_log_x
 from models.vectors import LANES
 
 MOST_ROWS = 4096  # one row of sums (16 KiB) stays in the first-level cache while features are scattered over it
-DENSE_COST = 2.5  # one feature of one query over 64 dense lanes costs as much as this many scattered products
+DENSE_COST = 3.5  # one feature of one query over 64 dense lanes costs as much as this many scattered products
 
 Array = npt.NDArray[Any]
 
@@ -20,7 +20,8 @@ class Block(NamedTuple):
     """n prepared rows with e entries. Features are numbered by rank: 0 is the one most rows hold.
 
     Row r holds features ranks[start[r]:start[r+1]], ascending, with `values`; feature f is held by the block's rows
-    holders[first[f]:first[f+1]], ascending, with `weights`. Features below `dense` are multiplied as dense panels.
+    holders[first[f]:first[f+1]], ascending, with `weights`. 64 rows are a panel, whose first features, `depths`, are
+    multiplied dense; the holders holders[runs[f, 0]:runs[f, 1]] are those in the other panels.
     Values are scaled per row by a power of two, `scale`, so that the largest is in [1, 2): exact, and no sum overflows.
     """
 
@@ -29,10 +30,11 @@ class Block(NamedTuple):
     start: Array  # int64 [n + 1]
     ranks: Array  # int32 [e]
     values: Array  # float32 [e]
-    first: Array  # int64 [features + 1]
+    first: Array  # uint32 [features + 1]
     holders: Array  # uint16 [e]
     weights: Array  # float32 [e]
-    dense: int
+    depths: Array  # int32 [panels], none more than the one before: rows with most features come first
+    runs: Array  # uint32 [features, 2]
     size: Array  # float64 [n], |row| for cosine, else its number of features
     scale: Array  # float64 [n], the power of two; for log-likelihood the row's x log x terms
     bound_size: Array  # float32 [n padded to LANES], `size` as the bound of the measure needs it
@@ -64,7 +66,7 @@ def _scales(indptr, data, picked):  # type: ignore[no-untyped-def]
 @numba.njit(cache=True, nogil=True)
 def _by_feature(indptr, indices, data, picked, rank, scales):  # type: ignore[no-untyped-def]
     """The picked rows by feature: a counting sort, so that rows ascend within a feature."""
-    first = np.zeros(len(rank) + 1, np.int64)
+    first = np.zeros(len(rank) + 1, np.uint32)
     for row in picked:
         for p in range(indptr[row], indptr[row + 1]):
             first[rank[indices[p]] + 1] += 1
@@ -103,14 +105,37 @@ def _by_row(first, holders, weights, n):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _dense(first, counts, n):  # type: ignore[no-untyped-def]
-    """How many leading features to keep dense: the least cost, other rows holding features as the whole matrix does."""
-    best, cost, lowest = 0, 0.0, 0.0
-    for f in range(len(counts)):
-        cost += counts[f] * (DENSE_COST * n / LANES - (first[f + 1] - first[f]))
-        if cost < lowest:
-            best, lowest = f + 1, cost
-    return best
+def _depths(start, ranks, counts):  # type: ignore[no-untyped-def]
+    """How many leading features each panel keeps dense: the least cost, other rows holding features as all rows do."""
+    n, most = len(start) - 1, len(counts)
+    depths = np.empty(-(-n // LANES), np.int32)
+    held = np.zeros(len(counts), np.int64)
+    for panel in range(len(depths)):
+        mine = ranks[start[panel * LANES] : start[min((panel + 1) * LANES, n)]]
+        for f in mine:
+            held[f] += 1
+        best, cost, lowest = 0, 0.0, 0.0
+        for f in range(most):
+            cost += counts[f] * (DENSE_COST - held[f])
+            if cost < lowest:
+                best, lowest = f + 1, cost
+        depths[panel] = most = best
+        for f in mine:
+            held[f] = 0
+    return depths
+
+
+@numba.njit(cache=True, nogil=True)
+def _runs(first, holders, depths):  # type: ignore[no-untyped-def]
+    """The holders of each feature in panels that do not keep it dense: the last ones."""
+    runs = np.empty((len(first) - 1, 2), np.uint32)
+    dense = len(depths)
+    for f in range(len(runs)):
+        while dense > 0 and depths[dense - 1] <= f:
+            dense -= 1
+        low, high = np.int64(first[f]), np.int64(first[f + 1])
+        runs[f] = low + np.searchsorted(holders[low:high], dense * LANES) if dense > 0 else low, high
+    return runs
 
 
 @numba.njit(cache=True, nogil=True)
@@ -142,6 +167,7 @@ def prepare(
     scales = _scales(indptr, data, picked)
     first, holders, weights = _by_feature(indptr, indices, data, picked, rank, scales)
     start, ranks, values = _by_row(first, holders, weights, len(picked))
+    depths = _depths(start, ranks, counts)
     sizes = _sizes(start, values, rule.measure == 0) if norms is None else norms * scales
     padding = np.zeros(-len(picked) % LANES)
     bound = scales
@@ -157,7 +183,8 @@ def prepare(
         first,
         holders,
         weights,
-        int(_dense(first, counts, len(picked))),
+        depths,
+        _runs(first, holders, depths),
         sizes,
         scales,
         np.concatenate([sizes, padding]).astype(np.float32),

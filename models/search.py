@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from models import candidates
 from models.blocks import MOST_ROWS, Block, fault, prepare
 from models.measures import COSINE, Rule
-from models.tiles import compare, cost
+from models.tiles import compare, cost, memory
 from models.vectors import LANES
 
 Array = npt.NDArray[Any]
@@ -47,6 +47,7 @@ class Search:
         self.shares = shares
         self.kept = candidates.empty(0, k, rule.least)
         self.owned: list[Side] = []
+        self.memory = [memory() for _ in range(self.threads)]
 
     def own(self, numbers: Array, matrix: sp.csr_array, norms: Array | None = None) -> None:
         """Take the rows that want neighbours, in small blocks where they are few, so that all threads have some."""
@@ -105,10 +106,10 @@ class Search:
     def _run(self, tiles: Sequence[Tile]) -> None:
         """Compare the sides of each tile, queries first."""
 
-        def one(tile: Tile) -> None:
+        def one(tile: Tile, thread: int) -> None:
             queries, other = tile
-            itself = queries is other
-            compare(self.rule, self.kept, queries.block, other.block, queries.owner >= 0, other.owner >= 0, itself)
+            own = queries.owner >= 0, other.owner >= 0
+            compare(self.rule, self.kept, queries.block, other.block, *own, queries is other, self.memory[thread])
 
         in_turn(one, tiles, self.threads)
 
@@ -139,8 +140,8 @@ def cuts(lengths: Array, rows: int, entries: int) -> list[int]:
     return found[1:-1]
 
 
-def in_turn(work: Callable[[Tile], None], tiles: Sequence[Tile], threads: int) -> None:
-    """Work through the tiles with threads, never on two at once that keep candidates of the same owner."""
+def in_turn(work: Callable[[Tile, int], None], tiles: Sequence[Tile], threads: int) -> None:
+    """Work through the tiles with numbered threads, never on two at once that keep candidates of the same owner."""
     changed = threading.Condition()
     waiting, busy = list(tiles), set[int]()
 
@@ -153,21 +154,21 @@ def in_turn(work: Callable[[Tile], None], tiles: Sequence[Tile], threads: int) -
             changed.wait()
         return None
 
-    def worker() -> None:
+    def worker(thread: int) -> None:
         while True:
             with changed:
                 tile = take()
             if tile is None:
                 return
             try:
-                work(tile)
+                work(tile, thread)
             finally:
                 with changed:
                     busy.difference_update(side.owner for side in tile)
                     changed.notify_all()
 
     with ThreadPoolExecutor(threads) as pool:
-        for done in [pool.submit(worker) for _ in range(threads)]:
+        for done in [pool.submit(worker, thread) for thread in range(threads)]:
             done.result()
 
 

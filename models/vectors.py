@@ -34,36 +34,51 @@ def _repeated(builder: Any, value: Any) -> Any:
 
 
 @intrinsic
-def add_panel(typing_context, sums, at, ranks, values, low, high, panels, base):  # type: ignore[no-untyped-def]
-    """sums[at:at+LANES] += Σ values[p] · panels[base + ranks[p] · LANES:][:LANES] over p = low..high, in that order."""
+def add_panel(typing_context, sums, at, ranks, values, low, high, upper, panels, base):  # type: ignore[no-untyped-def]
+    """sums[at:at+LANES] += Σ values[p] · panels[base + ranks[p] · LANES:][:LANES] over p = low, … in that order.
+
+    It ends before `high`, or the first p with ranks[p] >= upper, and returns where.
+    """
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _, at, _, _, low, high, _, base = args
-        start, loop, after = (builder.append_basic_block() for _ in range(3))
-        builder.cbranch(builder.icmp_signed("<", low, high), start, after)
+        _, at, _, _, low, high, upper, _, base = args
+
+        def rank_of(p: Any) -> Any:
+            return builder.zext(builder.load(_element(context, builder, signature, args, 2, p)), I64)
+
+        entry = builder.block
+        peek, start, loop, more, leave, after = (builder.append_basic_block() for _ in range(6))
+        builder.cbranch(builder.icmp_signed("<", low, high), peek, after)
+        builder.position_at_end(peek)
+        lowest = rank_of(low)
+        builder.cbranch(builder.icmp_signed("<", lowest, upper), start, after)
         builder.position_at_end(start)
         target = _element(context, builder, signature, args, 0, at)
         before = _vector(builder, target)
         builder.branch(loop)
         builder.position_at_end(loop)
-        p, total = builder.phi(I64), builder.phi(FLOATS)
-        rank = builder.zext(builder.load(_element(context, builder, signature, args, 2, p)), I64)
+        p, rank, total = builder.phi(I64), builder.phi(I64), builder.phi(FLOATS)
         offset = builder.add(base, builder.mul(rank, ir.Constant(I64, LANES)))
-        row = _vector(builder, _element(context, builder, signature, args, 6, offset))
+        row = _vector(builder, _element(context, builder, signature, args, 7, offset))
         value = _repeated(builder, builder.load(_element(context, builder, signature, args, 3, p)))
         added, following = builder.fadd(total, builder.fmul(value, row)), builder.add(p, ir.Constant(I64, 1))
-        for phi, first, later in ((p, low, following), (total, before, added)):
+        builder.cbranch(builder.icmp_signed("<", following, high), more, leave)
+        builder.position_at_end(more)
+        next_rank = rank_of(following)
+        builder.cbranch(builder.icmp_signed("<", next_rank, upper), loop, leave)
+        for phi, first, later in ((p, low, following), (rank, lowest, next_rank), (total, before, added)):
             phi.add_incoming(first, start)
-            phi.add_incoming(later, loop)
-        stay = builder.append_basic_block()
-        builder.cbranch(builder.icmp_signed("<", following, high), loop, stay)
-        builder.position_at_end(stay)
+            phi.add_incoming(later, more)
+        builder.position_at_end(leave)
         builder.store(added, builder.bitcast(target, FLOATS.as_pointer()), align=4)
         builder.branch(after)
         builder.position_at_end(after)
-        return context.get_dummy_value()
+        end = builder.phi(I64)
+        for place, block in ((low, entry), (low, peek), (following, leave)):
+            end.add_incoming(place, block)
+        return end
 
-    return types.void(sums, at, ranks, values, low, high, panels, base), emit
+    return types.int64(sums, at, ranks, values, low, high, upper, panels, base), emit
 
 
 @intrinsic
