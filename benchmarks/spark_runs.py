@@ -41,14 +41,15 @@ def submitted(
 
     settings = {**CONFIGURATION, "spark.master": master, "spark.driver.memory": memory}
     settings |= {"spark.executor.memory": memory, "spark.executorEnv.PYTHONPATH": str(ROOT)}
-    settings["spark.executor.extraJavaOptions"] = settings[JAVA_OPTIONS]  # of one core: as lean as a night's JVM
+    # Executors of one core are as lean as a night's JVM, and take classes from the archive as well.
+    shared = f" -Xshare:auto -XX:SharedArchiveFile={archive}" if archive is not None and archive.exists() else ""
+    settings["spark.executor.extraJavaOptions"] = settings[JAVA_OPTIONS] + shared
     events = log.with_suffix(".events")
     events.mkdir()
     settings |= {"spark.eventLog.enabled": "true", "spark.eventLog.dir": events.as_uri()}
     settings |= {"spark.eventLog.compress": "false", "spark.eventLog.rolling.enabled": "false"}
     if archive is not None:
-        use = f"-XX:SharedArchiveFile={archive}" if archive.exists() else f"-XX:ArchiveClassesAtExit={archive}"
-        settings[JAVA_OPTIONS] += f" -Xshare:auto {use}"
+        settings[JAVA_OPTIONS] += shared or f" -XX:ArchiveClassesAtExit={archive}"
     options = [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
     script = str(ROOT / "benchmarks" / "spark_similarity.py")
     return measure([str(BIN / "spark-submit"), *options, script, *arguments], log, ENVIRONMENT, limit)

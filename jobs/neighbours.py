@@ -29,7 +29,7 @@ SHARED_ENTRIES = 1 << 25
 SHARED_NEIGHBOURS = 1 << 24  # rows · k
 WHOLE_PRODUCTS = 1 << 34  # entries · rows is the most there can be: so few take one task less than a merge does
 MOST_SHARES = 16  # each lays out all rows and lists neighbours of all, which more of them would not make up for
-TASKS_A_CORE = 2  # that stream: more of them even out what cores do beside; each reads all blocks
+TASKS_A_CORE = 2  # that stream: more of them even out what cores do beside; each reads all blocks, or all counts
 BATCH_ROWS = 1 << 14  # whose neighbours are named at once
 LISTS = pa.schema([("row", pa.int32()), ("similar_row", pa.int32()), ("similarity", pa.float32())])
 UNIQUE = {"similar_row": "PLAIN", "similarity": "PLAIN"}  # columns of LISTS that a dictionary makes no smaller
@@ -180,7 +180,7 @@ def merge_shares(lists: Lists, part: int, shares: int) -> None:
 
 def streams(spark: SparkSession, every: Sequence[Lists], cores: int) -> list[Task]:
     """The tasks that compare by streaming, of about equal cost over all methods."""
-    sizes = measured(spark, [lists.one.rows for lists in every])
+    sizes = measured(spark, [lists.one.rows for lists in every], TASKS_A_CORE * cores)
     costs = [sum(size.cost for size in found) for found in sizes]
     a_task = sum(costs) / (TASKS_A_CORE * cores)
     tasks: list[Task] = []

@@ -51,8 +51,8 @@ def cost(work: Any, rows: Any, every: int) -> Any:
     return 2 * work + rows * every
 
 
-def measured(spark: SparkSession, compared: Sequence[Rows]) -> list[list[Size]]:
-    """The sizes of the blocks of each: a few numbers a block, from the tasks that will read it again."""
+def measured(spark: SparkSession, compared: Sequence[Rows], tasks: int) -> list[list[Size]]:
+    """The sizes of the blocks of each in their order: a few numbers a block, from so many tasks or fewer."""
     every = [(n, number) for n, one in enumerate(compared) for number in one.blocks]
 
     def sizes(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -63,9 +63,12 @@ def measured(spark: SparkSession, compared: Sequence[Rows]) -> list[list[Size]]:
                 size = {"n": n, "block": at, "rows": len(block.rows), "work": int(work(block, counts).sum())}
                 yield pa.RecordBatch.from_pylist([size])
 
-    numbers = spark.range(0, len(every), 1, len(every))
-    found = numbers.mapInArrow(sizes, "n long, block long, rows long, work long").orderBy("n", "block").collect()
-    by_method = [[row for row in found if row.n == n] for n in range(len(compared))]
+    numbers = spark.range(0, len(every), 1, min(tasks, len(every)))
+    found = numbers.mapInArrow(sizes, "n long, block long, rows long, work long").collect()
+    by_method = [
+        sorted((row for row in found if row.n == n), key=lambda row: row.block)  # Spark's sort would measure twice
+        for n in range(len(compared))
+    ]
     rows = [sum(row.rows for row in some) for some in by_method]
     return [
         [Size(row.block, row.rows, cost(row.work, row.rows, rows[n])) for row in some]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from jobs import matrix as matrices
 from jobs import neighbours as tasks
 from jobs import similarity
 from jobs.layout import write_blocks
@@ -25,7 +26,7 @@ PLANS: dict[str, dict[str, int]] = {
     "whole": {},
     "shares": {"WHOLE_PRODUCTS": 0},
     "streams": {"SHARED_ENTRIES": 0},
-    "streams of many rows": {"SHARED_NEIGHBOURS": 0},
+    "streams of many rows": {"SHARED_NEIGHBOURS": 0, "FEW_COUNTS": 0},  # counts are added up for all tasks
 }
 Lists = dict[str, list[tuple[str, float]]]
 LATEST = Path(os.environ.get("ENCORE_DATA", "../shared/data")) / "movielens-latest-small" / "ratings.csv"
@@ -80,7 +81,7 @@ def ratings(rows: int, features: int, seed: int) -> np.ndarray:
 def follow(plan: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Compare by that plan, whatever the size, as if there were three cores."""
     for name, value in PLANS[plan].items():
-        monkeypatch.setattr(tasks, name, value)
+        monkeypatch.setattr(tasks if hasattr(tasks, name) else matrices, name, value)
     monkeypatch.setattr(tasks, "cores", lambda spark: 3)
 
 
