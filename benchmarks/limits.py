@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from models.measures import COSINE, Rule
 from models.search import Search
-from models.tiles import BAND
+from models.tiles import BAND, lines
 from models.vectors import LANES, add_panel, exceeding
 
 ROUNDS = 5
@@ -81,15 +81,19 @@ def machine(threads: int, dense: int, run: int) -> dict[str, float]:
     """
     random = np.random.default_rng(0)
     square = random.random((2048, 2048), np.float32)
-    ranks, panels = np.sort(random.integers(0, dense, 100)).astype(np.int32), random.random(dense * LANES, np.float32)
+    ranks, panels = np.sort(random.integers(0, dense, 100)).astype(np.int32), lines(dense * LANES)
+    panels[:] = random.random(dense * LANES, np.float32)
     values, holders = random.random(100, np.float32), random.permutation(4096).astype(np.uint16)
-    weights, ones, zeros = random.random(4096, np.float32), np.ones(4096, np.float32), np.zeros(4096, np.float32)
+    weights, ones, zeros = random.random(4096, np.float32), lines(4096), lines(4096)
+    ones[:], zeros[:] = 1, 0
     starts = random.integers(0, 4096 - run, 4000 // run)
 
     large = [[np.ones(1 << 25, np.float32) for _ in range(3)] for _ in range(threads)]
 
     def panel(_: int) -> None:
-        _panel(np.zeros(LANES, np.float32), ranks, values, panels, 100_000)
+        sums = lines(LANES)
+        sums[:] = 0
+        _panel(sums, ranks, values, panels, 100_000)
 
     def scatter(_: int) -> None:
         _scatter(np.zeros(4096, np.float32), holders, weights, starts, run, 10_000)

@@ -22,7 +22,7 @@ LIST_BYTES = 1600  # of a row that looks for 100 neighbours: 200 keys of 8 bytes
 ENTRY_BYTES = 14  # of a prepared entry (models/blocks.py)
 PASS_ROWS, PASS_ENTRIES = 1 << 16, 1 << 24  # of jobs/pieces.py
 PART_BYTES = 15  # of an event between the task that reads it and the one that writes its block (jobs/layout.py)
-FEATURE_BYTES = 20  # of a feature in a task: its count, its rank, its place in a block
+FEATURE_BYTES = 24  # of a feature in a task: its count, its rank, its places in a block
 
 
 @dataclass(frozen=True)

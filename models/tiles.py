@@ -43,12 +43,12 @@ class Memory(NamedTuple):
 
 def memory() -> Memory:
     """Of one thread; pages that no tile needs are never touched."""
-    sums, dense, products, limits = (_lines(n) for n in (SUMS + MOST_ROWS, BAND * LANES, MOST_ROWS, 6 * MOST_ROWS))
+    sums, dense, products, limits = (lines(n) for n in (SUMS + MOST_ROWS, BAND * LANES, MOST_ROWS, 6 * MOST_ROWS))
     places, rows = np.empty(MOST_ROWS, np.int64), np.empty(LANES, np.int64)
     return Memory(sums, dense, products, limits.reshape(6, MOST_ROWS), places, rows)
 
 
-def _lines(n: int) -> Array:
+def lines(n: int) -> Array:
     """float32 [n] from the begin of a cache line: vectors that cross one take 1.6 times as long."""
     some = np.empty(n + LINE, np.float32)
     low = -(some.ctypes.data // some.itemsize) % LINE
