@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from models import candidates
 from models.blocks import MOST_ROWS, Block, fault, prepare
 from models.measures import COSINE, Rule
-from models.tiles import compare, cost, memory
+from models.tiles import Memory, compare, cost, memory
 from models.vectors import LANES
 
 Array = npt.NDArray[Any]
@@ -47,7 +47,7 @@ class Search:
         self.shares = shares
         self.kept = candidates.empty(0, k, rule.least)
         self.owned: list[Side] = []
-        self.memory = [memory() for _ in range(self.threads)]
+        self.memory: list[Memory] = []
 
     def own(self, numbers: Array, matrix: sp.csr_array, norms: Array | None = None) -> None:
         """Take the rows that want neighbours, in small blocks where they are few, so that all threads have some."""
@@ -59,6 +59,7 @@ class Search:
         entries = -(-matrix.nnz // parts)
         blocks = self._blocks(numbers, matrix, norms, most, entries)
         self.owned = [Side(block, owner) for owner, block in enumerate(blocks)]
+        self.memory = [memory(matrix.nnz) for _ in range(self.threads)]
 
     def meet(self, numbers: Array, matrix: sp.csr_array, norms: Array | None = None) -> None:
         """Compare the owned rows with other rows, which want nothing."""

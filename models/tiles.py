@@ -22,7 +22,7 @@ from models.vectors import LANES, add_panel, copy, exceeding, lowest_bit, prefet
 
 BAND = 1024  # features of a panel at a time: for 64 rows (256 KiB) they stay in the second-level cache
 SUMS = 2**22  # sums (16 MiB) of the group of queries that share a panel: as many times less is it laid out
-LEAST_GROUP = 128  # queries
+LEAST_SUMS = 2**20
 LOOK_COST = 0.5  # one look at a product costs as much as this many scattered products
 LINE = 16  # float32 of a cache line
 AHEAD = 4  # features whose holders are fetched before they are needed: in the tail they lie far apart
@@ -33,7 +33,7 @@ Array = npt.NDArray[Any]
 class Memory(NamedTuple):
     """What a thread works in, tile after tile: the system clears fresh pages no faster than a tile fills them."""
 
-    sums: Array  # float32 [SUMS + MOST_ROWS]: [panel][query][lane]
+    sums: Array  # float32 [LEAST_SUMS to SUMS, + MOST_ROWS]: [panel][query][lane]
     dense: Array  # float32 [BAND · LANES]: a band of a panel, [feature][lane]
     products: Array  # float32 [MOST_ROWS]
     limits: Array  # float32 [6, MOST_ROWS]: four of the block, see `_scan`, and the limits of the queries
@@ -41,9 +41,10 @@ class Memory(NamedTuple):
     rows: Array  # int64 [LANES], the next entry of each row of a panel
 
 
-def memory() -> Memory:
-    """Of one thread; pages that no tile needs are never touched."""
-    sums, dense, products, limits = (lines(n) for n in (SUMS + MOST_ROWS, BAND * LANES, MOST_ROWS, 6 * MOST_ROWS))
+def memory(entries: int) -> Memory:
+    """Of one thread. entries: of the rows compared, which are worth no more sums."""
+    sums = lines(min(max(entries, LEAST_SUMS), SUMS) + MOST_ROWS)
+    dense, products, limits = (lines(n) for n in (BAND * LANES, MOST_ROWS, 6 * MOST_ROWS))
     places, rows = np.empty(MOST_ROWS, np.int64), np.empty(LANES, np.int64)
     return Memory(sums, dense, products, limits.reshape(6, MOST_ROWS), places, rows)
 
@@ -173,7 +174,7 @@ def _compiled(sources: str) -> Any:
         if n == 0 or width == 0:
             return
         panels, every = width // LANES, len(block.runs)
-        group = min(n, max(LEAST_GROUP, SUMS // width))
+        group = min(n, (len(memory.sums) - MOST_ROWS) // width)
         stride = (group + 1) * LANES  # of sums[panel][query][lane], which are written in the order of memory
         products, limits = memory.products[:width], memory.limits[:4, :width]
         runs = block.runs.copy() if itself else block.runs
