@@ -24,7 +24,7 @@ from models.neighbours import Measure, Neighbours, RowBlock, merge_neighbours, s
 from schemas.tables import TABLES
 
 # A share holds 26 bytes an entry, as it was read and as it is compared, and 24 a neighbour: 1.2 GiB where both bounds
-# are met, 1.6 with Python and its libraries (measured).
+# are met, 1.5 with Python and its libraries (measured).
 SHARED_ENTRIES = 1 << 25
 SHARED_NEIGHBOURS = 1 << 24  # rows · k
 WHOLE_PRODUCTS = 1 << 34  # entries · rows is the most there can be: so few take one task less than a merge does
