@@ -67,7 +67,7 @@ def top_k_neighbours(
     A row is never its own neighbour; pairs of similarity 0 (no shared feature) are not listed, negative ones are.
     min_similarity: the least to list, rounded to float32. threads: 0 takes all cores that this process may use.
     Where all rows are asked for, each pair is computed once and kept for both of its ends.
-    Memory: 14 bytes an entry, 16 · k bytes a row that wants neighbours (k >= 64), 17 MiB a thread.
+    Memory: 14 bytes an entry, 16 · k bytes a row that wants neighbours (k >= 64), up to 17 MiB a thread.
     Raises ValueError, naming row and value, for values that are not finite (for sets: not 1).
     """
     stop = matrix.shape[0] if stop is None else stop
@@ -130,7 +130,7 @@ def share_neighbours(
     Every pair is in one of the shares 0..shares - 1, which are of about equal work; `merge_neighbours` makes one
     answer of theirs, with the bits of `top_k_neighbours`. Which pairs are in a share follows from all arguments,
     threads too: they must be the same for all shares.
-    Memory: 14 bytes an entry, 24 · k bytes a row (k >= 64), 17 MiB a thread.
+    Memory: 14 bytes an entry, 24 · k bytes a row (k >= 64), up to 17 MiB a thread.
     Other arguments and errors as in `stream_neighbours`.
     """
     if not 0 <= share < shares or threads < 1:
