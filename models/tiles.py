@@ -22,7 +22,7 @@ from models.vectors import LANES, add_panel, copy, exceeding, lowest_bit, prefet
 
 BAND = 1024  # features of a panel at a time: for 64 rows (256 KiB) they stay in the second-level cache
 SUMS = 2**22  # sums (16 MiB) of the group of queries that share a panel: as many times less is it laid out
-LEAST_SUMS = 2**20
+LEAST_SUMS = 2**20  # 256 queries of a full block, however few entries there are
 LOOK_COST = 0.5  # one look at a product costs as much as this many scattered products
 LINE = 16  # float32 of a cache line
 AHEAD = 4  # features whose holders are fetched before they are needed: in the tail they lie far apart
@@ -31,7 +31,7 @@ Array = npt.NDArray[Any]
 
 
 class Memory(NamedTuple):
-    """What a thread works in, tile after tile: the system clears fresh pages no faster than a tile fills them."""
+    """What a thread works in, tile after tile: of fresh memory the system would have to clear every page."""
 
     sums: Array  # float32 [LEAST_SUMS to SUMS, + MOST_ROWS]: [panel][query][lane]
     dense: Array  # float32 [BAND · LANES]: a band of a panel, [feature][lane]
