@@ -13,7 +13,7 @@ setup: ## both environments (.venv, .venv-airflow) from their lock files, and Ja
 	@docker/environment.sh .venv-airflow docker/airflow.lock
 	@$(MAKE) -s .state/compiled
 
-.state/compiled: $(wildcard models/*.py) docker/jobs.lock
+.state/compiled: $(wildcard models/*.py models/*/*.py) docker/jobs.lock
 	@mkdir -p .state
 	@.venv/bin/python -m models.compiled && touch $@
 

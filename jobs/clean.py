@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from jobs import catalogue, job
 from jobs.errors import ContractError, InputError
 from jobs.night import Attempt, Night, night_parser
-from jobs.spark import read, session, write_table
+from jobs.spark.session import read, session, write_table
 from jobs.storage.files import parquet_rows
 from jobs.storage.frames import write
 from schemas.domains import placeholders

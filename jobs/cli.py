@@ -17,7 +17,7 @@ PEOPLE: Mapping[str, tuple[str, str]] = {
     "status": ("jobs.status", "each domain's last complete night; with a limit, whether it is too old"),
     "report": ("jobs.report", "a night: metrics, one user's list, where its page and the tables are"),
     "tables": ("jobs.tables", "list, show, query, roll back, expire, export, check, back up the published tables"),
-    "spark": ("jobs.spark_server", "start or stop the Spark Connect server of a run"),
+    "spark": ("jobs.spark.server", "start or stop the Spark Connect server of a run"),
 }
 NIGHT: Mapping[str, tuple[str, str]] = {
     "pin": ("jobs.pin", "pin the run's inputs and its configuration"),

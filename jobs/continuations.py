@@ -11,14 +11,14 @@ import pyarrow as pa
 
 from jobs import job
 from jobs.evaluate import artifacts, load
-from jobs.held_out import Ids, all_events, catalogue, ids
+from jobs.learning.arrays import Ids, all_events, catalogue, ids
+from jobs.learning.serving import audience
 from jobs.night import Attempt, Night, night_parser
-from jobs.serving import audience
 from jobs.storage.frames import write
 from models.base import TopK
+from models.data import TrainingData
 from models.histories import IntArray
-from models.seq2seq import Seq2Seq
-from models.training import TrainingData
+from models.neural.seq2seq import Seq2Seq
 from schemas.tables import TABLES
 
 MODEL = Seq2Seq.name

@@ -18,22 +18,22 @@ import scipy.sparse as sp
 
 from jobs import job
 from jobs.errors import ContractError, InputError
-from jobs.held_out import Ids, catalogue, ids, split, split_name
+from jobs.learning.arrays import Ids, catalogue, ids, split, split_name
+from jobs.learning.reigning import trained_before
+from jobs.learning.serving import audience, serving
 from jobs.night import Attempt, Night, night_parser
-from jobs.reigning import trained_before
-from jobs.serving import audience, serving
 from jobs.storage.files import download
 from jobs.storage.frames import write
 from models.base import Recommender
-from models.beyond_accuracy import PER_USER, Items, coverage, items_of
-from models.bootstrap import intervals
-from models.metrics import METRICS
-from models.places import Places, Served, places
-from models.popularity import Popularity
-from models.ranking import serve
+from models.classic.popularity import Popularity
+from models.data import HeldOut, TrainingData
+from models.evaluation.beyond_accuracy import PER_USER, Items, coverage, items_of
+from models.evaluation.bootstrap import intervals
+from models.evaluation.metrics import METRICS
+from models.evaluation.places import Places, Served, places
 from models.registry import REGISTRY
-from models.serving import Serving
-from models.training import HeldOut, TrainingData
+from models.serving.lists import Serving
+from models.serving.ranking import serve
 from models.vocabulary import VocabularyError
 from schemas.tables import TABLES
 from schemas.working import TRAIN, USER_METRICS

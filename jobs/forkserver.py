@@ -127,7 +127,7 @@ def preload() -> None:
         if keras or name not in NEURAL:
             REGISTRY[name]
     if keras:
-        import_module("models.review_sentiment")
+        import_module("models.neural.review_sentiment")
     import_module("duckdb").close()  # its default connection, whose thread no fork has
 
 

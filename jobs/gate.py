@@ -1,10 +1,10 @@
 """Chooses the champion, or refuses the night: what is published must deserve it.
 
 The reigning champion is that of the last complete night; tonight's model of that name and settings stands for it
-(jobs/reigning.py). A challenger takes its place only where its NDCG@10 is better on the same users beyond the interval,
-and no guard metric falls past its limit. Refused, with exit code 3, is a night whose events are not like those before
-(jobs/drift.py), or whose best candidate is worse than recent popularity beyond the interval: metrics and models are
-published, the old lists stay. Rules and reasons: docs/evaluation.md.
+(jobs/learning/reigning.py). A challenger takes its place only where its NDCG@10 is better on the same users beyond the
+interval, and no guard metric falls past its limit. Refused, with exit code 3, is a night whose events are not like
+those before (jobs/learning/drift.py), or whose best candidate is worse than recent popularity beyond the interval:
+metrics and models are published, the old lists stay. Rules and reasons: docs/evaluation.md.
 """
 
 import argparse
@@ -17,12 +17,12 @@ import numpy as np
 import pyarrow as pa
 
 from jobs import job
-from jobs.choice import Choice, Judged, choose
-from jobs.drift import Drift, drift
 from jobs.errors import InputError, RefusedError
 from jobs.evaluate import ALL, GATE, artifacts
+from jobs.learning.choice import Choice, Judged, choose
+from jobs.learning.drift import Drift, drift
+from jobs.learning.reigning import CHAMPION, name_of, reigning, trained_before
 from jobs.night import Attempt, Night, night_parser
-from jobs.reigning import CHAMPION, name_of, reigning, trained_before
 from jobs.storage.frames import read, write
 from schemas.tables import TABLES
 from schemas.working import USER_METRICS

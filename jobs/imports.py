@@ -24,13 +24,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from jobs import settings
 from jobs.errors import DONE, InputError
-from jobs.landing import Batch, batch_facts, batch_name, new_batch
 from jobs.night import iso_day
 from jobs.sources import FORMATS
 from jobs.sources.folder import Folder, open_folder
 from jobs.sources.pictures import located
 from jobs.sources.reading import Options, Reading
 from jobs.storage import files
+from jobs.storage.landing import Batch, batch_facts, batch_name, new_batch
 from schemas.domains import DOMAINS, Domain
 from schemas.landing import LANDING
 

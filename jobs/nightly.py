@@ -19,10 +19,11 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jobs import forkserver, pin, report, settings, spark_server
+from jobs import forkserver, pin, report, settings
 from jobs.errors import DONE, FAULT, REFUSED, WRONG_INPUT, InputError
 from jobs.night import Night, iso_day
 from jobs.settings import ROOT, Settings
+from jobs.spark import server as spark_server
 from jobs.storage import runs
 from jobs.storage.runs import Run
 from schemas.names import DOMAINS, MODELS

@@ -11,10 +11,10 @@ from typing import Any
 
 from jobs import job
 from jobs.errors import InputError, RefusedError
-from jobs.landing import Landed, landed
 from jobs.night import Attempt, Night, fingerprint, night_parser, resolved
 from jobs.settings import override
 from jobs.storage.frames import read
+from jobs.storage.landing import Landed, landed
 from schemas.names import MODELS
 from schemas.tables import TABLES
 

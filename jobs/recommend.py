@@ -1,7 +1,7 @@
 """The champion's list for every user, with reasons.
 
 The champion learns the held-out days too before it recommends: the lists know yesterday. How a list is made of what it
-says, and for whom it knows too little, is in `models/serving.py`; the row says what chose each item.
+says, and for whom it knows too little, is in `models/serving/lists.py`; the row says what chose each item.
 """
 
 import argparse
@@ -14,20 +14,20 @@ import pyarrow.compute as pc
 
 from jobs import job
 from jobs.evaluate import load
-from jobs.held_out import Ids, all_events, catalogue, ids
+from jobs.learning.arrays import Ids, all_events, catalogue, ids
+from jobs.learning.serving import audience, serving
 from jobs.night import Attempt, Night, night_parser
-from jobs.serving import audience, serving
 from jobs.storage.frames import write
 from models.base import Recommender
-from models.content_knn import ContentKNN
+from models.classic.content_knn import ContentKNN
+from models.classic.popularity import Popularity
+from models.data import Catalogue, TrainingData
 from models.histories import Histories, IntArray
-from models.popularity import Popularity
-from models.serving import CONTENT, NEW, OWN, POPULAR, Serving
-from models.training import Catalogue, TrainingData
+from models.serving.lists import CONTENT, NEW, OWN, POPULAR, Serving
 from schemas.tables import TABLES
 
 # Rows of a file, which bound the memory of lists and texts, and of a row group: what a reader of one user's list reads.
-# As benchmarks/lookup.py measures them.
+# As benchmarks/night/lookup.py measures them.
 FILE_ROWS, GROUP_ROWS = 2_500_000, 20_000
 EXPLORATION = "exploration"
 POPULAR_NOW, FRESH = "popular now", "new"

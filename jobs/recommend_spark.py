@@ -17,10 +17,10 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from jobs import job, recommend
 from jobs.evaluate import load
-from jobs.held_out import all_events, catalogue, ids
+from jobs.learning.arrays import all_events, catalogue, ids
 from jobs.night import Attempt, Night, night_parser
 from jobs.settings import Settings
-from jobs.spark import hadoop, session
+from jobs.spark.session import hadoop, session
 from jobs.storage.files import upload
 from jobs.storage.runs import Run
 from schemas.tables import TABLES

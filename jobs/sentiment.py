@@ -22,7 +22,7 @@ from jobs.settings import override
 from jobs.storage.files import upload
 from jobs.storage.frames import read, write
 from jobs.train import fingerprint
-from models.review_sentiment import ReviewSentiment, ReviewSentimentConfig
+from models.neural.review_sentiment import ReviewSentiment, ReviewSentimentConfig
 from schemas.tables import TABLES
 
 SCALES = (1.0, 5.0, 10.0, 100.0)

@@ -26,9 +26,9 @@ from pyspark.sql import functions as F
 
 from jobs import job
 from jobs.errors import InputError
-from jobs.events import events, vocabulary
 from jobs.night import Attempt, Night, night_parser
-from jobs.spark import session, write
+from jobs.spark.events import events, vocabulary
+from jobs.spark.session import session, write
 from schemas.domains import Domain
 from schemas.working import HASH, LEAVE_LAST_OUT, SEQUENCES, TEST, TIME, TRAIN, VALIDATION
 

@@ -10,20 +10,21 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jobs import item_vectors, job
+from jobs import job
 from jobs.errors import InputError
 from jobs.evaluate import artifacts, load, require_unseen
-from jobs.held_out import Ids, Split, catalogue, ids, split
+from jobs.learning import item_vectors
+from jobs.learning.arrays import Ids, Split, catalogue, ids, split
+from jobs.learning.reigning import FACT, before, settings_before
+from jobs.learning.warm_start import warm_start
 from jobs.night import Attempt, Night, night_parser
-from jobs.reigning import FACT, before, settings_before
 from jobs.settings import override
 from jobs.storage.files import upload
 from jobs.storage.frames import write
-from jobs.warm_start import warm_start
 from models.base import Recommender
-from models.event_file import CURVES
+from models.data import TrainingData, UnlearnableError
+from models.neural.event_file import CURVES
 from models.registry import REGISTRY
-from models.training import TrainingData, UnlearnableError
 from schemas.names import ENSEMBLE, NEURAL
 from schemas.working import TRAIN
 
@@ -130,7 +131,7 @@ def require_gpu(model: str) -> None:
     """Raises InputError for a model that needs no GPU, and where there is none."""
     if model not in NEURAL:
         raise InputError(f"--require-gpu: {model} is computed on the CPU; leave it out")
-    from models.devices import device, on_gpu  # imports Keras
+    from models.neural.devices import device, on_gpu  # imports Keras
 
     if not on_gpu():
         raise InputError(f"--require-gpu: there is no GPU, only {device()}; run it on a worker of the gpu queue")

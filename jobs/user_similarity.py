@@ -1,9 +1,10 @@
-"""The nearest users of every user: exact cosine over the items that they share (jobs/similarity.py)."""
+"""The nearest users of every user: exact cosine over the items that they share (jobs/similarity/table.py)."""
 
 import argparse
 
-from jobs import job, similarity
+from jobs import job
 from jobs.night import Attempt, Night, night_parser
+from jobs.similarity import table as similarity
 
 
 def parser() -> argparse.ArgumentParser:

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from jobs import job
 from jobs.night import Attempt, Night, night_parser
-from jobs.spark import read, session, write_table
+from jobs.spark.session import read, session, write_table
 from schemas.tables import TABLES
 
 

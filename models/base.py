@@ -11,10 +11,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from models.data import TrainingData
 from models.histories import Histories, IntArray
-from models.nearest import nearest
-from models.top_k import Mask, Scores, TopK, top_products, top_scores
-from models.training import TrainingData
+from models.kernels.nearest import nearest
+from models.kernels.top_k import Mask, Scores, TopK, top_products, top_scores
 from models.vocabulary import ItemIds, Vocabulary, VocabularyError
 
 __all__ = ["Mask", "Recommender", "Scores", "TopK", "filled"]

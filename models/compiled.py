@@ -4,21 +4,21 @@ import numpy as np
 import scipy.sparse as sp
 
 from models.base import Recommender
-from models.content_knn import ContentKNN
-from models.diversity import mmr
-from models.ease import Ease
-from models.ensemble import Ensemble
+from models.classic.content_knn import ContentKNN
+from models.classic.ease import Ease
+from models.classic.ensemble import Ensemble
+from models.classic.hybrid_knn import HybridKNN
+from models.classic.item_knn import ItemKNN
+from models.classic.popularity import Popularity
+from models.classic.user_knn import UserKNN
+from models.data import Catalogue, TrainingData
 from models.histories import from_events
-from models.hybrid_knn import HybridKNN
-from models.item_knn import ItemKNN
-from models.merging import merged, order
-from models.nearest import nearest
-from models.neighbours import top_k_neighbours
-from models.packing import newest, packed
-from models.popularity import Popularity
-from models.top_k import top_products
-from models.training import Catalogue, TrainingData
-from models.user_knn import UserKNN
+from models.kernels.merging import merged, order
+from models.kernels.nearest import nearest
+from models.kernels.neighbours import top_k_neighbours
+from models.kernels.top_k import top_products
+from models.layers.packing import newest, packed
+from models.serving.diversity import mmr
 
 
 def main() -> None:

@@ -33,17 +33,17 @@ class Registry(Mapping[str, type[Recommender]]):
 
 REGISTRY = Registry(
     {
-        "popularity": "models.popularity:Popularity",
-        "item_knn": "models.item_knn:ItemKNN",
-        "user_knn": "models.user_knn:UserKNN",
-        "content_knn": "models.content_knn:ContentKNN",
-        "hybrid_knn": "models.hybrid_knn:HybridKNN",
-        "ease": "models.ease:Ease",
-        "ncf": "models.ncf:NCF",
-        "lstm": "models.lstm:LSTM",
-        "sasrec": "models.sasrec:SASRec",
-        "two_tower": "models.two_tower:TwoTower",
+        "popularity": "models.classic.popularity:Popularity",
+        "item_knn": "models.classic.item_knn:ItemKNN",
+        "user_knn": "models.classic.user_knn:UserKNN",
+        "content_knn": "models.classic.content_knn:ContentKNN",
+        "hybrid_knn": "models.classic.hybrid_knn:HybridKNN",
+        "ease": "models.classic.ease:Ease",
+        "ncf": "models.neural.ncf:NCF",
+        "lstm": "models.neural.lstm:LSTM",
+        "sasrec": "models.neural.sasrec:SASRec",
+        "two_tower": "models.neural.two_tower:TwoTower",
         "seq2seq": "models.seq2seq:Seq2Seq",
-        "ensemble": "models.ensemble:Ensemble",
+        "ensemble": "models.classic.ensemble:Ensemble",
     }
 )

@@ -68,23 +68,23 @@ class Domain:
     exploration_slots: int = 0
     neighbours: int = 50
     max_rejected_share: float = 0.1
-    # What is held out (jobs/sequences.py).
+    # What is held out.
     split: str = "auto"
     test_days: int = 7
     validation_days: int = 7
     test_users: int = 100
     test_share: float = 0.1
-    # Networks learn from nothing once in so many nights, else begin with last night's weights (jobs/warm_start.py).
+    # Networks learn from nothing once in so many nights, else begin with last night's weights.
     full_training_nights: int = 7
-    # How far a new champion may fall behind the old one, as shares of the old one's value (jobs/gate.py).
+    # How far a new champion may fall behind the old one, as shares of the old one's value.
     max_coverage_fall: float = 0.5
     max_new_users_fall: float = 0.1
     max_tail_items_fall: float = 0.5
-    # How far a night's events may be from those of the nights before (jobs/drift.py).
+    # How far a night's events may be from those of the nights before.
     min_volume: float = 0.6
     max_volume: float = 3.0
     max_psi: float = 0.25
-    # How items and users are compared (schemas/methods.py, jobs/similarity.py). `alpha` is the share of events in a
+    # How items and users are compared (schemas/methods.py). `alpha` is the share of events in a
     # hybrid where no model has chosen one; an item's events above `max_events_per_item` are left out (0: none are).
     item_methods: tuple[str, ...] = ("cosine", "content", "hybrid")
     user_methods: tuple[str, ...] = ("cosine", "hybrid")
@@ -92,7 +92,7 @@ class Domain:
     shrinkage: float = 10.0
     alpha: float = 0.5
     max_events_per_item: int = 0
-    # How much the verdict of a review counts in the value of what its user did with the item (jobs/events.py); 0: not.
+    # How much the verdict of a review counts in the value of what its user did with the item; 0: not.
     sentiment_weight: float = 0.0
     block_rows: int = 4096
 

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from jobs import cli, settings
-from tests.jobs.fakes import USERS, fake_night, publish_words
+from tests.support.fakes import USERS, fake_night, publish_words
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

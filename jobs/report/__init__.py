@@ -15,7 +15,7 @@ from rich.console import Console
 from jobs import job, settings
 from jobs.errors import DONE, InputError
 from jobs.night import Attempt, Night, iso_day
-from jobs.report import terminal
+from jobs.report import summary
 from jobs.storage import files
 from jobs.storage.catalog import Tables
 from jobs.storage.runs import DONE as TASK_DONE
@@ -77,11 +77,11 @@ def show(domain: str, ds: str | None = None, run_id: str | None = None) -> str |
         add_publications(db, tables, "shown", [publication(run)])
         db.execute("SET search_path = 'shown'")
         console = Console()
-        console.print(terminal.summary(db, run))
-        console.print(terminal.metrics(db, run))
-        for grid in terminal.example(db, run):
+        console.print(summary.summary(db, run))
+        console.print(summary.metrics(db, run))
+        for grid in summary.example(db, run):
             console.print(grid)
-        console.print(terminal.durations(run))
+        console.print(summary.durations(run))
     page = address(Run(tables.warehouse, run["domain"], run["ds"], run["run_id"]))
     console.print(f"page: {page or missing(run)}", markup=False, soft_wrap=True)
     console.print(f"tables: {tables.warehouse}", markup=False, soft_wrap=True)

@@ -12,8 +12,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.jobs.conftest import use
-from tests.jobs.planted import planted_page
+from tests.support.planted import planted_page
+from tests.support.warehouse import use
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: `make test-browser` installs it as root")

@@ -87,7 +87,7 @@ def test_spark_pool_holds_the_jobs_that_use_spark(dag, in_jobs_environment):
 import json, sys, grimp
 from jobs.cli import COMMANDS
 graph = grimp.build_graph("jobs")
-uses = lambda job: COMMANDS[job][0] != "jobs.spark" and graph.chain_exists(COMMANDS[job][0], "jobs.spark")
+uses = lambda job: graph.chain_exists(COMMANDS[job][0], "jobs.spark.session")
 print(json.dumps({job: uses(job) for job in json.load(sys.stdin)}))
 """
     tasks = [task for task in dag.tasks if task.task_type == "JobOperator" and task.job != "spark"]

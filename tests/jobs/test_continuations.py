@@ -13,7 +13,7 @@ from jobs.storage.frames import write
 from jobs.storage.runs import Entry
 from jobs.storage.sql import open_tables
 from schemas.working import SEQUENCES
-from tests.jobs.fakes import DS, OFFERED, SEEN, USERS, fake_night, publish_words
+from tests.support.fakes import DS, OFFERED, SEEN, USERS, fake_night, publish_words
 
 WORDS = ["--domain", "movies", "--ds", DS, "--run", "run"]
 QUICK = {"dim": 4, "length": 4, "batch": 8, "epochs": 1}

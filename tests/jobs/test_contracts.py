@@ -11,7 +11,7 @@ from jobs.storage.catalog import Tables
 from jobs.storage.frames import write
 from jobs.storage.runs import Entry
 from schemas.tables import TABLES
-from tests.jobs.fakes import DS, USERS, arrow, both, expected, fake_night, publish_words
+from tests.support.fakes import DS, USERS, arrow, both, expected, fake_night, publish_words
 
 Rows = dict[str, list[dict[str, Any]]]
 Breach = tuple[str, str, str, Callable[[Rows], None]]

@@ -6,23 +6,24 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from jobs import evaluate, held_out, train
-from jobs.held_out import Split
+from jobs import evaluate, train
+from jobs.learning import arrays as held_out
+from jobs.learning.arrays import Split
 from jobs.night import Night
 from jobs.settings import Settings
 from jobs.storage.frames import read
 from models.base import Recommender, TopK
+from models.classic.popularity import Popularity
+from models.data import HeldOut, TrainingData
+from models.evaluation.metrics import METRICS
+from models.evaluation.places import places
 from models.histories import Histories
-from models.metrics import METRICS
-from models.places import places
-from models.popularity import Popularity
-from models.ranking import serve
 from models.registry import REGISTRY
-from models.serving import Serving
-from models.training import HeldOut, TrainingData
+from models.serving.lists import Serving
+from models.serving.ranking import serve
 from schemas.tables import TABLES
-from tests.jobs.tastes import ITEMS, USERS, Events, jobs, night_of
-from tests.models.examples import histories_of, silent
+from tests.support.examples import histories_of, silent
+from tests.support.tastes import ITEMS, USERS, Events, jobs, night_of
 
 HIT = ITEMS - 1  # nobody takes it before tonight
 # Networks learn for minutes, and the ensemble is made of the others; they are given the same training data.

@@ -231,10 +231,10 @@ def test_a_network_that_is_trained_in_a_fork_is_the_same(tmp_path: Path) -> None
     """The server has imported Keras, in the other process it is imported anew."""
     train = """
 import sys, numpy as np
-from models.sasrec import SASRec
-from models.training import TrainingData
-from tests.models.examples import example
-from tests.models.test_neural import CONFIG
+from models.neural.sasrec import SASRec
+from models.data import TrainingData
+from tests.support.examples import example
+from tests.models.neural.test_neural import CONFIG
 
 def job(words):
     weights = SASRec(CONFIG).fit(TrainingData(example(), seed=3)).network.get_weights()

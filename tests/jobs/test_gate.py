@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs import drift, gate, reigning, train
+from jobs import gate, train
+from jobs.learning import drift, reigning
 from jobs.night import Night
 from jobs.settings import Settings
 from jobs.storage.catalog import Tables
 from jobs.storage.frames import read
 from jobs.storage.sql import open_tables
-from models.item_knn import ItemKNN
+from models.classic.item_knn import ItemKNN
 from models.registry import REGISTRY
 from schemas.tables import TABLES
-from tests.jobs.conftest import use
-from tests.jobs.tastes import ITEMS, USERS, Events, day, events, jobs, night_of, publish
+from tests.support.tastes import ITEMS, USERS, Events, day, events, jobs, night_of, publish
+from tests.support.warehouse import use
 
 HISTORY = 4
 
@@ -43,7 +44,7 @@ def before(nights: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setitem(REGISTRY.places, "broken", "tests.jobs.tastes:Broken")  # type: ignore[index]
+    monkeypatch.setitem(REGISTRY.places, "broken", "tests.support.tastes:Broken")  # type: ignore[index]
     return "broken"
 
 

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from pyarrow import parquet as pq
 
-from jobs import cli, landing
+from jobs import cli
 from jobs.settings import ROOT
+from jobs.storage import landing
 from schemas.landing import LANDING
 
 RATINGS = "userId,movieId,rating,timestamp\n1,31,4.5,964982703\n1,32,x,964982704\n"

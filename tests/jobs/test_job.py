@@ -16,7 +16,7 @@ from jobs.night import Attempt, Night, night_parser
 from jobs.settings import Settings
 from jobs.storage.frames import write
 from jobs.storage.runs import Entry, Run
-from tests.jobs.fakes import DS, both, expected, fake_night, nothing, publish_words
+from tests.support.fakes import DS, both, expected, fake_night, nothing, publish_words
 
 Captured = pytest.CaptureFixture[str]
 ROWS = pa.table({"user_id": ["a", "b"]})

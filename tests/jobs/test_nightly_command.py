@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs import nightly, report, spark_server
+from jobs import nightly, report
 from jobs.cli import main
 from jobs.errors import InputError
+from jobs.spark import server as spark_server
 
 AIRFLOW = """#!{python}
 import json, os, pathlib, signal, sys, time

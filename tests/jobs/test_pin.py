@@ -9,12 +9,12 @@ import pytest
 
 from jobs import pin
 from jobs.cli import main
-from jobs.landing import Landed, new_batch
 from jobs.settings import Settings
+from jobs.storage.landing import Landed, new_batch
 from jobs.storage.runs import Entry, Run
 from schemas.domains import DOMAINS
 from schemas.names import MODELS
-from tests.jobs.fakes import DS, fake_night, publish_words
+from tests.support.fakes import DS, fake_night, publish_words
 
 Captured = pytest.CaptureFixture[str]
 NEXT = "2026-11-21"

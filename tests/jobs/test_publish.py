@@ -20,7 +20,7 @@ from jobs.storage.sql import open_tables
 from schemas.names import TABLES
 from schemas.table import Column
 from schemas.tables import TABLES as TABLES_BY_NAME
-from tests.jobs.fakes import DS, USERS, both, expected, fake_night, marks, publish_words, together
+from tests.support.fakes import DS, USERS, both, expected, fake_night, marks, publish_words, together
 
 Command = Callable[..., int]
 
@@ -29,7 +29,11 @@ Command = Callable[..., int]
 def command(published: Settings) -> Iterator[Command]:
     """Runs words on `published` in a process of its own, which `die` kills at that step; returns the exit code."""
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.jobs.killed"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tests.support.killed"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
 
         def run(words: list[str], die: int | None = None) -> int:
@@ -216,7 +220,7 @@ AT_ONCE = """
 import sys
 from jobs.cli import main
 from jobs.settings import load
-from tests.jobs.fakes import fake_night, publish_words
+from tests.support.fakes import fake_night, publish_words
 domain = sys.argv[1]
 print("ready", flush=True)
 for mark in map(int, sys.stdin):

@@ -10,15 +10,15 @@ import pytest
 import scipy.sparse as sp
 
 from jobs import recommend
-from jobs.held_out import Ids, ids
+from jobs.learning.arrays import Ids, ids
+from jobs.learning.serving import Audience, audience, serving
 from jobs.night import Night
-from jobs.serving import Audience, audience, serving
 from jobs.settings import Settings
+from models.classic.item_knn import ItemKNN
+from models.classic.popularity import Popularity
+from models.data import Catalogue, TrainingData
 from models.histories import Histories, from_events
-from models.item_knn import ItemKNN
-from models.popularity import Popularity
-from models.training import Catalogue, TrainingData
-from tests.jobs.fakes import OFFERED, SEEN, fake_night
+from tests.support.fakes import OFFERED, SEEN, fake_night
 
 # Users 0 and 1 like a and b together, user 1 also c; user 2 has no events. d has none either, e may not be recommended.
 USERS, ITEMS = ["anna", "bert", "cold"], ["a", "b", "c", "d", "e"]

@@ -11,7 +11,7 @@ from jobs.settings import Settings
 from jobs.storage.catalog import Tables
 from jobs.storage.runs import Entry, standing
 from jobs.storage.sql import open_tables
-from tests.jobs.fakes import DS, Rows, fake_night, publish_words
+from tests.support.fakes import DS, Rows, fake_night, publish_words
 
 WORDS = ["sentiment", "--domain", "movies", "--ds", DS, "--run", "run"]
 QUICK = {"words": 100, "pairs": 100, "dim": 8, "units": 8, "length": 16, "dropout": 0.1}

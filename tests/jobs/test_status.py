@@ -10,8 +10,8 @@ from jobs.cli import main
 from jobs.settings import Settings
 from jobs.status import Status, age_hours, statuses
 from jobs.storage.upkeep import Upkeep
-from tests.jobs.fakes import DS
-from tests.jobs.nights import publish
+from tests.support.fakes import DS
+from tests.support.nights import publish
 
 Captured = pytest.CaptureFixture[str]
 COUNTS = {

@@ -8,15 +8,15 @@ import pytest
 
 from jobs.cli import main
 from jobs.evaluate import load
-from jobs.held_out import ids
+from jobs.learning.arrays import ids
 from jobs.settings import Settings
 from jobs.storage.files import listing
-from models import training_loop
 from models.base import Recommender
-from models.event_file import CURVES
-from models.training import HeldOut
+from models.data import HeldOut
+from models.neural import training_loop
+from models.neural.event_file import CURVES
 from models.vocabulary import Vocabulary
-from tests.jobs.tastes import jobs, night_of, spoil_vocabulary, with_settings
+from tests.support.tastes import jobs, night_of, spoil_vocabulary, with_settings
 
 
 def folders(config: Settings) -> list[Path]:

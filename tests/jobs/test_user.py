@@ -8,8 +8,8 @@ from jobs.cli import main
 from jobs.settings import Settings
 from jobs.storage.runs import REFUSED, Entry
 from jobs.user import when
-from tests.jobs.fakes import DS, fake_night, publish_words
-from tests.jobs.nights import publish
+from tests.support.fakes import DS, fake_night, publish_words
+from tests.support.nights import publish
 
 Captured = pytest.CaptureFixture[str]
 NEXT = "2026-11-21"

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.base import TopK, filled
-from models.top_k import top_scores
-from tests.models.contract import Stranger, assert_lists, ranked
+from models.kernels.top_k import top_scores
+from tests.support.contract import Stranger, assert_lists, ranked
 
 NONE = -np.inf
 few_scores = st.sampled_from([-2.0, -0.5, 0.0, 0.5, 3.0, np.nan, np.inf, -np.inf])

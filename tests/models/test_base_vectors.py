@@ -8,10 +8,10 @@ import numpy.typing as npt
 import pytest
 
 from models.base import Recommender, Scores
+from models.data import TrainingData
 from models.histories import Histories
-from models.training import TrainingData
-from tests.models.contract import RecommenderContract
-from tests.models.examples import N_ITEMS, N_USERS, example
+from tests.support.contract import RecommenderContract
+from tests.support.examples import N_ITEMS, N_USERS, example
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.histories import Histories, from_events
-from tests.models.examples import example, histories_of, silent
+from tests.support.examples import example, histories_of, silent
 
 
 def as_lists(histories: Histories) -> list[list[tuple[int, float, int | None]]]:

@@ -15,6 +15,7 @@ def test_the_registry_has_the_models_that_dags_know() -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_inherits_the_contract(name: str) -> None:
-    test = Path(__file__).with_name(f"test_{name}.py").read_text(encoding="utf-8")
+    (file,) = Path(__file__).parent.rglob(f"test_{name}.py")
+    test = file.read_text(encoding="utf-8")
     assert "(RecommenderContract):" in test
     assert f"    model = {REGISTRY[name].__name__}\n" in test

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from models.popularity import Popularity
-from models.training import TrainingData
+from models.classic.popularity import Popularity
+from models.data import TrainingData
 from models.vocabulary import Vocabulary, VocabularyError
-from tests.models.examples import N_ITEMS, example
+from tests.support.examples import N_ITEMS, example
 
 IDS = [f"item {row}" for row in range(N_ITEMS)]
 

@@ -1,0 +1,89 @@
+"""MovieLens-1M as SASRec and BERT4Rec used it (`ml-1m.txt`), leave-last-out, with what is known of its films.
+
+The file numbers its items anew. A film is found again by who rated it: for every item, the number of ratings of each of
+its users is the same multiset in the full ratings, and no two films share one.
+"""
+
+import os
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from models.data import Catalogue, HeldOut
+from models.histories import Histories, from_events
+
+DATA = Path(os.environ.get("ENCORE_DATA", Path(__file__).resolve().parents[2] / "../shared/data")) / "movielens-1m"
+LEAST = 5  # ratings that a film must have to be in the file
+Array = npt.NDArray[np.int64]
+
+
+def leave_last_out() -> tuple[Histories, HeldOut, HeldOut]:
+    """What to learn (all but the last two items of a user), validation (the last but one), test (the last).
+
+    The histories of the test hold the validation item.
+    """
+    user, item = events()
+    n_users, n_items = user.max() + 1, item.max() + 1
+    back = np.cumsum(np.bincount(user))[user] - 1 - np.arange(len(user))
+
+    def before(left: int) -> Histories:
+        keep = back >= left
+        return from_events(user[keep], item[keep], np.ones(keep.sum(), np.float32), None, n_users, n_items)
+
+    def held_out(place: int) -> HeldOut:
+        there = back == place
+        cells = (np.ones(n_users, np.float32), (user[there], item[there]))
+        return HeldOut(np.arange(n_users), before(place + 1), sp.csr_array(cells, shape=(n_users, n_items)))
+
+    return before(2), held_out(1), held_out(0)
+
+
+def events() -> tuple[Array, Array]:
+    """Users and items from 0, in the order of the file."""
+    user, item = np.loadtxt(DATA / "ml-1m.txt", np.int64, unpack=True)
+    return user - 1, item - 1
+
+
+def catalogue() -> Catalogue:
+    """Title, plot, genres and poster of every item row of `ml-1m.txt`."""
+    films = {int(fields[0]): fields for fields in lines("movies.dat")}
+    plots = {int(fields[0]): fields[-2] for fields in lines("movies_extrainfos.dat") if fields[0].isdigit()}
+    movies = movie_of_item()
+    posters = [DATA / "posters" / f"{movie}.jpg" for movie in movies]
+    return Catalogue(
+        [films[movie][1] for movie in movies],
+        [plots.get(movie, "") for movie in movies],
+        [tuple(films[movie][2].split("|")) for movie in movies],
+        [()] * len(movies),
+        [str(poster) if poster.exists() else "" for poster in posters],
+    )
+
+
+def movie_of_item() -> list[int]:
+    """The film's number in the full ratings for every item row. Raises ValueError where it is not certain."""
+    full = np.loadtxt(DATA / "ratings_chrono_no_ts.csv", np.int64, delimiter=",", skiprows=1, usecols=(0, 1))
+    kept = full[np.bincount(full[:, 1])[full[:, 1]] >= LEAST]
+    movies = defaultdict(list)
+    for movie, raters in raters_by_item(kept[:, 0], kept[:, 1]).items():
+        movies[raters].append(movie)
+    found = [movies[raters] for _, raters in sorted(raters_by_item(*events()).items())]
+    if any(len(candidates) != 1 for candidates in found):
+        raise ValueError(f"{DATA}: ml-1m.txt and ratings_chrono_no_ts.csv do not hold the same ratings")
+    return [movie for (movie,) in found]
+
+
+def raters_by_item(user: Array, item: Array) -> dict[int, bytes]:
+    """For every item the sorted numbers of ratings that its users gave."""
+    activity = np.bincount(user)[user]
+    order = np.lexsort((activity, item))
+    items, first = np.unique(item[order], return_index=True)
+    parts = np.split(activity[order], first[1:])
+    return {int(one): part.tobytes() for one, part in zip(items, parts, strict=True)}
+
+
+def lines(name: str) -> list[list[str]]:
+    """The fields of a `::` file."""
+    return [line.split("::") for line in (DATA / name).read_text("latin-1").splitlines()]

@@ -1,0 +1,116 @@
+"""The run's sequences as arrays: what to learn from, and what was held out."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import scipy.sparse as sp
+
+from jobs.night import Night
+from jobs.storage.frames import read
+from models.data import Catalogue, HeldOut
+from models.histories import Histories, IntArray, from_events
+from schemas.tables import TABLES
+from schemas.working import HASH, SEQUENCES, TEST, TRAIN, VALIDATION
+
+
+@dataclass(frozen=True)
+class Split:
+    """The run's events in three parts.
+
+    train: what models learn from, of all users. validation: what they choose their settings on; its users' histories
+    are from `train`. test: what they are judged on; its users' histories are all that is not the test.
+    """
+
+    train: Histories
+    validation: HeldOut
+    test: HeldOut
+
+
+@dataclass(frozen=True)
+class Ids:
+    """External ids by row, and `people`: int64, the rows of the users known at this night.
+
+    Rows that a later night gave are named too: an old night that runs again may meet their ids in a late file.
+    """
+
+    users: pa.Array
+    items: pa.Array
+    people: IntArray
+
+
+def ids(night: Night) -> Ids:
+    """The vocabulary by row."""
+    files = night.every_night("vocabulary") + night.tonight("vocabulary")
+    table = read(files, TABLES["vocabulary"].schema)
+    kinds = {kind: table.filter(pc.equal(table["kind"], kind)) for kind in ("user", "item")}
+    known = kinds["user"].filter(pc.less_equal(kinds["user"]["ds"], night.ds))["row"].to_numpy()
+    return Ids(_by_row(kinds["user"]), _by_row(kinds["item"]), np.unique(known))
+
+
+def _by_row(table: pa.Table) -> pa.Array:
+    rows = table["row"].to_numpy()
+    found = np.full(rows.max(initial=-1) + 1, None, object)
+    found[rows] = table["id"].to_numpy()
+    return pa.array(found, pa.string())
+
+
+def all_events(night: Night, ids: Ids) -> Histories:
+    """Every event up to the night."""
+    return _histories(night, read(night.tonight("sequences"), SEQUENCES), ids)
+
+
+def split_name(night: Night) -> str:
+    """How the run's events were split: time, leave_last_out or hash."""
+    return str(night.run.entry("sequences").facts["split"])
+
+
+def split(night: Night, ids: Ids) -> Split:
+    """The events parted in training, validation and test."""
+    table = read(night.tonight("sequences"), SEQUENCES)
+
+    def events(*parts: str) -> Histories:
+        return _histories(night, table.filter(pc.is_in(table["part"], pa.array(parts))), ids)
+
+    train = events(TRAIN)
+    validation = held_out(train, events(VALIDATION))
+    return Split(train, validation, held_out(events(TRAIN, VALIDATION), events(TEST)))
+
+
+def held_out(before: Histories, after: Histories) -> HeldOut:
+    """The users who have items `after` that they did not have `before`: others are no discovery."""
+    relevant = after.matrix()
+    relevant = relevant - relevant.multiply(before.matrix())
+    relevant.eliminate_zeros()
+    users = np.flatnonzero(np.diff(relevant.indptr)).astype(np.int64)
+    return HeldOut(users, before.take(users), sp.csr_array(relevant[users]))
+
+
+def catalogue(night: Night, ids: Ids) -> Catalogue:
+    """What tonight's `items` say of the items in the vocabulary."""
+    table = read(night.tonight("items"), TABLES["items"].schema)
+    place = pc.index_in(ids.items, table["item_id"]).to_pylist()
+
+    def column(name: str, missing: Any) -> list[Any]:
+        values = table[name].to_pylist()
+        return [missing if at is None or values[at] is None else values[at] for at in place]
+
+    return Catalogue(
+        column("title", ""),
+        column("description", ""),
+        [tuple(genres) for genres in column("genres", ())],
+        [tuple(tags) for tags in column("tags", ())],
+        column("poster", ""),
+    )
+
+
+def _histories(night: Night, table: pa.Table, ids: Ids) -> Histories:
+    times: npt.NDArray[np.int64] | None = None
+    if table.num_rows and table["ts"].null_count == 0:
+        times = table["ts"].cast(pa.int64()).to_numpy()
+    users, items, values = (table[name].to_numpy() for name in ("user_row", "item_row", "value"))
+    ordered = split_name(night) != HASH
+    return from_events(users, items, values, times, len(ids.users), len(ids.items), ordered)

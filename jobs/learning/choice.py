@@ -1,0 +1,120 @@
+"""Which model shall make the lists: the rules of the gate, on what was measured."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from models.classic.popularity import Popularity
+from models.evaluation.bootstrap import LEVEL, intervals
+from schemas.domains import Domain
+
+RESAMPLES = 2000
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """ndcg: model → NDCG@10 [n_users], the same users for all. new: bool [n_users], without events before the test.
+    overall: (model, metric) → its value at k = 10 over all users. seed: of the bootstrap."""
+
+    ndcg: Mapping[str, Floats]
+    new: npt.NDArray[np.bool_]
+    overall: Mapping[tuple[str, str], float]
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """champion: who shall make the lists. reasons: model → what is said of it. refusal: why it may not, or None."""
+
+    champion: str
+    reasons: dict[str, str] = field(default_factory=dict)
+    refusal: str | None = None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Mean over the users of what one model has more than another, with its interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """As reasons tell it: `+0.0100 (+0.0020 to +0.0180)`."""
+        return f"{self.mean:+.4f} ({self.low:+.4f} to {self.high:+.4f})"
+
+
+def choose(judged: Judged, candidates: list[str], reigning: str | None, domain: Domain) -> Choice:
+    """The champion among the `candidates` (simplest first, at least one).
+
+    The reigning one, unless a challenger is better beyond the interval and keeps the guards: then the best of these.
+    Where none reigns, or it was not trained: the simplest that the best is not better than beyond the interval.
+    """
+    if not len(judged.new):
+        name = reigning if reigning in candidates else candidates[0]
+        return Choice(name, dict.fromkeys(candidates, "no held-out users to judge it on"))
+    means = {name: float(judged.ndcg[name].mean()) for name in candidates}
+    best = max(candidates, key=lambda name: means[name])
+    measured = {name: f"ndcg@10 {means[name]:.4f}" for name in candidates}
+    if reigning in candidates:
+        gains = differences(judged, {name: (name, reigning) for name in candidates if name != reigning})
+        better = [name for name, gain in gains.items() if gain.low > 0]
+        fallen = {name: guards(judged, name, reigning, domain) for name in better}
+        promoted = [name for name in better if not fallen[name]]
+        champion = max(promoted, key=lambda name: means[name], default=reigning)
+        told = {name: f"{gain} to the reigning {reigning}" for name, gain in gains.items()}
+        told |= {name: f"{told[name]}, but {'; '.join(fell)}" for name, fell in fallen.items() if fell}
+        told[reigning] = "reigning" if champion == reigning else f"was reigning, {champion} takes its place"
+    else:
+        behind = differences(judged, {name: (name, best) for name in candidates if name != best})
+        champion = next(name for name in candidates if name == best or behind[name].high >= 0)
+        told = {name: f"{difference} to the best, {best}" for name, difference in behind.items()}
+        told[best] = "the best"
+        why = f"{reigning}, which reigned, was not trained" if reigning else "no champion before"
+        told[champion] += f"; {why}: the simplest that is not worse beyond the interval"
+    reasons = {name: f"{measured[name]}, {told[name]}" for name in candidates}
+    return Choice(champion, reasons, worse_than_popular(judged, champion))
+
+
+def worse_than_popular(judged: Judged, champion: str) -> str | None:
+    """Why the champion may not make lists: recent popularity is better beyond the interval."""
+    popular = Popularity.name
+    if champion == popular or popular not in judged.ndcg:
+        return None
+    gap = differences(judged, {champion: (champion, popular)})[champion]
+    return f"{champion} is worse than recent popularity: ndcg@10 {gap}" if gap.high < 0 else None
+
+
+def differences(judged: Judged, pairs: Mapping[str, tuple[str, str]]) -> dict[str, Difference]:
+    """Paired bootstrap: the users are drawn for both models alike. So that all `m` pairs hold together with
+    probability LEVEL, each interval has the level 1 - (1 - LEVEL) / m (Bonferroni)."""
+    if not pairs:
+        return {}
+    values = np.stack([judged.ndcg[one] - judged.ndcg[other] for one, other in pairs.values()], axis=1)
+    ends = intervals(values, judged.seed, RESAMPLES, 1 - (1 - LEVEL) / len(pairs))
+    means = values.mean(axis=0)
+    return {name: Difference(*map(float, row)) for name, row in zip(pairs, np.c_[means, ends], strict=True)}
+
+
+def guards(judged: Judged, name: str, reigning: str, domain: Domain) -> list[str]:
+    """Which guard metrics of a challenger are past their limits: shares of the reigning champion's values.
+
+    Catalogue coverage and the share of tail items as they are; NDCG@10 of new users beyond the interval, because
+    they are few.
+    """
+    found = []
+    for metric, fall in (("coverage", domain.max_coverage_fall), ("tail_items", domain.max_tail_items_fall)):
+        least = (1 - fall) * judged.overall.get((reigning, metric), 0.0)
+        if (value := judged.overall.get((name, metric), 0.0)) < least:
+            found.append(f"{metric} {value:.4f} is below its limit {least:.4f}")
+    if judged.new.any():
+        allowed = (1 - domain.max_new_users_fall) * judged.ndcg[reigning][judged.new]
+        gap = judged.ndcg[name][judged.new] - allowed
+        low, high = intervals(gap[:, None], judged.seed, RESAMPLES)[0]
+        if high < 0:
+            gap_told = Difference(float(gap.mean()), low, high)
+            found.append(f"ndcg@10 of new users is {gap_told} to its limit {allowed.mean():.4f}")
+    return found

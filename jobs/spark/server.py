@@ -1,0 +1,223 @@
+"""One Spark Connect server for all Spark jobs of a run, so that a night pays Spark's start once.
+
+It listens on the loopback only and asks for a token that this user alone can read. A job that finds its server gone
+(killed, or on another host) starts a new one. On a cluster SPARK_REMOTE names a server and none is started here.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from importlib.metadata import distribution
+from pathlib import Path
+from zlib import crc32
+
+from jobs import settings
+from jobs.settings import Settings
+from jobs.storage.runs import run_name
+
+START_SECONDS = 120
+STOP_SECONDS = 20
+ARCHIVE_SECONDS = 60
+JAVA_OPTIONS = "spark.driver.extraJavaOptions"
+# Without them Arrow checks the bounds of every value on its way to Python: about half of the time of a transfer.
+ARROW_OPTIONS = "-Darrow.enable_unsafe_memory_access=true -Darrow.enable_null_check_for_get=false"
+log = logging.getLogger(__name__)
+
+# What the jobs rely on, whatever a deployment adds in [spark] of ENCORE_CONFIG.
+CONFIGURATION = {
+    "spark.master": "local[*]",
+    "spark.driver.memory": "2g",
+    "spark.ui.enabled": "false",
+    "spark.sql.shuffle.partitions": "4",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    "spark.sql.parquet.compression.codec": "zstd",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "100000",
+    "spark.python.daemon.module": "jobs.similarity.worker",
+    "spark.python.unix.domain.socket.enabled": "true",  # over TCP each Python task waits 20 ms for nothing
+    # A short-lived JVM on few cores: the second compiler tier and a parallel collector cost more than they give.
+    JAVA_OPTIONS: f"-XX:+UseSerialGC -XX:TieredStopAtLevel=1 {ARROW_OPTIONS}",
+    "spark.executor.extraJavaOptions": ARROW_OPTIONS,
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where a run's server is."""
+
+    port: int
+    token: str
+    pid: int
+
+    @property
+    def remote(self) -> str:
+        """Spark Connect's address of it (`localhost` by name: pyspark then sends the token without TLS)."""
+        return f"sc://localhost:{self.port}/;token={self.token}"
+
+    def answers(self) -> bool:
+        """Whether something listens on its port."""
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=2):
+            return True
+        return False
+
+
+def parser() -> argparse.ArgumentParser:
+    """Arguments of the command."""
+    parser = argparse.ArgumentParser(prog="encore spark", description=__doc__)
+    parser.add_argument("action", choices=("start", "stop"))
+    parser.add_argument("--run", required=True, type=run_name, help="the run's id")
+    return parser
+
+
+def main(args: argparse.Namespace) -> int:
+    """Starts or stops the server of a run."""
+    config = settings.load()
+    if config.spark_remote:
+        print(json.dumps({"spark": "SPARK_REMOTE"}))
+    elif args.action == "start":
+        print(json.dumps({"spark": "started", "port": running(config, args.run).port}))
+    else:
+        print(json.dumps({"spark": "stopped", "peak_mib": stop(config, args.run)}))
+    return 0
+
+
+def running(config: Settings, run: str) -> Server:
+    """The run's server, started if it does not answer; tasks side by side wait for one start."""
+    folder = _file(config, run).parent
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (folder / f"{run}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        known = _find(config, run)
+        return known if known and known.answers() else _start(config, run, folder)
+
+
+def _start(config: Settings, run: str, folder: Path) -> Server:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    token = secrets.token_hex(16)
+    logfile = folder / f"{run}.log"
+    with logfile.open("ab") as output:
+        child = subprocess.Popen(
+            _command(config, run, port, folder),
+            env={**os.environ, "SPARK_CONNECT_AUTHENTICATE_TOKEN": token, "PYSPARK_PYTHON": sys.executable},
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True, cwd=folder,
+        )  # fmt: skip
+    server = Server(port, token, child.pid)
+    _remember(_file(config, run), server)
+    deadline = time.monotonic() + START_SECONDS
+    while not server.answers():
+        if child.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"the Spark Connect server did not start; its log is {logfile}")
+        time.sleep(0.1)
+    return server
+
+
+def stop(config: Settings, run: str) -> float:
+    """Ends the run's server if there is one; returns its peak memory in MiB (0 where there is none)."""
+    server = _find(config, run)
+    if server is None:
+        return 0.0
+    peak = _peak_mib(server.pid)
+    if server.answers():  # otherwise it is gone, and its number may be another process's by now
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        while server.answers() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        if not class_archive(_file(config, run).parent).exists():
+            _keep_archive(_file(config, run).parent, server)
+    for ending in (".json", ".lock"):
+        _file(config, run).with_suffix(ending).unlink(missing_ok=True)
+    return peak
+
+
+def _command(config: Settings, run: str, port: int, folder: Path) -> list[str]:
+    chosen = {
+        **CONFIGURATION,
+        "spark.sql.warehouse.dir": str(folder / "spark-warehouse"),
+        **config.spark,
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.port": str(port),
+    }
+    chosen[JAVA_OPTIONS] = f"{chosen[JAVA_OPTIONS]} {_sharing(folder, port)}"
+    options = [word for name, value in chosen.items() for word in ("--conf", f"{name}={value}")]
+    server = "org.apache.spark.sql.connect.service.SparkConnectServer"
+    submit = str(Path(sys.executable).parent / "spark-submit")
+    return [submit, "--class", server, "--name", f"encore-{run}", *options, "spark-internal"]
+
+
+def _sharing(folder: Path, port: int) -> str:
+    """Java's option to take loaded classes from an archive (class data sharing), or to make one when it ends.
+
+    The first run with a Spark and a Java makes it and every later one starts in half the time: most of a small night is
+    the JVM meeting Spark's classes.
+    """
+    archive = class_archive(folder)
+    if archive.exists():
+        return f"-Xshare:auto -XX:SharedArchiveFile={archive}"
+    return f"-XX:ArchiveClassesAtExit={archive.with_suffix(f'.{port}')}"
+
+
+def class_archive(folder: Path) -> Path:
+    """Where the archive of these jars for this Java is, or will be: Java takes no other."""
+    home, spark = os.environ.get("JAVA_HOME"), distribution("pyspark")
+    java = shutil.which(f"{home}/bin/java" if home else "java") or "java"
+    of = [Path(str(spark.locate_file("pyspark/jars"))), Path(java).resolve()]
+    stamp = crc32(repr([(str(path), path.stat().st_mtime_ns) for path in of if path.exists()]).encode())
+    return folder / f"classes-{spark.version}-{stamp:08x}.jsa"
+
+
+def _keep_archive(folder: Path, server: Server) -> None:
+    """Waits for the JVM to end, and gives the archive that it made its name, whole; older ones go."""
+    kept = class_archive(folder)
+    made = kept.with_suffix(f".{server.port}")
+    deadline = time.monotonic() + ARCHIVE_SECONDS
+    while _lives(server.pid) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if made.exists() and not _lives(server.pid):
+        made.replace(kept)
+        for other in folder.glob("classes-*.jsa"):
+            if other != kept:
+                other.unlink(missing_ok=True)
+
+
+def _lives(pid: int) -> bool:
+    with contextlib.suppress(ChildProcessError):  # where this very process started it, it waits to be noticed
+        return os.waitpid(pid, os.WNOHANG)[0] == 0
+    return Path(f"/proc/{pid}").exists()
+
+
+def _file(config: Settings, run: str) -> Path:
+    return Path(config.state) / "spark" / f"{run}.json"
+
+
+def _find(config: Settings, run: str) -> Server | None:
+    file = _file(config, run)
+    return Server(**json.loads(file.read_text())) if file.exists() else None
+
+
+def _remember(file: Path, server: Server) -> None:
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w") as output:
+        json.dump(asdict(server), output)
+
+
+def _peak_mib(pid: int) -> float:
+    """VmHWM of the server (spark-submit ends by becoming the JVM, so it is the process that was started)."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return round(int(line.split()[1]) / 1024, 1)
+    return 0.0

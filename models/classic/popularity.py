@@ -1,0 +1,64 @@
+"""Recent popularity: how often an item was taken lately."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from models.base import Recommender, Scores
+from models.data import TrainingData
+from models.histories import Histories
+
+DAY_MICROSECONDS = 86_400_000_000
+
+
+@dataclass(frozen=True)
+class PopularityConfig:
+    """half_life_days: after how many days an event counts half."""
+
+    half_life_days: float = 30.0
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a value out of range."""
+        if not 0 < self.half_life_days < np.inf:
+            raise ValueError(f"popularity.half_life_days must be above 0, got {self.half_life_days}")
+
+
+def recency(histories: Histories, half_life_days: float) -> npt.NDArray[np.float64]:
+    """float64 [n_events]: 2^(-age / half-life), the age that before the newest event; 1 without times."""
+    if histories.times is None or not len(histories.times):
+        return np.ones(len(histories.items))
+    age_days = (histories.times.max() - histories.times) / DAY_MICROSECONDS
+    return np.asarray(np.exp2(-age_days / half_life_days), np.float64)
+
+
+class Popularity(Recommender):
+    """p_i = (1 + Σ over the events e of item i of 2^(-age(e) / half-life)) / (1 + Σ over all events).
+
+    The age is that before the newest event that was learned; without times every event counts 1. The 1 keeps items
+    without events above zero. The same for every user.
+    """
+
+    name: ClassVar[str] = "popularity"
+    Config: ClassVar[type] = PopularityConfig
+
+    def fit(self, data: TrainingData) -> Self:
+        """Counts."""
+        histories = data.histories
+        weights = recency(histories, self.config.half_life_days)
+        counts = np.bincount(histories.items, weights=weights, minlength=histories.n_items)
+        self.popularity = ((1 + counts) / (1 + weights.sum())).astype(np.float32)
+        return self
+
+    def score(self, histories: Histories) -> Scores:
+        """The same row for every user."""
+        return np.broadcast_to(self.popularity, (histories.n_users, len(self.popularity)))
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """popularity float32 [n_items]."""
+        return {"popularity": self.popularity}
+
+    def restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        """Takes popularity back."""
+        self.popularity = arrays["popularity"]

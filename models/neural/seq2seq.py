@@ -1,0 +1,231 @@
+"""Continues a history by several items: encoder and decoder with attention (Cho et al. 2014; Luong et al. 2015)."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import ops
+
+from models.base import Mask, Scores, TopK
+from models.histories import Histories, IntArray
+from models.layers.beam import Step, beam_search
+from models.layers.losses import softmax_cross_entropy
+from models.neural.dot_product import DotProduct
+from models.ranges import between
+
+NO_ITEM = -1
+CELLS = 1 << 22  # numbers of a step of the search, users × beams × items, that are in memory at once
+Batch = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Seq2SeqConfig:
+    """Architecture and training.
+
+    dim: of the embeddings. units: of the encoder's and the decoder's state. length: how many of a user's newest events
+    are read; horizon: how many are continued. beams: continuations kept in the search. dropout: share of the
+    embeddings' and states' numbers dropped in training. windows: places drawn from each user's history in an epoch, at
+    which it is continued. batch: of them in a step. epochs: at most so many, and after `patience` without a better
+    validation NDCG@10 no more. learning_rate: Adam's.
+    """
+
+    dim: int = 64
+    units: int = 128
+    length: int = 30
+    horizon: int = 10
+    beams: int = 4
+    dropout: float = 0.2
+    windows: int = 2
+    batch: int = 128
+    epochs: int = 10
+    patience: int = 2
+    learning_rate: float = 5e-3
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a value out of range."""
+        between("seq2seq", self, dim=(1, 4096), units=(1, 8192), length=(1, 10_000), horizon=(1, 1000), beams=(1, 1000))
+        between("seq2seq", self, dropout=(0.0, 0.9), windows=(1, 10_000), batch=(1, 100_000), epochs=(1, 10_000))
+        between("seq2seq", self, patience=(1, 10_000), learning_rate=(1e-7, 1.0))
+
+
+@keras.saving.register_keras_serializable(package="encore")
+class Seq2SeqNetwork(keras.Model):
+    """m_s = GRU(e_1 … e_s) over the history; d_t = GRU(e of the item before t; d_{t-1}), d_0 = m_last.
+
+    a = softmax_s(d_t · A m_s), c = Σ_s a_s m_s, h_t = [d_t ; c] W. The score of item i at place t is h_t · e_i.
+    """
+
+    def __init__(self, n_items: int, settings: dict[str, Any], **keras_settings: Any) -> None:
+        super().__init__(**keras_settings)
+        self.n_items, self.settings = n_items, settings
+        units = settings["units"]
+        self.encoder = keras.layers.GRU(units, return_sequences=True)
+        self.decoder = keras.layers.GRU(units, return_sequences=True)
+        self.attended = keras.layers.Dense(units, use_bias=False)
+        self.out = keras.layers.Dense(settings["dim"], use_bias=False)
+        self.dropout = keras.layers.Dropout(settings["dropout"])
+
+    def build(self, input_shape: Any) -> None:
+        """For batches int32 [n, length + horizon]."""
+        dim, units = self.settings["dim"], self.settings["units"]
+        near_zero = keras.initializers.RandomNormal(stddev=dim**-0.5)
+        self.table = self.add_weight(shape=(self.n_items, dim), initializer=near_zero, name="items")
+        self.encoder.build((None, None, dim))
+        self.decoder.build((None, None, dim))
+        self.attended.build((None, None, units))
+        self.out.build((None, None, 2 * units))
+
+    def encode(self, histories: Any, training: bool = False) -> tuple[Any, Any]:
+        """m [n, length, units] and which places are real, bool, of int32 [n, length]: NO_ITEM, then oldest first."""
+        embedded = self.dropout(self._embedded(histories), training=training)
+        return self.encoder(embedded), ops.not_equal(histories, NO_ITEM)
+
+    def attend(self, states: Any, memory: Any, real: Any) -> Any:
+        """h [n, places, dim] of d [n, places, units]."""
+        logits = ops.matmul(states, ops.transpose(self.attended(memory), (0, 2, 1)))
+        weights = ops.softmax(ops.where(real[:, None], logits, -1e9), axis=-1)
+        return self.out(ops.concatenate([states, ops.matmul(weights, memory)], axis=-1))
+
+    def step(self, items: Any, states: Any, memory: Any, real: Any) -> tuple[Any, Any]:
+        """h [n, dim] and d [n, units] behind `items` int32 [n] and the states before."""
+        states, _ = self.decoder.cell(self._embedded(items), [states])
+        return self.attend(states[:, None], memory, real)[:, 0], states
+
+    def call(self, batch: Any, training: bool = False) -> Any:
+        """h [n, horizon, dim]: the history's end, and the places of its continuation but the last, in `batch`."""
+        length = self.settings["length"]
+        memory, real = self.encode(batch[:, :length], training)
+        given = self.dropout(self._embedded(batch[:, length - 1 : -1]), training=training)
+        states = self.decoder(given, initial_state=memory[:, -1])
+        return self.attend(self.dropout(states, training=training), memory, real)
+
+    def _embedded(self, items: Any) -> Any:
+        there = ops.cast(ops.not_equal(items, NO_ITEM), "float32")
+        return ops.take(self.table, ops.maximum(items, 0), axis=0) * there[..., None]
+
+    def get_config(self) -> dict[str, Any]:
+        """What the constructor takes."""
+        return {"n_items": self.n_items, "settings": self.settings}
+
+
+class ContinuationLoss(keras.Model):
+    """Mean cross-entropy over the places of the continuations that have an item."""
+
+    def __init__(self, network: Seq2SeqNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def call(self, batch: Any, training: bool = False) -> Any:
+        """Adds the loss of a batch int32 [n, length + horizon], NO_ITEM where there is none."""
+        hidden = self.network(batch, training=training)
+        targets = ops.reshape(batch[:, self.network.settings["length"] :], (-1,))
+        real = ops.cast(ops.not_equal(targets, NO_ITEM), "float32")
+        weights = real / ops.maximum(ops.sum(real), 1.0)
+        hidden = ops.reshape(hidden, (-1, hidden.shape[-1]))
+        loss = softmax_cross_entropy(hidden, self.network.table, ops.maximum(targets, 0), weights)
+        self.add_loss(loss)
+        return loss
+
+
+class Seq2Seq(DotProduct):
+    """Encoder and decoder. As a recommender it says what comes next; `continued` says what comes after that.
+
+    An order of events is what it learns from: on data without one it sees an arbitrary order.
+    """
+
+    name: ClassVar[str] = "seq2seq"
+    Config: ClassVar[type] = Seq2SeqConfig
+
+    def network_of(self, n_items: int) -> keras.Model:
+        """Untrained."""
+        network = Seq2SeqNetwork(n_items, asdict(self.config))
+        network.build((None, self.config.length + self.config.horizon))
+        return network
+
+    def loss_of(self, network: keras.Model) -> keras.Model:
+        """Full cross-entropy at every place."""
+        return ContinuationLoss(network)
+
+    def places(self, histories: Histories) -> int:
+        """Windows in an epoch: of users with two events."""
+        return int((np.diff(histories.indptr) > 1).sum()) * int(self.config.windows)
+
+    def training_batches(self, histories: Histories, random: np.random.Generator) -> Iterator[tuple[Batch, int]]:
+        """Windows of the histories, cut at places drawn by `random`; see `windows`."""
+        config = self.config
+        counts = np.diff(histories.indptr)
+        users = random.permutation(np.repeat(np.flatnonzero(counts > 1), config.windows))
+        for low in range(0, len(users), config.batch):
+            some = users[low : low + config.batch]
+            cuts = histories.indptr[some] + random.integers(1, counts[some])
+            rows = np.full((config.batch, config.length + config.horizon), NO_ITEM, np.int32)
+            rows[: len(some)] = windows(histories, some, cuts, config.length, config.horizon)
+            yield rows, len(some)
+
+    def user_vectors(self, histories: Histories) -> Scores:
+        """float32 [n_users, dim]: h of the first place; NaN for a user without history."""
+        config = self.config
+        rows = windows(histories, np.arange(histories.n_users), histories.indptr[1:], config.length, config.horizon)
+        rows[:, config.length :] = NO_ITEM
+        vectors = np.empty((histories.n_users, config.dim), np.float32)
+        for low in range(0, len(rows), config.batch):
+            block = np.full((config.batch, rows.shape[1]), NO_ITEM, np.int32)
+            block[: len(rows) - low] = rows[low : low + config.batch]
+            vectors[low : low + config.batch] = np.asarray(self.network.predict_on_batch(block))[: len(rows) - low, 0]
+        vectors[rows[:, config.length - 1] == NO_ITEM] = np.nan
+        return vectors
+
+    def continued(
+        self, histories: Histories, eligible: Mask | None = None, groups: IntArray | None = None, seen: bool = False
+    ) -> TopK:
+        """The likeliest continuation of every history: items in order, int64 [n_users, horizon], and float32 the
+        log-probability of each behind those before it.
+
+        Beam search over `eligible` items (as in `recommend`), none twice and, unless `seen`, none of the history.
+        Nothing (-1) for a user without history.
+        """
+        self._require_items(histories, len(self.learned))
+        config, n = self.config, histories.n_users
+        found = TopK(np.full((n, config.horizon), -1, np.int64), np.full((n, config.horizon), -np.inf, np.float32))
+        users = np.flatnonzero(np.diff(histories.indptr))
+        at_once = max(1, CELLS // (config.beams * len(self.learned)))
+        for low in range(0, len(users), at_once):
+            some = users[low : low + at_once]
+            part = histories.take(some)
+            may = np.broadcast_to(self.learned, (len(some), len(self.learned))).copy()
+            if eligible is not None:
+                may &= eligible if eligible.ndim == 1 or groups is None else eligible[groups[some]]
+            if not seen:
+                may[part.users, part.items] = False
+            items, scores = beam_search(*self._search(part), may, config.beams, config.horizon)
+            found.items[some], found.scores[some] = items, scores
+        return found
+
+    def _search(self, histories: Histories) -> tuple[IntArray, npt.NDArray[np.float32], Step]:
+        """The last items, the states behind the items before them, and the step of the search."""
+        config, users = self.config, np.arange(histories.n_users)
+        rows = windows(histories, users, histories.indptr[1:], config.length, 0)
+        memory, real = self.network.encode(rows)
+        table = np.array(ops.convert_to_numpy(self.network.table), np.float32)
+        repeated = ops.repeat(memory, config.beams, axis=0), ops.repeat(real, config.beams, axis=0)
+
+        def step(items: IntArray, states: npt.NDArray[np.float32]) -> tuple[Scores, npt.NDArray[np.float32]]:
+            hidden, after = self.network.step(items.astype(np.int32), states, *repeated)
+            return ops.convert_to_numpy(hidden) @ table.T, ops.convert_to_numpy(after)
+
+        return rows[:, -1].astype(np.int64), ops.convert_to_numpy(memory[:, -1]), step
+
+
+def windows(histories: Histories, users: IntArray, cuts: IntArray, length: int, horizon: int) -> Batch:
+    """int32 [n, length + horizon]: the items before each cut (a position, or a history's end) and those from it on.
+
+    NO_ITEM where the user has none: in front of the first, behind the last.
+    """
+    positions = cuts[:, None] + np.arange(-length, horizon)
+    own = (positions >= histories.indptr[users][:, None]) & (positions < histories.indptr[users + 1][:, None])
+    found = np.full(positions.shape, NO_ITEM, np.int32)
+    found[own] = histories.items[positions[own]]
+    return found

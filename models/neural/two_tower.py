@@ -1,0 +1,238 @@
+"""Two towers: users by what they took, items also by what is known of them, so that new ones find their place."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar, NamedTuple, Self
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import ops
+
+from models.base import Scores
+from models.data import Catalogue, TrainingData
+from models.features.content import terms
+from models.features.posters import pictures
+from models.features.text import FIRST, PADDING, UNKNOWN, Tokeniser, padded
+from models.histories import Histories, IntArray
+from models.layers.towers import NO_ITEM, SampledSoftmaxLoss, Towers
+from models.neural.dot_product import DotProduct
+from models.ranges import between
+
+AT_ONCE = 256  # users or items in a step outside training
+Batch = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class TwoTowerConfig:
+    """Architecture and training.
+
+    dim: of the vectors. length: how many of a user's newest events are looked at. words: how many terms of titles,
+    genres, tags and descriptions have an embedding, the most frequent: by a rare one the network would know a learned
+    item again, and nothing of a new one. facts: how many terms of an item's title, genres and tags are read, text: of
+    its description. id_dropout: share of the items that are taken for new ones in training; content_dropout: share of
+    them whose description, and share whose poster, is left out; dropout: share of numbers dropped. targets: events
+    drawn from each user's history in an epoch. batch: of them in a step. epochs: at most so many, and after `patience`
+    without a better validation NDCG@10 no more. learning_rate: Adam's.
+    """
+
+    dim: int = 64
+    length: int = 50
+    words: int = 2_000
+    facts: int = 16
+    text: int = 64
+    id_dropout: float = 0.5
+    content_dropout: float = 0.5
+    dropout: float = 0.2
+    targets: int = 5
+    batch: int = 256
+    epochs: int = 10
+    patience: int = 2
+    learning_rate: float = 3e-3
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a value out of range."""
+        between("two_tower", self, dim=(1, 4096), length=(1, 10_000), words=(0, 10_000_000))
+        between("two_tower", self, facts=(1, 100_000), text=(1, 100_000), targets=(1, 10_000))
+        between("two_tower", self, id_dropout=(0.0, 1.0), content_dropout=(0.0, 0.9), dropout=(0.0, 0.9))
+        between("two_tower", self, batch=(1, 100_000), epochs=(1, 10_000), patience=(1, 10_000))
+        between("two_tower", self, learning_rate=(1e-7, 1.0))
+
+
+class Content(NamedTuple):
+    """What is known of the items: facts int32 [n_items, facts], words int32 [n_items, text], of their descriptions,
+    and pictures uint8 [n_items, height, width, 3]."""
+
+    facts: npt.NDArray[np.int32]
+    words: npt.NDArray[np.int32]
+    pictures: npt.NDArray[np.uint8]
+
+
+class TwoTower(DotProduct):
+    """score(u, i) = u_u · v_i; see models/layers/towers.py.
+
+    Items are scored that an event was about or that have a text or a poster. `content` is what the item tower reads.
+    Learning goes on from nothing with the settings and words that there are.
+    """
+
+    name: ClassVar[str] = "two_tower"
+    Config: ClassVar[type] = TwoTowerConfig
+    tokeniser: Tokeniser
+    content: Content | None = None
+    vectors: Scores
+
+    def fit(self, data: TrainingData) -> Self:
+        """Learns events and content."""
+        catalogue = data.catalogue or nothing_known(data.histories.n_items)
+        facts, descriptions = facts_of(catalogue), descriptions_of(catalogue)
+        self.tokeniser = Tokeniser.learned(facts + descriptions, self.config.words)
+        self.content = Content(
+            self._read(facts, self.config.facts),
+            self._read(descriptions, self.config.text),
+            pictures(catalogue.posters)[0],
+        )
+        super().fit(data)
+        self.vectors = self._item_vectors(self.content)
+        self.content = None
+        return self
+
+    def go_on(self, data: TrainingData) -> Self:
+        """Learns all anew, with the settings that it has: words and towers are for the items that there are."""
+        return self.fit(replace(data, validation=None))
+
+    def network_of(self, n_items: int) -> keras.Model:
+        """Untrained."""
+        assert self.content is not None, "fit reads the content first"
+        pictured = bool(self.content.pictures.any())
+        network = Towers(n_items, self.tokeniser.n_ids, pictured, asdict(self.config))
+        network.build((None, self.config.length))
+        return network
+
+    def rows_before(self, start: Self, n_items: int) -> dict[str, IntArray]:
+        """Also a word's row is that of the same word."""
+        known = {word: FIRST + place for place, word in enumerate(start.tokeniser.words)}
+        words = [PADDING, UNKNOWN, *(known.get(word, -1) for word in self.tokeniser.words)]
+        return super().rows_before(start, n_items) | {"words": np.array(words)}
+
+    def loss_of(self, network: keras.Model) -> keras.Model:
+        """In-batch softmax."""
+        return SampledSoftmaxLoss(network)
+
+    def places(self, histories: Histories) -> int:
+        """Targets in an epoch."""
+        return int(np.minimum(np.maximum(np.diff(histories.indptr) - 1, 0), self.config.targets).sum())
+
+    def training_batches(self, histories: Histories, random: np.random.Generator) -> Iterator[tuple[Batch, int]]:
+        """Events drawn as targets, each with the newest events before it as the history."""
+        config = self.config
+        assert self.content is not None, "fit reads the content first"
+        counts = np.bincount(histories.items, minlength=histories.n_items)
+        log_q = np.log(np.maximum(counts, 1) / max(counts.sum(), 1)).astype(np.float32)
+        owners = histories.users
+        chosen = random.permutation(drawn(histories, config.targets, random))
+        for low in range(0, len(chosen), config.batch):
+            some = chosen[low : low + config.batch]
+            events = np.concatenate([some, np.repeat(some[:1], config.batch - len(some))])
+            targets = histories.items[events].astype(np.int32)
+            new = random.random(config.batch) < config.id_dropout
+            yield (
+                {
+                    "histories": before(histories, owners[events], events, config.length),
+                    "targets": targets,
+                    "ids": np.where(new, NO_ITEM, targets).astype(np.int32),
+                    "facts": self.content.facts[targets],
+                    "words": self.content.words[targets],
+                    "pictures": self.content.pictures[targets],
+                    "log_q": log_q[targets],
+                    "weights": (np.arange(config.batch) < len(some)).astype(np.float32),
+                },
+                len(some),
+            )
+
+    def user_vectors(self, histories: Histories) -> Scores:
+        """float32 [n_users, dim + 1]; NaN for a user without history."""
+        known = before(histories, np.arange(histories.n_users), histories.indptr[1:], self.config.length)
+        vectors = np.empty((histories.n_users, self.config.dim + 1), np.float32)
+        for low in range(0, histories.n_users, AT_ONCE):
+            block = _whole(known[low : low + AT_ONCE], NO_ITEM)
+            found = np.asarray(self.network.predict_on_batch(block))
+            vectors[low : low + AT_ONCE] = found[: histories.n_users - low]
+        vectors[known[:, 0] == NO_ITEM] = np.nan
+        return vectors
+
+    def item_vectors(self) -> Scores:
+        """float32 [n_items, dim + 1]; NaN for an item of which nothing is known."""
+        return self.vectors if self.content is None else self._item_vectors(self.content)
+
+    def _read(self, texts: list[list[str]], length: int) -> npt.NDArray[np.int32]:
+        return padded(self.tokeniser.encode(texts), np.arange(len(texts)), length)
+
+    def _item_vectors(self, content: Content) -> Scores:
+        n_items = len(self.learned)
+        ids = np.where(self.learned, np.arange(n_items), NO_ITEM).astype(np.int32)
+        vectors = np.empty((n_items, self.config.dim + 1), np.float32)
+        for low in range(0, n_items, AT_ONCE):
+            parts = [_whole(column[low : low + AT_ONCE], 0) for column in (ids, *content)]
+            vectors[low : low + AT_ONCE] = ops.convert_to_numpy(self.network.items(*parts))[: n_items - low]
+        texts = np.concatenate([content.facts, content.words], axis=1)
+        told = (texts > UNKNOWN).any(axis=1) | content.pictures.any(axis=(1, 2, 3))
+        vectors[~(self.learned | told)] = np.nan
+        return vectors
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """`learned`, the items' `vectors`, and the tokeniser's `words` as JSON."""
+        words = np.frombuffer(json.dumps(self.tokeniser.words).encode(), np.uint8)
+        return super().arrays() | {"vectors": self.vectors, "words": words}
+
+    def restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        """Takes them back."""
+        super().restore(arrays)
+        self.vectors, self.tokeniser = arrays["vectors"], Tokeniser(tuple(json.loads(arrays["words"].tobytes())))
+
+
+def nothing_known(n_items: int) -> Catalogue:
+    """A catalogue that tells nothing of its items."""
+    return Catalogue([""] * n_items, [""] * n_items, [()] * n_items, [()] * n_items, [""] * n_items)
+
+
+def facts_of(catalogue: Catalogue) -> list[list[str]]:
+    """The terms of every item's title, genres and tags, as `models.features.content` has them."""
+    rows = zip(catalogue.titles, catalogue.genres, catalogue.tags, strict=True)
+    return [terms(title, "", genres, tags) for title, genres, tags in rows]
+
+
+def descriptions_of(catalogue: Catalogue) -> list[list[str]]:
+    """The terms of every item's description, as `models.features.content` has them."""
+    return [terms("", description, (), ()) for description in catalogue.descriptions]
+
+
+def drawn(histories: Histories, most: int, random: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Positions of `most` of every user's events, all where there are fewer; never a user's first. Sorted."""
+    first = np.zeros(len(histories.items), bool)
+    starts = histories.indptr[:-1][np.diff(histories.indptr) > 0]
+    first[starts] = True
+    later = np.flatnonzero(~first)
+    owners = histories.users
+    order = later[np.lexsort((random.random(len(later)), owners[later]))]
+    users = owners[order]
+    place = np.arange(len(users)) - np.searchsorted(users, users)
+    return np.sort(order[place < most])
+
+
+def before(
+    histories: Histories, users: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], length: int
+) -> npt.NDArray[np.int32]:
+    """int32 [n, length]: the items of `users` before the positions `ends`, newest first, then NO_ITEM."""
+    positions = ends[:, None] - 1 - np.arange(length)
+    own = positions >= histories.indptr[users][:, None]
+    found = np.full(positions.shape, NO_ITEM, np.int32)
+    found[own] = histories.items[positions[own]]
+    return found
+
+
+def _whole(block: npt.NDArray[Any], fill: int) -> npt.NDArray[Any]:
+    """The block with rows of `fill` up to AT_ONCE: one shape is compiled."""
+    rows = np.full((AT_ONCE, *block.shape[1:]), fill, block.dtype)
+    rows[: len(block)] = block
+    return rows

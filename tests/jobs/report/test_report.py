@@ -1,0 +1,73 @@
+"""`encore report`: the night's page, from a really published warehouse."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from jobs.cli import main
+from jobs.settings import Settings
+from tests.support.fakes import DS, USERS, fake_night, publish_words
+
+Captured = pytest.CaptureFixture[str]
+
+
+def page(capsys: Captured, *words: str) -> str:
+    capsys.readouterr()
+    assert main(["report", "--domain", "movies", *words]) == 0
+    return capsys.readouterr().out
+
+
+def rows(told: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.strip("│").split("│")] for line in told.splitlines() if "│" in line]
+
+
+def test_the_page_of_a_night(shared: Settings, capsys: Captured) -> None:
+    told = page(capsys)
+    assert f"movies {DS} is complete (run first)" in told
+    assert "8 new events, 1 rows rejected; 4 users got recommendations of 3 different items" in told
+    assert "held-out events of 4 users" in told
+    found = rows(told)
+    judged = [[row[0], row[1], float(row[2]), float(row[3])] for row in found if row[0] in ("item_knn", "popularity")]
+    assert judged == [["item_knn", "champion", 0.01, 1.0], ["popularity", "challenger", 0.01, 1.0]]
+    assert ["clean", "1.5", "64"] in found
+    assert f"tables: {shared.warehouse}\n" in told
+    assert f"page: none yet; make it with: encore report --domain movies --ds {DS} --run first --write\n" in told
+
+
+@pytest.mark.usefixtures("shared")
+def test_one_users_list_with_titles_and_reasons_to_the_letter(capsys: Captured) -> None:
+    told = page(capsys)
+    assert "user [u4]" in told, "all have two events: the first by id"
+    assert min(USERS) == "[u4]"
+    assert [row for row in rows(told) if row[0] in ("1", "2", "3")] == [
+        [str(rank), f"Film {item} #1", "1.0000", "item_knn", "because you watched [bold]it"]
+        for rank, item in enumerate(("n1", 'n"2', "n3"), start=1)
+    ]
+
+
+def test_the_page_that_the_night_has_written_is_found(published: Settings, capsys: Captured) -> None:
+    words = ("--ds", DS, "--run", "first")
+    assert page(capsys, *words, "--write").startswith('{"task": "report"')
+    [address] = re.findall(r"^page: file://(\S.*)$", page(capsys, *words), re.M)
+    assert address.startswith(f"{published.warehouse.removeprefix('file://')}/runs/movies/{DS}/first/report/")
+    assert Path(address).read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_an_earlier_run_is_told_as_it_was(published: Settings, capsys: Captured) -> None:
+    fake_night(published, 2, run="second", users=(*USERS, "u5"))
+    assert main(publish_words("second")) == 0
+    assert "5 users got recommendations" in page(capsys)
+    earlier = page(capsys, "--ds", DS, "--run", "first")
+    assert "(run first)" in earlier
+    assert "4 users got recommendations" in earlier
+    assert "Film n1 #1" in earlier
+
+
+@pytest.mark.parametrize("words", [("--run", "none"), ("--ds", "2026-11-19")])
+@pytest.mark.usefixtures("shared")
+def test_what_is_not_there(capsys: Captured, words: tuple[str, str]) -> None:
+    assert main(["report", "--domain", "movies", *words]) == 2
+    assert capsys.readouterr().err == (
+        f"error: nothing is published for movies {words[1]}; `encore tables history` lists what is\n"
+    )

@@ -1,0 +1,160 @@
+"""The ensemble against its definition, by eye, and with members that are right or wrong."""
+
+import logging
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pytest
+
+from models.base import Recommender, Scores
+from models.classic.ensemble import Ensemble, EnsembleConfig, aligned, ascend
+from models.classic.item_knn import ItemKNN
+from models.classic.popularity import Popularity
+from models.data import TrainingData
+from models.histories import Histories
+from tests.models.classic.test_hybrid_knn import held_out
+from tests.support.contract import RecommenderContract
+from tests.support.examples import example, histories_of
+
+
+def together(histories: Histories) -> TrainingData:
+    """With two trained members."""
+    data = TrainingData(histories)
+    return replace(data, models={model.name: model().fit(data) for model in (Popularity, ItemKNN)})
+
+
+class TestEnsemble(RecommenderContract):
+    model = Ensemble
+    out_of_range: ClassVar[tuple[tuple[str, Any], ...]] = (
+        *(("constant", -1.0), ("constant", np.inf), ("depth", 0), ("depth", 10_001), ("fitted", 9), ("fitted", 1001)),
+    )
+
+    @classmethod
+    def data(cls, histories: Histories) -> TrainingData:
+        return together(histories)
+
+
+@dataclass(frozen=True)
+class FixedConfig:
+    """scores: by item."""
+
+    scores: tuple[float, ...] = ()
+
+
+class Fixed(Recommender):
+    """A member whose scores are written out, the same for all users."""
+
+    name: ClassVar[str] = "fixed"
+    Config: ClassVar[type] = FixedConfig
+
+    def fit(self, data: TrainingData) -> Self:
+        return self
+
+    def score(self, histories: Histories) -> Scores:
+        return np.tile(np.array(self.config.scores, np.float32), (histories.n_users, 1))
+
+    def arrays(self) -> dict[str, Any]:
+        return {}
+
+    def restore(self, arrays: dict[str, Any]) -> None:
+        pass
+
+
+def fixed(*scores: float) -> Fixed:
+    return Fixed(FixedConfig(scores))
+
+
+def test_scores_are_those_of_the_equation() -> None:
+    """Item 0 is in the history: it gets the rank that it would have among the others."""
+    members = {"a": fixed(5, 4, 3, 2, 1), "b": fixed(1.5, 1, 2, -np.inf, 3)}
+    histories = histories_of([0], n_items=5)
+    model = Ensemble(EnsembleConfig(constant=1.0, depth=3)).fit(TrainingData(histories, models=members))
+    ranks = np.array([[1, 1, 2, 3, np.inf], [3, 3, 2, np.inf, 1]])
+    expected = (0.5 / (1 + ranks)).sum(axis=0)
+    np.testing.assert_allclose(model.score(histories), [expected], rtol=1e-6)
+
+
+def test_weights_come_from_validation() -> None:
+    """One member always ranks the held-out item first, the others last: it alone is kept."""
+    histories = histories_of([0], [1], [2], n_items=30)
+    right = fixed(*[0] * 29, 1)
+    wrong = fixed(*range(30, 1, -1), 0)
+    data = TrainingData(histories, None, held_out(histories, [29] * 3), models={"w": wrong, "r": right, "v": wrong})
+    model = Ensemble().fit(data)
+    assert list(model.members) == ["r"]
+    assert model.weights.tolist() == [1]
+    assert model.recommend(histories, 1).items.tolist() == [[29]] * 3
+
+
+def test_members_that_know_different_users_are_better_together() -> None:
+    """Each member knows the next item of another user; only both give all."""
+    histories = histories_of([0], [1], n_items=30)
+    a, b = fixed(*[0] * 28, 2, 1), fixed(*[0] * 28, 1, 2)
+    data = TrainingData(histories, None, held_out(histories, [28, 29]), models={"a": a, "b": b})
+    model = Ensemble().fit(data)
+    assert sorted(model.recommend(histories, 2).items[0].tolist()) == [28, 29]
+
+
+def test_weights_are_equal_without_validation() -> None:
+    model = Ensemble().fit(together(example()))
+    assert model.weights.tolist() == [0.5, 0.5]
+
+
+def test_the_reason_is_that_of_the_member_with_the_largest_share() -> None:
+    histories = example()
+    model = Ensemble().fit(together(histories))
+    items = model.recommend(histories, 4).items
+    knn = model.members["item_knn"].explain(histories, items)
+    np.testing.assert_array_equal(model.explain(histories, items), knn)  # popularity gives no reasons
+
+
+def test_members_go_on_and_weights_stay() -> None:
+    later = example(seed=1)
+    model = Ensemble().fit(together(example())).go_on(TrainingData(later))
+    expected = Popularity().fit(TrainingData(later)).score(later)
+    np.testing.assert_array_equal(model.members["popularity"].score(later), expected)
+
+
+def test_nothing_to_combine() -> None:
+    with pytest.raises(ValueError, match="ensemble: there is no trained model to combine"):
+        Ensemble().fit(TrainingData(example()))
+
+
+def test_lists_are_aligned_by_item() -> None:
+    items, shares = aligned([np.array([[3, 1], [-1, -1]]), np.array([[1, 5], [2, -1]])], constant=1.0)
+    assert items.tolist() == [[1, 3, 5], [2, -1, -1]]
+    np.testing.assert_allclose(shares[0], [[1 / 3, 1 / 2, 0], [0, 0, 0]], rtol=1e-6)
+    np.testing.assert_allclose(shares[1], [[1 / 2, 0, 1 / 3], [1 / 2, 0, 0]], rtol=1e-6)
+
+
+def test_the_ascent_finds_the_best_steps() -> None:
+    weights, value = ascend(3, lambda w: np.full(9, -float(np.abs(w - [0.5, 2.0, 0.0]).sum())))
+    assert (weights.tolist(), value) == ([0.5, 2.0, 0.0], 0.0)
+
+
+def test_a_gain_within_chance_adds_no_member() -> None:
+    """The second member gives one user of ten 0.2 more and takes 0.1 from another: 0.01 ± 0.02 on average."""
+    change = np.array([0.2, -0.1, *[0] * 8])
+    assert ascend(2, lambda w: 0.5 * w[0] + change * (w[1] > 0))[0].tolist() == [4.0, 0.0]
+
+
+def test_a_saved_ensemble_needs_no_keras(tmp_path: Path) -> None:
+    Ensemble().fit(together(example())).save(tmp_path)
+    code = (
+        "import sys; from pathlib import Path; from models.ensemble import Ensemble\n"
+        f"assert sorted(Ensemble.load(Path({str(tmp_path)!r})).members) == ['item_knn', 'popularity']\n"
+        "assert not {'keras', 'tensorflow'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_weights_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    histories = histories_of([0], n_items=30)
+    data = TrainingData(histories, None, held_out(histories, [29]), models={"r": fixed(*range(30))})
+    with caplog.at_level(logging.INFO):
+        Ensemble().fit(data)
+    assert "ensemble: r 1.00" in caplog.text

@@ -1,0 +1,67 @@
+"""Beam search against all sequences, one by one."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from models.layers.beam import beam_search, log_softmax
+
+N_ITEMS, HORIZON = 5, 3
+
+
+def chain(seed: int) -> np.ndarray:
+    """Logits of what follows what, [n_items, n_items]."""
+    return np.random.default_rng(seed).normal(size=(N_ITEMS, N_ITEMS)).astype(np.float32)
+
+
+def searched(logits: np.ndarray, last: list[int], may: np.ndarray, beams: int) -> tuple[np.ndarray, np.ndarray]:
+    """The states tell how many steps were made: they are checked on the way."""
+    made = []
+
+    def step(items: np.ndarray, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        assert (states == len(made)).all()
+        made.append(items)
+        return logits[items], states + 1
+
+    return beam_search(np.array(last), np.zeros((len(last), 2), np.float32), step, may, beams, HORIZON)
+
+
+def best(logits: np.ndarray, last: int, may: np.ndarray) -> tuple[list[int], list[float]]:
+    chances = log_softmax(logits)
+
+    def gains(sequence: tuple[int, ...]) -> list[float]:
+        return [chances[a, b] for a, b in zip((last, *sequence), sequence, strict=False)]
+
+    found = max(permutations(np.flatnonzero(may).tolist(), HORIZON), key=lambda s: sum(gains(s)))
+    return list(found), gains(found)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_enough_beams_find_the_best_sequence(seed: int) -> None:
+    may = np.ones((2, N_ITEMS), bool)
+    may[0, 0] = may[1, [1, 3]] = False
+    items, scores = searched(chain(seed), [0, 3], may, beams=60)
+    for row, last in enumerate((0, 3)):
+        expected, gains = best(chain(seed), last, may[row])
+        assert items[row].tolist() == expected
+        np.testing.assert_allclose(scores[row], gains, rtol=1e-5)
+
+
+def test_one_beam_is_greedy() -> None:
+    logits = np.zeros((N_ITEMS, N_ITEMS), np.float32)
+    logits[0, 1], logits[1, 0], logits[1, 4] = 5.0, 9.0, 3.0
+    items, _ = searched(logits, [0, 2], np.ones((2, N_ITEMS), bool), beams=1)
+    # 1 follows 0, then 0 itself; of equal ones the first that has not been
+    assert items.tolist() == [[1, 0, 2], [0, 1, 4]]
+
+
+def test_a_sequence_ends_where_nothing_is_left() -> None:
+    may = np.zeros((3, N_ITEMS), bool)
+    may[0, [1, 2]] = may[2, :4] = True
+    items, scores = searched(chain(0), [0, 1, 4], may, beams=3)
+    assert sorted(items[0, :2].tolist()) == [1, 2]
+    assert items[0, 2] == -1
+    assert items[1].tolist() == [-1] * 3
+    assert (np.isfinite(scores) == (items >= 0)).all()
+    assert len(set(items[2].tolist())) == 3

@@ -1,0 +1,58 @@
+"""The Keras models on JAX: a backend is chosen when keras is imported, so that another process runs their tests."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.data import TrainingData
+from models.neural.lstm import LSTM, LSTMConfig
+from models.neural.ncf import NCF, NCFConfig
+from models.neural.sasrec import SASRec, SASRecConfig
+from tests.support.examples import example
+
+ROOT = Path(__file__).parents[3]
+FILES = [f"tests/models/test_{name}.py" for name in ("sasrec", "lstm", "ncf", "losses")]
+# Of the contract what a backend can break; the rest is NumPy's.
+CHOSEN = "test_losses or same_output or saved_model"
+TRAINED = [
+    SASRec(SASRecConfig(dim=8, blocks=1, length=6, batch_rows=4, epochs=1)),
+    LSTM(LSTMConfig(dim=4, units=8, length=6, batch_rows=4, epochs=1)),
+    NCF(NCFConfig(dim=4, units=8, length=6, batch_users=8, epochs=1)),
+]
+SCORES = """
+import sys
+from pathlib import Path
+import numpy as np
+from models.registry import REGISTRY
+from tests.support.examples import example
+for name in sys.argv[2:]:
+    np.save(f"{sys.argv[1]}/{name}.npy", REGISTRY[name].load(Path(sys.argv[1]) / name).score(example(seed=1)))
+"""
+
+
+def on_jax(*words: str) -> None:
+    # Most of the time would go into optimizing code that runs once.
+    quick = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": "--xla_backend_optimization_level=0"}
+    environment = {**os.environ, **quick, "KERAS_BACKEND": "jax"}
+    done = subprocess.run([sys.executable, *words], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_models_keep_the_contract_on_jax() -> None:
+    on_jax("-m", "pytest", *FILES, "-k", CHOSEN)
+
+
+def test_what_one_backend_saved_predicts_the_same_on_the_other(tmp_path: Path) -> None:
+    scores = {}
+    for model in TRAINED:
+        model.fit(TrainingData(example())).save(tmp_path / model.name)
+        scores[model.name] = model.score(example(seed=1))
+    on_jax("-c", SCORES, str(tmp_path), *scores)
+    for name, expected in scores.items():
+        np.testing.assert_allclose(np.load(tmp_path / f"{name}.npy"), expected, rtol=1e-5, atol=1e-5)

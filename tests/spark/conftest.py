@@ -1,0 +1,79 @@
+"""One Spark Connect server and one session for all Spark tests: the start that a night pays once, tests pay once."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from jobs import settings
+from jobs.cli import main
+from jobs.night import Night
+from jobs.settings import Settings
+from jobs.spark import server as spark_server
+from jobs.spark import session as spark
+from jobs.storage import frames
+from jobs.storage.runs import Run
+from schemas.tables import TABLES
+
+RUN = f"tests-{os.getpid()}"
+
+
+@pytest.fixture(scope="session")
+def config() -> Iterator[Settings]:
+    """Settings whose Spark server is shared by the tests and stopped after them."""
+    config = settings.load({})
+    yield config
+    spark_server.stop(config, RUN)
+
+
+@pytest.fixture(scope="session")
+def session(config: Settings) -> Iterator[SparkSession]:
+    """The session of the shared server, made as a job makes it."""
+    session = spark.session(Night(config, Run("file:///nowhere", "movies", "2020-01-03", RUN)))
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    """An address to write to."""
+    return tmp_path.as_uri()
+
+
+@pytest.fixture
+def encore(
+    config: Settings, session: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., int]:
+    """`encore` with a warehouse of its own on the shared server: encore("clean", ds="2020-01-01") → exit code."""
+    monkeypatch.setenv("ENCORE_STATE", config.state)
+    monkeypatch.setenv("ENCORE_WAREHOUSE", str(tmp_path / "warehouse"))
+    monkeypatch.setenv("ENCORE_LANDING", str(tmp_path / "landing"))
+    monkeypatch.delenv("SPARK_REMOTE", raising=False)
+
+    def call(job: str, *words: str, ds: str, domain: str = "movies") -> int:
+        run = [] if job == "import" else ["--run", RUN]
+        return main([job, *words, "--domain", domain, "--ds", ds, *run])
+
+    return call
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Callable[..., list[dict[str, Any]]]:
+    """Rows of a table that the run wrote: rows("clean", "rejected", ds="2020-01-01")."""
+
+    def read(task: str, table: str, *, ds: str, domain: str = "movies") -> list[dict[str, Any]]:
+        run = Run((tmp_path / "warehouse").as_uri(), domain, ds, RUN)
+        return frames.read(run.entry(task).files[table], TABLES[table].schema).to_pylist()
+
+    return read
+
+
+@pytest.fixture
+def lenient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any share may be rejected, so that files may hold bad rows alone."""
+    file = tmp_path / "encore.toml"
+    file.write_text("[domains.movies]\nmax_rejected_share = 1.0\n")
+    monkeypatch.setenv("ENCORE_CONFIG", str(file))
