@@ -10,13 +10,12 @@ import numpy as np
 import pyarrow as pa
 
 from jobs import job
-from jobs.evaluate import artifacts, load
 from jobs.learning.arrays import Ids, all_events, catalogue, ids
+from jobs.learning.artifacts import artifacts, load
 from jobs.learning.serving import audience
 from jobs.night import Attempt, Night, night_parser
 from jobs.storage.frames import write
-from models.base import TopK
-from models.data import TrainingData
+from models.base import TopK, TrainingData
 from models.histories import IntArray
 from models.neural.seq2seq import Seq2Seq
 from schemas.tables import TABLES

@@ -7,9 +7,7 @@ in memory at a time, beside recent popularity. docs/evaluation.md defines metric
 
 import argparse
 import logging
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,26 +15,24 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from jobs import job
-from jobs.errors import ContractError, InputError
+from jobs.errors import InputError
 from jobs.learning.arrays import Ids, catalogue, ids, split, split_name
+from jobs.learning.artifacts import artifacts, load, require_unseen
 from jobs.learning.reigning import trained_before
 from jobs.learning.serving import audience, serving
 from jobs.night import Attempt, Night, night_parser
-from jobs.storage.files import download
 from jobs.storage.frames import write
-from models.base import Recommender
+from models.base import Recommender, TrainingData
 from models.classic.popularity import Popularity
-from models.data import HeldOut, TrainingData
+from models.data import HeldOut
 from models.evaluation.beyond_accuracy import PER_USER, Items, coverage, items_of
 from models.evaluation.bootstrap import intervals
 from models.evaluation.metrics import METRICS
 from models.evaluation.places import Places, Served, places
-from models.registry import REGISTRY
 from models.serving.lists import Serving
 from models.serving.ranking import serve
-from models.vocabulary import VocabularyError
 from schemas.tables import TABLES
-from schemas.working import TRAIN, USER_METRICS
+from schemas.working import USER_METRICS
 
 LENGTHS = (5, 10, 20)
 GATE = ("ndcg", 10)  # what the gate compares; what lists are like is measured at the same length
@@ -95,33 +91,6 @@ def candidates(night: Night, train: TrainingData, known: Ids) -> Iterator[tuple[
         yield name, load(name, address, known)
     for name, facts in trained_before(night).items():
         yield name, load(facts["model"], facts["artifact"], known)
-
-
-def artifacts(night: Night) -> dict[str, str]:
-    """Model → address of the artifact that the run trained."""
-    entries = night.run.entries()
-    found = {name: entries.get(f"train_{name}") for name in night.models}
-    return {name: entry.facts["artifact"] for name, entry in found.items() if entry and entry.state == "done"}
-
-
-def require_unseen(night: Night, name: str) -> None:
-    """Raises ContractError where an artifact has learned more than the training events."""
-    learned = night.run.entry(f"train_{name}").facts.get("learned")
-    if learned != [TRAIN]:
-        raise ContractError(
-            f"{night.run.domain} {night.ds}: the artifact of {name} has learned {learned or 'nobody knows what'}; only "
-            f"one that has learned {[TRAIN]} is judged on the test; train it again in this run"
-        )
-
-
-def load(name: str, address: str, known: Ids | None = None) -> Recommender:
-    """A trained model; InputError where its item rows are not those of `known`."""
-    with tempfile.TemporaryDirectory() as folder:
-        download(address, folder)
-        try:
-            return REGISTRY[name].load(Path(folder), None if known is None else known.items.to_pylist())
-        except VocabularyError as error:
-            raise InputError(f"{address}: {error}") from error
 
 
 def judged(served: Served, test: HeldOut, about: Items) -> dict[Key, Floats]:

@@ -18,7 +18,8 @@ import pyarrow as pa
 
 from jobs import job
 from jobs.errors import InputError, RefusedError
-from jobs.evaluate import ALL, GATE, artifacts
+from jobs.evaluate import ALL, GATE
+from jobs.learning.artifacts import artifacts
 from jobs.learning.choice import Choice, Judged, choose
 from jobs.learning.drift import Drift, drift
 from jobs.learning.reigning import CHAMPION, name_of, reigning, trained_before

@@ -13,15 +13,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs import job
-from jobs.evaluate import load
 from jobs.learning.arrays import Ids, all_events, catalogue, ids
+from jobs.learning.artifacts import load
 from jobs.learning.serving import audience, serving
 from jobs.night import Attempt, Night, night_parser
 from jobs.storage.frames import write
-from models.base import Recommender
+from models.base import Recommender, TrainingData
 from models.classic.content_knn import ContentKNN
 from models.classic.popularity import Popularity
-from models.data import Catalogue, TrainingData
+from models.data import Catalogue
 from models.histories import Histories, IntArray
 from models.serving.lists import CONTENT, NEW, OWN, POPULAR, Serving
 from schemas.tables import TABLES

@@ -16,8 +16,8 @@ import pyarrow as pa
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from jobs import job, recommend
-from jobs.evaluate import load
 from jobs.learning.arrays import all_events, catalogue, ids
+from jobs.learning.artifacts import load
 from jobs.night import Attempt, Night, night_parser
 from jobs.settings import Settings
 from jobs.spark.session import hadoop, session

@@ -17,11 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs import job
+from jobs.learning.artifacts import fingerprint
 from jobs.night import Attempt, Night, night_parser
 from jobs.settings import override
 from jobs.storage.files import upload
 from jobs.storage.frames import read, write
-from jobs.train import fingerprint
 from models.neural.review_sentiment import ReviewSentiment, ReviewSentimentConfig
 from schemas.tables import TABLES
 

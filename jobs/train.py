@@ -1,7 +1,6 @@
 """Trains one model on the training events and saves it as the run's artifact."""
 
 import argparse
-import hashlib
 import logging
 import shutil
 import tempfile
@@ -12,17 +11,17 @@ from typing import Any
 
 from jobs import job
 from jobs.errors import InputError
-from jobs.evaluate import artifacts, load, require_unseen
 from jobs.learning import item_vectors
 from jobs.learning.arrays import Ids, Split, catalogue, ids, split
+from jobs.learning.artifacts import artifacts, fingerprint, load, require_unseen
 from jobs.learning.reigning import FACT, before, settings_before
 from jobs.learning.warm_start import warm_start
 from jobs.night import Attempt, Night, night_parser
 from jobs.settings import override
 from jobs.storage.files import upload
 from jobs.storage.frames import write
-from models.base import Recommender
-from models.data import TrainingData, UnlearnableError
+from models.base import Recommender, TrainingData
+from models.data import UnlearnableError
 from models.neural.event_file import CURVES
 from models.registry import REGISTRY
 from schemas.names import ENSEMBLE, NEURAL
@@ -145,11 +144,3 @@ def others(night: Night, name: str, known: Ids) -> dict[str, Recommender]:
     for other in trained:
         require_unseen(night, other)
     return {other: load(other, address, known) for other, address in trained.items()}
-
-
-def fingerprint(folder: Path) -> str:
-    """SHA-256 over the paths and contents of a folder's files, in the order of the paths."""
-    digest = hashlib.sha256()
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()

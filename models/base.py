@@ -2,8 +2,8 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -11,15 +11,46 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from models.data import TrainingData
+from models.data import Catalogue, HeldOut
 from models.histories import Histories, IntArray
 from models.kernels.nearest import nearest
 from models.kernels.top_k import Mask, Scores, TopK, top_products, top_scores
 from models.vocabulary import ItemIds, Vocabulary, VocabularyError
 
-__all__ = ["Mask", "Recommender", "Scores", "TopK", "filled"]
+__all__ = ["Mask", "Recommender", "Scores", "TopK", "TrainingData"]
 BLOCK_USERS = 1024
 MANIFEST, ARRAYS = "manifest.json", "arrays.npz"
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What `Recommender.fit` takes.
+
+    histories: the events to learn. catalogue: over the same item rows, None where nothing is known. validation: to
+    choose settings and stop early on, never learned from; None to keep the settings as they are. seed: of all that is
+    random. workspace: a folder for checkpoints and curves of this very training; an interrupted one goes on from there;
+    None for none. models: the run's other trained models by name, for one that combines them. start: the same kind of
+    model with the same settings that has learned earlier events of the same items, of which tonight's may be more; a
+    network begins with its weights. None to begin from nothing. mixed_precision: networks that can compute in
+    bfloat16 do; None: on a GPU.
+    """
+
+    histories: Histories
+    catalogue: Catalogue | None = None
+    validation: HeldOut | None = None
+    seed: int = 0
+    workspace: Path | None = None
+    models: Mapping[str, "Recommender"] = field(default_factory=dict)
+    start: "Recommender | None" = None
+    mixed_precision: bool | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the parts are about different items."""
+        n_items = self.histories.n_items
+        if self.catalogue is not None and len(self.catalogue) != n_items:
+            raise ValueError(f"catalogue: expected {n_items} items, as the histories have, got {len(self.catalogue)}")
+        if self.validation is not None and self.validation.histories.n_items != n_items:
+            raise ValueError(f"validation: expected {n_items} items, got {self.validation.histories.n_items}")
 
 
 class Recommender(ABC):
@@ -171,27 +202,3 @@ def _parted(n: int, eligible: Mask | None, groups: IntArray | None) -> Iterator[
     present, first = np.unique(groups[order], return_index=True)
     for group, users in zip(present, np.split(order, first[1:]), strict=True):
         yield users, eligible[group]
-
-
-def filled(first: TopK, second: TopK) -> tuple[TopK, npt.NDArray[np.bool_]]:
-    """Lists of `first`, their gaps filled from `second` (same shape), and where they were filled (bool [n, k]).
-
-    Scores of fillers are scaled so that scores still fall with the rank. With m the least score of the list's own
-    (1 for an empty list) and q = s / s_max, a filler with score s gets m q, or m (2 - q) where m is negative. `second`
-    must have positive scores. No item twice.
-    """
-    n, k = first.items.shape
-    own = first.items >= 0
-    # Numbers of their own for every list's items, because comparing all with all takes n · k² of memory.
-    apart = np.arange(n)[:, None] * (2 + max(first.items.max(initial=-1), second.items.max(initial=-1)))
-    usable = (second.items >= 0) & ~np.isin(second.items + apart, first.items + apart)
-    least = np.where(own, first.scores, np.inf).min(axis=1, keepdims=True)
-    least = np.where(np.isfinite(least), least, 1.0)
-    share = np.where(usable, second.scores, 0.0) / np.maximum(second.scores[:, :1], np.finfo(np.float32).tiny)
-    scaled = np.where(usable, least * np.where(least < 0, 2 - share, share), -np.inf).astype(np.float32)
-    items = np.concatenate([first.items, np.where(usable, second.items, -1)], axis=1)
-    scores = np.concatenate([first.scores, scaled], axis=1)
-    filler = np.concatenate([np.zeros_like(own), usable], axis=1)
-    order = np.argsort(items < 0, axis=1, kind="stable")[:, :k]
-    take = [np.take_along_axis(array, order, axis=1) for array in (items, scores, filler)]
-    return TopK(take[0], take[1]), take[2]

@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 
-from models.base import Recommender
+from models.base import Recommender, TrainingData
 from models.classic.content_knn import ContentKNN
 from models.classic.ease import Ease
 from models.classic.ensemble import Ensemble
@@ -11,7 +11,7 @@ from models.classic.hybrid_knn import HybridKNN
 from models.classic.item_knn import ItemKNN
 from models.classic.popularity import Popularity
 from models.classic.user_knn import UserKNN
-from models.data import Catalogue, TrainingData
+from models.data import Catalogue
 from models.histories import from_events
 from models.kernels.merging import merged, order
 from models.kernels.nearest import nearest

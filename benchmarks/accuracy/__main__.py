@@ -21,9 +21,9 @@ from typing import Any
 from movielens_1m import catalogue, leave_last_out
 
 from jobs.settings import override
-from models.base import Recommender
+from models.base import Recommender, TrainingData
 from models.classic.ensemble import Ensemble
-from models.data import HeldOut, TrainingData
+from models.data import HeldOut
 from models.evaluation.metrics import hit_rate, ndcg
 from models.evaluation.places import untied
 from models.registry import REGISTRY

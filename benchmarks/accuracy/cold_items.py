@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from models.base import Recommender
+from models.base import Recommender, TrainingData
 from models.classic.content_knn import ContentKNN, ContentKNNConfig
 from models.classic.popularity import Popularity
-from models.data import Catalogue, HeldOut, TrainingData
+from models.data import Catalogue, HeldOut
 from models.histories import Histories, IntArray, from_events
 from models.neural.two_tower import TwoTower, TwoTowerConfig
 

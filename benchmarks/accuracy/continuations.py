@@ -18,9 +18,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from benchmarks.accuracy.cold_items import VALIDATION_SHARE, leave_last_out
-from models.base import Recommender
+from models.base import Recommender, TrainingData
 from models.classic.popularity import Popularity
-from models.data import TrainingData
 from models.evaluation.metrics import ndcg, precision
 from models.evaluation.places import untied
 from models.histories import Histories, IntArray, from_events

@@ -20,11 +20,11 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from jobs.learning.arrays import held_out  # noqa: E402 (the repository is found first)
-from models.base import Recommender  # noqa: E402
+from models.base import Recommender, TrainingData  # noqa: E402
 from models.classic.content_knn import ContentKNN  # noqa: E402
 from models.classic.item_knn import ItemKNN  # noqa: E402
 from models.classic.popularity import Popularity  # noqa: E402
-from models.data import Catalogue, HeldOut, TrainingData  # noqa: E402
+from models.data import Catalogue, HeldOut  # noqa: E402
 from models.evaluation.beyond_accuracy import diversity, items_of  # noqa: E402
 from models.histories import Histories, from_events  # noqa: E402
 from models.serving.lists import Serving, popular_by_segment  # noqa: E402

@@ -21,8 +21,8 @@ from interactions import generated
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from jobs.evaluate import LENGTHS, judged
-from models.base import Recommender
-from models.data import Catalogue, HeldOut, TrainingData
+from models.base import Recommender, TrainingData
+from models.data import Catalogue, HeldOut
 from models.evaluation.beyond_accuracy import items_of
 from models.evaluation.bootstrap import intervals
 from models.histories import Histories, from_events

@@ -24,8 +24,9 @@ from processes import measure
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from models.base import TrainingData
 from models.classic.popularity import Popularity
-from models.data import HeldOut, TrainingData
+from models.data import HeldOut
 from models.evaluation.validation import quality, sampled
 from models.histories import Histories, from_events
 from models.neural.sasrec import SASRec, SASRecConfig

@@ -28,8 +28,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from jobs.learning.arrays import held_out
 from jobs.sources.demo import generate
-from models.base import Recommender
-from models.data import Catalogue, HeldOut, TrainingData
+from models.base import Recommender, TrainingData
+from models.data import Catalogue, HeldOut
 from models.evaluation.validation import quality
 from models.histories import Histories, from_events
 from models.registry import REGISTRY

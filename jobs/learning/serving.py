@@ -11,9 +11,9 @@ import pyarrow as pa
 from jobs.learning.arrays import Ids
 from jobs.night import Night
 from jobs.storage.sql import connect, parquet_view
-from models.base import Recommender
+from models.base import Recommender, TrainingData
 from models.classic.content_knn import ContentKNN, ContentKNNConfig
-from models.data import Catalogue, TrainingData
+from models.data import Catalogue
 from models.evaluation.beyond_accuracy import items_of
 from models.histories import Histories
 from models.serving.lists import Serving, popular_by_segment

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.errors import InputError
-from jobs.evaluate import load
 from jobs.learning.arrays import Ids, Split
+from jobs.learning.artifacts import load
 from jobs.learning.reigning import FACT
 from jobs.night import Night
 from jobs.storage.frames import read

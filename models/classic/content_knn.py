@@ -5,8 +5,8 @@ from typing import ClassVar, Self
 
 import scipy.sparse as sp
 
+from models.base import TrainingData
 from models.classic.knn import ItemNeighbours, ItemNeighboursConfig
-from models.data import TrainingData
 from models.evaluation.validation import sampled
 from models.features.content import content_matrix
 

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import scipy.linalg
 import scipy.sparse as sp
 
-from models.base import Recommender, Scores
+from models.base import Recommender, Scores, TrainingData
 from models.classic.knn import in_stripes
-from models.data import TrainingData, UnlearnableError
+from models.data import UnlearnableError
 from models.evaluation.validation import quality, sampled
 from models.histories import Histories, IntArray
 

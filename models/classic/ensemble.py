@@ -11,8 +11,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from models.base import BLOCK_USERS, Recommender, Scores
-from models.data import HeldOut, TrainingData
+from models.base import BLOCK_USERS, Recommender, Scores, TrainingData
+from models.data import HeldOut
 from models.evaluation.metrics import ndcg
 from models.evaluation.places import untied
 from models.evaluation.validation import PLACES, sampled

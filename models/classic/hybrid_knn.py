@@ -6,9 +6,9 @@ from typing import ClassVar, Self
 
 import scipy.sparse as sp
 
+from models.base import TrainingData
 from models.classic.content_knn import known
 from models.classic.knn import ItemNeighbours, ItemNeighboursConfig
-from models.data import TrainingData
 from models.evaluation.validation import sampled
 from models.features.hybrid import hybrid
 

@@ -6,8 +6,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from models.base import Recommender, Scores
-from models.data import TrainingData
+from models.base import Recommender, Scores, TrainingData
 from models.histories import Histories
 
 DAY_MICROSECONDS = 86_400_000_000

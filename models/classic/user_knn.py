@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from models.base import Recommender, Scores
+from models.base import Recommender, Scores, TrainingData
 from models.classic.knn import in_stripes, recency_weights
-from models.data import TrainingData
 from models.evaluation.validation import quality, sampled
 from models.features.hybrid import norms
 from models.histories import Histories, IntArray

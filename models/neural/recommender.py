@@ -13,8 +13,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from models.base import MANIFEST, Recommender
-from models.data import TrainingData
+from models.base import MANIFEST, Recommender, TrainingData
 from models.histories import Histories, IntArray
 from models.neural.devices import precision
 from models.neural.training_loop import Trained, Weights, train

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from keras import ops
 from keras.initializers import RandomNormal
 
-from models.data import TrainingData
+from models.base import TrainingData
 from models.features.categories import category_codes
 from models.histories import Histories
 from models.layers.attention import BLOCKS, RelativeBias, digits, visible

@@ -11,7 +11,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from models.data import TrainingData, UnlearnableError
+from models.base import TrainingData
+from models.data import UnlearnableError
 from models.evaluation.validation import quality, sampled
 from models.neural.devices import device, on_gpu
 from models.neural.event_file import CURVES, EventFile

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
-from models.base import Scores
-from models.data import Catalogue, TrainingData
+from models.base import Scores, TrainingData
+from models.data import Catalogue
 from models.features.content import terms
 from models.features.posters import pictures
 from models.features.text import FIRST, PADDING, UNKNOWN, Tokeniser, padded

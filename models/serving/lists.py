@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from models.base import Recommender, filled
+from models.base import Recommender
 from models.classic.popularity import PopularityConfig, recency
 from models.histories import Histories, IntArray
 from models.kernels.top_k import Mask, Scores, TopK, top_products
@@ -119,6 +119,30 @@ def _fill(top: TopK, source: npt.NDArray[np.int8], gaps: IntArray, more: TopK, k
     top.items[gaps], top.scores[gaps] = lists.items, lists.scores
     source[gaps] = np.where(filler, kind, source[gaps])
     return filler
+
+
+def filled(first: TopK, second: TopK) -> tuple[TopK, npt.NDArray[np.bool_]]:
+    """Lists of `first`, their gaps filled from `second` (same shape), and where they were filled (bool [n, k]).
+
+    Scores of fillers are scaled so that scores still fall with the rank. With m the least score of the list's own
+    (1 for an empty list) and q = s / s_max, a filler with score s gets m q, or m (2 - q) where m is negative. `second`
+    must have positive scores. No item twice.
+    """
+    n, k = first.items.shape
+    own = first.items >= 0
+    # Numbers of their own for every list's items, because comparing all with all takes n · k² of memory.
+    apart = np.arange(n)[:, None] * (2 + max(first.items.max(initial=-1), second.items.max(initial=-1)))
+    usable = (second.items >= 0) & ~np.isin(second.items + apart, first.items + apart)
+    least = np.where(own, first.scores, np.inf).min(axis=1, keepdims=True)
+    least = np.where(np.isfinite(least), least, 1.0)
+    share = np.where(usable, second.scores, 0.0) / np.maximum(second.scores[:, :1], np.finfo(np.float32).tiny)
+    scaled = np.where(usable, least * np.where(least < 0, 2 - share, share), -np.inf).astype(np.float32)
+    items = np.concatenate([first.items, np.where(usable, second.items, -1)], axis=1)
+    scores = np.concatenate([first.scores, scaled], axis=1)
+    filler = np.concatenate([np.zeros_like(own), usable], axis=1)
+    order = np.argsort(items < 0, axis=1, kind="stable")[:, :k]
+    take = [np.take_along_axis(array, order, axis=1) for array in (items, scores, filler)]
+    return TopK(take[0], take[1]), take[2]
 
 
 def popular_by_segment(histories: Histories, segment: IntArray, n_segments: int) -> Scores:

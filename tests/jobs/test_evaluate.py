@@ -12,9 +12,9 @@ from jobs.learning.arrays import Split
 from jobs.night import Night
 from jobs.settings import Settings
 from jobs.storage.frames import read
-from models.base import Recommender, TopK
+from models.base import Recommender, TopK, TrainingData
 from models.classic.popularity import Popularity
-from models.data import HeldOut, TrainingData
+from models.data import HeldOut
 from models.evaluation.metrics import METRICS
 from models.evaluation.places import places
 from models.histories import Histories

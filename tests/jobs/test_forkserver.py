@@ -232,7 +232,7 @@ def test_a_network_that_is_trained_in_a_fork_is_the_same(tmp_path: Path) -> None
     train = """
 import sys, numpy as np
 from models.neural.sasrec import SASRec
-from models.data import TrainingData
+from models.base import TrainingData
 from tests.support.examples import example
 from tests.models.neural.test_neural import CONFIG
 

@@ -14,9 +14,10 @@ from jobs.learning.arrays import Ids, ids
 from jobs.learning.serving import Audience, audience, serving
 from jobs.night import Night
 from jobs.settings import Settings
+from models.base import TrainingData
 from models.classic.item_knn import ItemKNN
 from models.classic.popularity import Popularity
-from models.data import Catalogue, TrainingData
+from models.data import Catalogue
 from models.histories import Histories, from_events
 from tests.support.fakes import OFFERED, SEEN, fake_night
 

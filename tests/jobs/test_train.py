@@ -7,8 +7,8 @@ import keras
 import pytest
 
 from jobs.cli import main
-from jobs.evaluate import load
 from jobs.learning.arrays import ids
+from jobs.learning.artifacts import load
 from jobs.settings import Settings
 from jobs.storage.files import listing
 from models.base import Recommender

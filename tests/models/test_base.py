@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.base import TopK, filled
+from models.base import TopK
 from models.kernels.top_k import top_scores
+from models.serving.lists import filled
 from tests.support.contract import Stranger, assert_lists, ranked
 
 NONE = -np.inf

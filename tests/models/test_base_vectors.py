@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from models.base import Recommender, Scores
-from models.data import TrainingData
+from models.base import Recommender, Scores, TrainingData
 from models.histories import Histories
 from tests.support.contract import RecommenderContract
 from tests.support.examples import N_ITEMS, N_USERS, example

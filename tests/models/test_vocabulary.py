@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from models.base import TrainingData
 from models.classic.popularity import Popularity
-from models.data import TrainingData
 from models.vocabulary import Vocabulary, VocabularyError
 from tests.support.examples import N_ITEMS, example
 

@@ -11,8 +11,8 @@ import pytest
 from jobs import recommend, settings
 from jobs.storage.frames import write
 from jobs.storage.runs import Entry
+from models.base import TrainingData
 from models.classic.item_knn import ItemKNN
-from models.data import TrainingData
 from models.histories import from_events
 from schemas.working import LEAVE_LAST_OUT, SEQUENCES, TRAIN
 from tests.spark.conftest import RUN

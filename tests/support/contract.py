@@ -12,8 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from models import base
-from models.base import Recommender, Scores, TopK
-from models.data import TrainingData
+from models.base import Recommender, Scores, TopK, TrainingData
 from models.histories import Histories
 from tests.support.examples import N_ITEMS, N_USERS, SILENT, example, histories_of, silent
 

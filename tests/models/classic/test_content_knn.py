@@ -4,8 +4,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from models.base import TrainingData
 from models.classic.content_knn import ContentKNN, ContentKNNConfig
-from models.data import Catalogue, TrainingData
+from models.data import Catalogue
 from models.histories import Histories
 from tests.models.classic.test_item_knn import dense_weights
 from tests.models.features.test_content import FILMS, dense

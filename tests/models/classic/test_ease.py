@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from models.base import TrainingData
 from models.classic.ease import RIDGES, Ease, EaseConfig
-from models.data import TrainingData
 from models.histories import Histories
 from tests.models.classic.test_hybrid_knn import held_out
 from tests.support.contract import RecommenderContract

@@ -10,11 +10,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pytest
 
-from models.base import Recommender, Scores
+from models.base import Recommender, Scores, TrainingData
 from models.classic.ensemble import Ensemble, EnsembleConfig, aligned, ascend
 from models.classic.item_knn import ItemKNN
 from models.classic.popularity import Popularity
-from models.data import TrainingData
 from models.histories import Histories
 from tests.models.classic.test_hybrid_knn import held_out
 from tests.support.contract import RecommenderContract

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from models.base import TrainingData
 from models.classic.hybrid_knn import ALPHAS, HybridKNN, HybridKNNConfig
-from models.data import HeldOut, TrainingData
+from models.data import HeldOut
 from models.histories import Histories
 from tests.models.classic.test_content_knn import catalogue
 from tests.models.classic.test_item_knn import dense_similarity, dense_weights

@@ -8,9 +8,10 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.base import TrainingData
 from models.classic.item_knn import ItemKNN, ItemKNNConfig
 from models.classic.knn import NEIGHBOURS, recency_weights
-from models.data import HeldOut, TrainingData
+from models.data import HeldOut
 from models.histories import Histories
 from tests.support.contract import RecommenderContract
 from tests.support.examples import histories_of

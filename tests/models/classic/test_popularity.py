@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from models.base import TrainingData
 from models.classic.popularity import DAY_MICROSECONDS, Popularity, PopularityConfig
-from models.data import TrainingData
 from tests.support.contract import RecommenderContract
 from tests.support.examples import example, histories_of
 

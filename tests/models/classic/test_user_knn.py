@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.base import TrainingData
 from models.classic.user_knn import UserKNN, UserKNNConfig
-from models.data import TrainingData
 from models.histories import Histories
 from tests.models.classic.test_hybrid_knn import held_out
 from tests.models.classic.test_item_knn import dense_weights

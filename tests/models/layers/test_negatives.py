@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from models.data import TrainingData
+from models.base import TrainingData
 from models.layers.losses import sampled_softmax_cross_entropy
 from models.layers.negatives import SharedNegativesLoss, expected_counts, over_own_items, shared_negatives
 from models.layers.packing import ITEM, SEGMENT, TARGET

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.data import TrainingData
+from models.base import TrainingData
 from models.neural.lstm import LSTM, LSTMConfig
 from models.neural.ncf import NCF, NCFConfig
 from models.neural.sasrec import SASRec, SASRecConfig

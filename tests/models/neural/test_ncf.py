@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import numpy as np
 from keras import ops
 
-from models.data import TrainingData
+from models.base import TrainingData
 from models.neural.ncf import NCF, NCFConfig, NCFLoss
 from tests.support.contract import RecommenderContract
 from tests.support.examples import example, histories_of

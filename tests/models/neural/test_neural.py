@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from models.data import HeldOut, TrainingData
+from models.base import TrainingData
+from models.data import HeldOut
 from models.neural import training_loop
 from models.neural.event_file import CURVES
 from models.neural.sasrec import SASRec, SASRecConfig

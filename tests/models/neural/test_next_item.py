@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from models.data import TrainingData
+from models.base import TrainingData
 from models.layers.packing import ITEM, POSITION, SEGMENT, TIME
 from models.neural.lstm import LSTM, Cell, LSTMConfig
 from models.neural.next_item import NextItem

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from models.base import TrainingData
 from models.classic.item_knn import ItemKNN
-from models.data import TrainingData
 from models.neural.review_sentiment import ReviewSentiment, ReviewSentimentConfig
 from tests.support.examples import example
 

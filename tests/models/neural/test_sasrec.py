@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from models.data import Catalogue, TrainingData
+from models.base import TrainingData
+from models.data import Catalogue
 from models.histories import Histories
 from models.neural.sasrec import SASRec, SASRecConfig
 from tests.support.contract import RecommenderContract

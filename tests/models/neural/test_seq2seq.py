@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from models.data import TrainingData
+from models.base import TrainingData
 from models.neural.seq2seq import Seq2Seq, Seq2SeqConfig, windows
 from tests.support.contract import RecommenderContract, assert_lists
 from tests.support.examples import N_ITEMS, N_USERS, SILENT, example, histories_of

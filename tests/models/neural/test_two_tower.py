@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.data import Catalogue, TrainingData
+from models.base import TrainingData
+from models.data import Catalogue
 from models.features.posters import HEIGHT, WIDTH, pictures
 from models.features.text import FIRST
 from models.layers.towers import NO_ITEM, Towers

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from models.data import Catalogue, TrainingData
+from models.base import TrainingData
+from models.data import Catalogue
 from models.neural.ncf import NCF, NCFConfig
 from models.neural.sasrec import SASRec
 from models.neural.warm_start import NEAREST, carried, placed, relatives

@@ -1,0 +1,49 @@
+"""Model artifacts of a run: where they are, loading them, what they have learned, and their checksum."""
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+from jobs.errors import ContractError, InputError
+from jobs.learning.arrays import Ids
+from jobs.night import Night
+from jobs.storage.files import download
+from models.base import Recommender
+from models.registry import REGISTRY
+from models.vocabulary import VocabularyError
+from schemas.working import TRAIN
+
+
+def artifacts(night: Night) -> dict[str, str]:
+    """Model → address of the artifact that the run trained."""
+    entries = night.run.entries()
+    found = {name: entries.get(f"train_{name}") for name in night.models}
+    return {name: entry.facts["artifact"] for name, entry in found.items() if entry and entry.state == "done"}
+
+
+def require_unseen(night: Night, name: str) -> None:
+    """Raises ContractError where an artifact has learned more than the training events."""
+    learned = night.run.entry(f"train_{name}").facts.get("learned")
+    if learned != [TRAIN]:
+        raise ContractError(
+            f"{night.run.domain} {night.ds}: the artifact of {name} has learned {learned or 'nobody knows what'}; only "
+            f"one that has learned {[TRAIN]} is judged on the test; train it again in this run"
+        )
+
+
+def load(name: str, address: str, known: Ids | None = None) -> Recommender:
+    """A trained model; InputError where its item rows are not those of `known`."""
+    with tempfile.TemporaryDirectory() as folder:
+        download(address, folder)
+        try:
+            return REGISTRY[name].load(Path(folder), None if known is None else known.items.to_pylist())
+        except VocabularyError as error:
+            raise InputError(f"{address}: {error}") from error
+
+
+def fingerprint(folder: Path) -> str:
+    """SHA-256 over the paths and contents of a folder's files, in the order of the paths."""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
