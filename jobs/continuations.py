@@ -45,7 +45,7 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     histories, who = all_events(night, known), audience(night, known)
     model = load(MODEL, found[MODEL])
     assert isinstance(model, Seq2Seq)
-    model = model.go_on(TrainingData(histories, catalogue(night, known), seed=night.seed))
+    model = model.refit(TrainingData(histories, catalogue(night, known), seed=night.seed))
     for number, low in enumerate(range(0, len(known.people), BLOCK_USERS)):
         part = known.people[low : low + BLOCK_USERS]
         lists = model.continued(histories.take(part), who.allowed, who.group[part])

@@ -25,10 +25,10 @@ from jobs.storage.frames import write
 from models.base import Recommender, TrainingData
 from models.classic.popularity import Popularity
 from models.data import HeldOut
-from models.evaluation.beyond_accuracy import PER_USER, Items, coverage, items_of
+from models.evaluation.beyond_accuracy import PER_USER, ItemFacts, coverage, describe_items
 from models.evaluation.bootstrap import intervals
 from models.evaluation.metrics import METRICS
-from models.evaluation.places import Places, Served, places
+from models.evaluation.ties import ServedLists, TieGroups, tie_groups
 from models.serving.lists import Serving
 from models.serving.ranking import serve
 from schemas.tables import TABLES
@@ -57,7 +57,7 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     known = ids(night)
     parts, items, people = split(night, known), catalogue(night, known), audience(night, known)
     how = serving(night, people, parts.train, items)
-    about = items_of(parts.train, items)
+    about = describe_items(parts.train, items)
     test = offered(parts.test, how)
     if not len(test.users):
         log.warning("no user has held-out items; there is nothing to judge models on")
@@ -93,15 +93,15 @@ def candidates(night: Night, train: TrainingData, known: Ids) -> Iterator[tuple[
         yield name, load(facts["model"], facts["artifact"], known)
 
 
-def judged(served: Served, test: HeldOut, about: Items) -> dict[Key, Floats]:
+def judged(served: ServedLists, test: HeldOut, about: ItemFacts) -> dict[Key, Floats]:
     """Every metric of every segment: the values of the test's users, NaN for a user outside the segment."""
     found: dict[Key, Floats] = {}
-    everyone = places(served, np.diff(test.relevant.indptr))
+    everyone = tie_groups(served, np.diff(test.relevant.indptr))
     for segment, members in people(test).items():
         found |= measured(segment, everyone, members)
     for segment, only in ((HEAD, ~about.tail), (TAIL, about.tail)):
         relevant = np.asarray(test.relevant @ only.astype(np.int64))
-        found |= measured(segment, places(served, relevant, only), relevant > 0)
+        found |= measured(segment, tie_groups(served, relevant, only), relevant > 0)
     k = GATE[1]
     return found | {(ALL, name, k): metric(served.items[:, :k], about) for name, metric in PER_USER.items()}
 
@@ -114,7 +114,7 @@ def people(test: HeldOut) -> dict[str, npt.NDArray[np.bool_]]:
     return {ALL: np.ones_like(new), NEW: new, CASUAL: ~new & (events <= median), HEAVY: events > median}
 
 
-def measured(segment: str, found: Places, members: npt.NDArray[np.bool_]) -> dict[Key, Floats]:
+def measured(segment: str, found: TieGroups, members: npt.NDArray[np.bool_]) -> dict[Key, Floats]:
     """Every ranking metric at every length for the members of a segment."""
     with np.errstate(divide="ignore", invalid="ignore"):  # others may have no relevant item
         return {
@@ -124,7 +124,7 @@ def measured(segment: str, found: Places, members: npt.NDArray[np.bool_]) -> dic
         }
 
 
-def rows(night: Night, name: str, served: Served, values: dict[Key, Floats], how: Serving) -> pa.Table:
+def rows(night: Night, name: str, served: ServedLists, values: dict[Key, Floats], how: Serving) -> pa.Table:
     """Rows of `metrics` for one model; segments without users have none."""
     kept = {key: column for key, column in values.items() if not np.isnan(column).all()}
     base = {"domain": night.run.domain, "ds": night.ds, "model": name, "split": split_name(night)}

@@ -78,7 +78,7 @@ def inputs(night: Night) -> tuple[Recommender, Ids, Histories, Catalogue]:
     histories, items = all_events(night, known), catalogue(night, known)
     chosen = night.run.entry("gate").facts
     champion = load(chosen["champion"], chosen["artifact"])
-    return champion.go_on(TrainingData(histories, items, seed=night.seed)), known, histories, items
+    return champion.refit(TrainingData(histories, items, seed=night.seed)), known, histories, items
 
 
 def prepared(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from models.data import Catalogue, HeldOut
 from models.histories import Histories, IntArray
-from models.kernels.nearest import nearest
+from models.kernels.nearest import nearest_in_history
 from models.kernels.top_k import Mask, Scores, TopK, top_products, top_scores
 from models.vocabulary import ItemIds, Vocabulary, VocabularyError
 
@@ -74,7 +74,7 @@ class Recommender(ABC):
         What it chose on `data.validation` stands in `config` afterwards.
         """
 
-    def go_on(self, data: TrainingData) -> Self:
+    def refit(self, data: TrainingData) -> Self:
         """The model after it has learned `data`, which hold what it learned before and later events; returns itself.
 
         Here: learns all anew, with the settings that it has.
@@ -106,7 +106,7 @@ class Recommender(ABC):
         Here: the nearest in the model's item space, by the cosine of `item_vectors`.
         """
         vectors = self.item_vectors()
-        return np.full(items.shape, -1, np.int64) if vectors is None else nearest(histories, items, vectors)
+        return np.full(items.shape, -1, np.int64) if vectors is None else nearest_in_history(histories, items, vectors)
 
     @abstractmethod
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -136,7 +136,7 @@ class Recommender(ABC):
             raise ValueError(f"k = {k}: expected at least 1")
         n, items = histories.n_users, self.item_vectors()
         top = TopK(np.full((n, k), -1, np.int64), np.full((n, k), -np.inf, np.float32))
-        for users, may in _parted(n, eligible, groups):
+        for users, may in _split_by_group(n, eligible, groups):
             for low in range(0, len(users), max(len(users), 1) if items is not None else BLOCK_USERS):
                 part = users[low:] if items is not None else users[low : low + BLOCK_USERS]
                 found = self._best(histories.take(part), k, items, may, seen)
@@ -191,7 +191,7 @@ class Recommender(ABC):
         return model
 
 
-def _parted(n: int, eligible: Mask | None, groups: IntArray | None) -> Iterator[tuple[IntArray, Mask | None]]:
+def _split_by_group(n: int, eligible: Mask | None, groups: IntArray | None) -> Iterator[tuple[IntArray, Mask | None]]:
     """The users of every group, int64, with what they may be recommended."""
     if eligible is None or eligible.ndim == 1:
         yield np.arange(n), eligible

@@ -13,8 +13,8 @@ from models.classic.popularity import Popularity
 from models.classic.user_knn import UserKNN
 from models.data import Catalogue
 from models.histories import from_events
-from models.kernels.merging import merged, order
-from models.kernels.nearest import nearest
+from models.kernels.merging import argsort_pairs, merge_events
+from models.kernels.nearest import nearest_in_history
 from models.kernels.neighbours import top_k_neighbours
 from models.kernels.top_k import top_products
 from models.layers.packing import newest, packed
@@ -42,9 +42,11 @@ def main() -> None:
     for column in columns:
         column.setflags(write=False)  # as Arrow's are
     row, _, matrix = columns[:3]
-    order(matrix, row)
-    merged(order(row, row), *columns, np.ones(1))
-    nearest(histories, top_products(np.ones((40, 2), np.float32), vectors, 3, histories=histories).items, vectors)
+    argsort_pairs(matrix, row)
+    merge_events(argsort_pairs(row, row), *columns, np.ones(1))
+    nearest_in_history(
+        histories, top_products(np.ones((40, 2), np.float32), vectors, 3, histories=histories).items, vectors
+    )
 
 
 if __name__ == "__main__":

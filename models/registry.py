@@ -43,7 +43,7 @@ REGISTRY = Registry(
         "lstm": "models.neural.lstm:LSTM",
         "sasrec": "models.neural.sasrec:SASRec",
         "two_tower": "models.neural.two_tower:TwoTower",
-        "seq2seq": "models.seq2seq:Seq2Seq",
+        "seq2seq": "models.neural.seq2seq:Seq2Seq",
         "ensemble": "models.classic.ensemble:Ensemble",
     }
 )

@@ -3,7 +3,7 @@
     python -m benchmarks.accuracy --out accuracy [--models item_knn ease …] [--seeds 0 1 2] [--set sasrec.epochs=50 …]
 
 Each model learns the training part, chooses its settings and stops on validation alone, and is judged on the test; then
-it goes on with training and validation together (`go_on`, settings fixed) and is judged again. Means are over all 6,040
+it goes on with training and validation together (`refit`, settings fixed) and is judged again. Means are over all 6,040
 users. Every model and seed has its file in the folder `--out`, and its two artifacts: what is there is not
 trained again, so that the command goes on where it was stopped. The ensemble takes the artifacts of the same seed.
 """
@@ -25,7 +25,7 @@ from models.base import Recommender, TrainingData
 from models.classic.ensemble import Ensemble
 from models.data import HeldOut
 from models.evaluation.metrics import hit_rate, ndcg
-from models.evaluation.places import untied
+from models.evaluation.ties import groups_without_ties
 from models.registry import REGISTRY
 
 K = 10
@@ -35,7 +35,7 @@ Row = dict[str, Any]
 
 def judged(model: Recommender, held_out: HeldOut) -> tuple[float, float]:
     """HR@10 and NDCG@10."""
-    found = untied(model.recommend(held_out.histories, K).items, held_out.relevant)
+    found = groups_without_ties(model.recommend(held_out.histories, K).items, held_out.relevant)
     return float(hit_rate(found, K).mean()), float(ndcg(found, K).mean())
 
 
@@ -70,7 +70,7 @@ def measured(name: str, seed: int, data: TrainingData, test: HeldOut, out: Path,
         row["weights"] = dict(zip(model.members, model.weights.tolist(), strict=True))
         model.members = {each: found for each, found in others(out, name, seed, ALL).items() if each in model.members}
     else:
-        model = model.go_on(TrainingData(test.histories, data.catalogue, seed=seed))
+        model = model.refit(TrainingData(test.histories, data.catalogue, seed=seed))
     row["all_seconds"] = time.perf_counter() - started
     row["all_hr"], row["all_ndcg"] = judged(model, test)
     model.save(folder / ALL)

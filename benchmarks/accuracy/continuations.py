@@ -21,7 +21,7 @@ from benchmarks.accuracy.cold_items import VALIDATION_SHARE, leave_last_out
 from models.base import Recommender, TrainingData
 from models.classic.popularity import Popularity
 from models.evaluation.metrics import ndcg, precision
-from models.evaluation.places import untied
+from models.evaluation.ties import groups_without_ties
 from models.histories import Histories, IntArray, from_events
 from models.neural.sasrec import SASRec
 from models.neural.seq2seq import Seq2Seq
@@ -73,7 +73,7 @@ def judged(found: IntArray, truth: IntArray, n_items: int) -> dict[str, float]:
     """NDCG@10, R-precision and order, means over the users."""
     rows = np.repeat(np.arange(len(truth)), NEXT)
     relevant = sp.csr_array((np.ones(truth.size, np.float32), (rows, truth.ravel())), shape=(len(truth), n_items))
-    places = untied(found, relevant)
+    places = groups_without_ties(found, relevant)
     order = [common_subsequence(*pair) / NEXT for pair in zip(found, truth, strict=True)]
     return {
         "ndcg": float(ndcg(places, NEXT).mean()),

@@ -25,7 +25,7 @@ from models.classic.content_knn import ContentKNN  # noqa: E402
 from models.classic.item_knn import ItemKNN  # noqa: E402
 from models.classic.popularity import Popularity  # noqa: E402
 from models.data import Catalogue, HeldOut  # noqa: E402
-from models.evaluation.beyond_accuracy import diversity, items_of  # noqa: E402
+from models.evaluation.beyond_accuracy import describe_items, diversity  # noqa: E402
 from models.histories import Histories, from_events  # noqa: E402
 from models.serving.lists import Serving, popular_by_segment  # noqa: E402
 
@@ -102,7 +102,7 @@ def judged(
     train: Histories, test: HeldOut, items: Catalogue, model: Recommender, content: Recommender, lam: float
 ) -> dict[str, float]:
     """What lists with this λ are worth."""
-    known, nobody = items_of(train, items), np.zeros(train.n_users, np.int64)
+    known, nobody = describe_items(train, items), np.zeros(train.n_users, np.int64)
     everything = np.ones((1, train.n_items), bool)
     how = Serving(
         nobody, popular_by_segment(train, nobody, 1), nobody, everything, known.cold, known.kinds, lambda: content, lam

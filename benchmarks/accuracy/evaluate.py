@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from jobs.evaluate import LENGTHS, judged
 from models.base import Recommender, TrainingData
 from models.data import Catalogue, HeldOut
-from models.evaluation.beyond_accuracy import items_of
+from models.evaluation.beyond_accuracy import describe_items
 from models.evaluation.bootstrap import intervals
 from models.histories import Histories, from_events
 from models.serving.lists import Serving
@@ -84,7 +84,7 @@ def world(size: Fraction) -> tuple[Histories, HeldOut, Catalogue]:
 def main(size: str = "1/16", kind: str = "vectors") -> None:
     """Prints one line of JSON."""
     train, test, catalogue = world(Fraction(size))
-    known = items_of(train, catalogue)
+    known = describe_items(train, catalogue)
     nobody, rng = np.zeros(train.n_users, np.int64), np.random.default_rng(0)
     popular, everything = known.share[None].astype(np.float32), np.ones((1, train.n_items), bool)
     how = Serving(nobody, popular, nobody, everything, known.cold, known.kinds, lambda: model)

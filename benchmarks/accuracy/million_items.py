@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from models.base import TrainingData
 from models.classic.popularity import Popularity
 from models.data import HeldOut
-from models.evaluation.validation import quality, sampled
+from models.evaluation.validation import mean_ndcg, sample_users
 from models.histories import Histories, from_events
 from models.neural.sasrec import SASRec, SASRecConfig
 
@@ -70,7 +70,7 @@ def held_out(items: Array, n_items: int) -> HeldOut:
 def measured(args: argparse.Namespace) -> dict[str, float]:
     """Trains and judges."""
     items = walks(args.users, args.items, args.events + 2, np.random.default_rng(0))
-    test = sampled(held_out(items, args.items), 0, JUDGED_USERS)
+    test = sample_users(held_out(items, args.items), 0, JUDGED_USERS)
     data = TrainingData(histories(items[:, :-2], args.items), None, held_out(items[:, :-1], args.items))
     assert test is not None
     config = replace(SASRecConfig(epochs=args.epochs), **dict(map(setting, args.set)))
@@ -78,13 +78,13 @@ def measured(args: argparse.Namespace) -> dict[str, float]:
     model = SASRec(config).fit(data)
     seconds = time.perf_counter() - started
     started = time.perf_counter()
-    ndcg = quality(model, test)
+    ndcg = mean_ndcg(model, test)
     return {
         "train_seconds": seconds,
         "epochs": model.trained.epochs,
         "ndcg": ndcg,
         "recommend_users_per_second": len(test.users) / (time.perf_counter() - started),
-        "popularity_ndcg": quality(Popularity().fit(data), test),
+        "popularity_ndcg": mean_ndcg(Popularity().fit(data), test),
     }
 
 

@@ -24,7 +24,7 @@ from jobs.learning.arrays import held_out
 from jobs.sources.demo import generate
 from models.base import TrainingData
 from models.data import HeldOut
-from models.evaluation.validation import quality
+from models.evaluation.validation import mean_ndcg
 from models.histories import Histories, from_events
 from models.registry import REGISTRY
 from schemas.domains import DOMAINS
@@ -83,7 +83,7 @@ def main() -> None:
                 values = np.where(np.isnan(share), 1, 1 + w * (2 * share - 1)).astype(np.float32)
                 weighted = Weighted(**vars(replace(learned.histories, values=values)))
                 model = REGISTRY[name](REGISTRY[name].Config()).fit(replace(learned, histories=weighted))
-                found.append(f"{quality(model, test):.4f}")
+                found.append(f"{mean_ndcg(model, test):.4f}")
             reviewed = np.isfinite(share).mean()
             print(f"| {domain} | {reviewed:.1%} | `{name}` | {' | '.join(found)} |", flush=True)
 

@@ -30,7 +30,7 @@ from jobs.learning.arrays import held_out
 from jobs.sources.demo import generate
 from models.base import Recommender, TrainingData
 from models.data import Catalogue, HeldOut
-from models.evaluation.validation import quality
+from models.evaluation.validation import mean_ndcg
 from models.histories import Histories, from_events
 from models.registry import REGISTRY
 from schemas.domains import DOMAINS
@@ -124,7 +124,7 @@ def trained(name: str, data: TrainingData, test: HeldOut) -> tuple[Recommender, 
     started = time.process_time()
     model = REGISTRY[name](REGISTRY[name].Config()).fit(data)
     seconds = time.process_time() - started
-    return model, [quality(model, test), seconds]
+    return model, [mean_ndcg(model, test), seconds]
 
 
 def compared(name: str, world: World, seed: int) -> list[tuple[list[float], list[float]]]:

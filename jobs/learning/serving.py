@@ -14,7 +14,7 @@ from jobs.storage.sql import connect, parquet_view
 from models.base import Recommender, TrainingData
 from models.classic.content_knn import ContentKNN, ContentKNNConfig
 from models.data import Catalogue
-from models.evaluation.beyond_accuracy import items_of
+from models.evaluation.beyond_accuracy import describe_items
 from models.histories import Histories
 from models.serving.lists import Serving, popular_by_segment
 from schemas.domains import eligibility_sql
@@ -46,7 +46,7 @@ def serving(night: Night, audience: Audience, histories: Histories, items: Catal
     def content() -> Recommender:
         return ContentKNN(ContentKNNConfig(neighbours=NEIGHBOURS)).fit(TrainingData(histories, items))
 
-    known = items_of(histories, items)
+    known = describe_items(histories, items)
     popular = popular_by_segment(histories, audience.segment, len(audience.labels))
     rules = night.domain.diversity_lambda, night.domain.exploration_slots, night_seed(night)
     who = audience.segment, popular, audience.group, audience.allowed

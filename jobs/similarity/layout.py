@@ -20,7 +20,7 @@ from pyspark.sql import functions as F
 from jobs.similarity.matrix import COUNTS, MOST_ENTRIES, STORED
 from jobs.storage.files import create_folder, delete_folder, filesystem
 from jobs.storage.frames import write
-from models.kernels.merging import order
+from models.kernels.merging import argsort_pairs
 
 PACKED = "matrix tinyint, block int, part int, place int"  # the parts of blocks: number of the file, place in it
 TASKS_A_PARTITION = 4  # tasks that write blocks, for each of Spark's shuffle partitions: a block each, if they are few
@@ -73,7 +73,7 @@ class Packing:
 
     def _by_block(self, table: pa.Table) -> Iterator[tuple[int, int, pa.RecordBatch]]:
         """By row, too: the task that sorts a block then reads each part from its begin to its end."""
-        at = pa.array(order(table["matrix"].to_numpy(), table["row"].to_numpy()))
+        at = pa.array(argsort_pairs(table["matrix"].to_numpy(), table["row"].to_numpy()))
         entries = table.take(at).combine_chunks()
         matrix, block = entries["matrix"].to_numpy(), entries["row"].to_numpy() // self.block_rows
         cuts = np.flatnonzero(np.diff(matrix) | np.diff(block)) + 1
@@ -150,7 +150,7 @@ def _finite(entries: DataFrame, columns: Sequence[str], number: int) -> DataFram
 
 def in_order(entries: pa.Table) -> pa.Table:
     """Entries sorted by row and feature."""
-    return entries.take(pa.array(order(*(entries[column].to_numpy() for column in ("row", "feature")))))
+    return entries.take(pa.array(argsort_pairs(*(entries[column].to_numpy() for column in ("row", "feature")))))
 
 
 def stored(packing: Packing, finish: Finish) -> Callable[[Batches], Batches]:

@@ -111,8 +111,10 @@ def merged(events: pa.Table, weights: Sequence[float]) -> tuple[Array, Array, Ar
     """
     missing = {"value": 1.0, "ts": NONE, "ordinal": NONE}
     columns = {name: _filled(events[name], missing.get(name)) for name in EVENT.names}
-    by_pair = merging.order(columns["row"], columns["feature"])
-    found: tuple[Array, Array, Array, Array] = merging.merged(by_pair, *columns.values(), np.asarray(weights, float))
+    by_pair = merging.argsort_pairs(columns["row"], columns["feature"])
+    found: tuple[Array, Array, Array, Array] = merging.merge_events(
+        by_pair, *columns.values(), np.asarray(weights, float)
+    )
     return found
 
 

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 
 from models.base import TrainingData
 from models.classic.knn import ItemNeighbours, ItemNeighboursConfig
-from models.evaluation.validation import sampled
+from models.evaluation.validation import sample_users
 from models.features.content import content_matrix
 
 
@@ -30,11 +30,11 @@ class ContentKNN(ItemNeighbours):
 
     def fit(self, data: TrainingData) -> Self:
         """Computes every item's neighbours."""
-        self.learn(known(data), sampled(data.validation, data.seed))
+        self.learn(content_rows(data), sample_users(data.validation, data.seed))
         return self
 
 
-def known(data: TrainingData) -> sp.csr_array:
+def content_rows(data: TrainingData) -> sp.csr_array:
     """The items' TF-IDF vectors; empty rows where there is no catalogue."""
     if data.catalogue is None:
         return sp.csr_array((data.histories.n_items, 0), dtype="float32")

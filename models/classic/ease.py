@@ -10,9 +10,9 @@ import scipy.linalg
 import scipy.sparse as sp
 
 from models.base import Recommender, Scores, TrainingData
-from models.classic.knn import in_stripes
+from models.classic.knn import run_in_stripes
 from models.data import UnlearnableError
-from models.evaluation.validation import quality, sampled
+from models.evaluation.validation import mean_ndcg, sample_users
 from models.histories import Histories, IntArray
 
 RIDGES = (1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0)  # tried on validation in this order, until one is worse
@@ -81,7 +81,7 @@ class Ease(Recommender):
 
     def fit(self, data: TrainingData) -> Self:
         """Chooses λ where it is None, and solves. Raises UnlearnableError for more items than `max_items`."""
-        self.kept = frequent(data.histories, self.config.min_events)
+        self.kept = frequent_items(data.histories, self.config.min_events)
         if len(self.kept) > self.config.max_items:
             raise UnlearnableError(
                 f"ease.max_items = {self.config.max_items}, but {len(self.kept)} items have {self.config.min_events} "
@@ -91,12 +91,12 @@ class Ease(Recommender):
         self.n_items = data.histories.n_items
         ordered = data.histories.ordered and self.config.next_item
         moments = self._in_order(data.histories) if ordered else self._together(data.histories)
-        validation = sampled(data.validation, data.seed)
+        validation = sample_users(data.validation, data.seed)
         if self.config.ridge is not None or validation is None:
             return self._solve(moments, self.config.ridge or RIDGE)
         best, most = self.config, -1.0
         for ridge in RIDGES:
-            value = quality(self._solve(moments, ridge), validation)
+            value = mean_ndcg(self._solve(moments, ridge), validation)
             if value <= most:
                 break
             best, most, weights = self.config, value, self.weights
@@ -156,7 +156,7 @@ class Ease(Recommender):
             users = low + np.flatnonzero(known[low:high])
             scores[np.ix_(users, self.kept)] = h[users] @ self.weights
 
-        in_stripes(some, histories.n_users)
+        run_in_stripes(some, histories.n_users)
         return scores
 
     def explain(self, histories: Histories, items: IntArray) -> IntArray:
@@ -178,7 +178,7 @@ class Ease(Recommender):
         self.weights, self.kept, self.n_items = arrays["weights"], arrays["kept"], int(arrays["n_items"])
 
 
-def frequent(histories: Histories, least: int) -> IntArray:
+def frequent_items(histories: Histories, least: int) -> IntArray:
     """int64: rows of the items with at least that many events, most frequent first: what is used together lies near."""
     counts = np.bincount(histories.items, minlength=histories.n_items)
     order = np.argsort(-counts, kind="stable")

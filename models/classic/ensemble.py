@@ -14,8 +14,8 @@ import numpy.typing as npt
 from models.base import BLOCK_USERS, Recommender, Scores, TrainingData
 from models.data import HeldOut
 from models.evaluation.metrics import ndcg
-from models.evaluation.places import untied
-from models.evaluation.validation import PLACES, sampled
+from models.evaluation.ties import groups_without_ties
+from models.evaluation.validation import CUTOFF, sample_users
 from models.histories import Histories, IntArray
 from models.kernels.top_k import top_scores
 from models.registry import REGISTRY
@@ -25,7 +25,7 @@ MEMBERS = "members"
 CONSTANTS = (10.0, 3.0, 30.0)  # to choose from on validation; the first where there is none
 STEPS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)  # a member's weight, tried with the others' weights as they are
 ROUNDS = 3
-MOST_USERS = 20_000  # by whom weights are fitted: small gains need many
+MAX_USERS = 20_000  # by whom weights are fitted: small gains need many
 log = logging.getLogger(__name__)
 Floats = npt.NDArray[np.float64]
 
@@ -72,7 +72,7 @@ class Ensemble(Recommender):
             raise ValueError("ensemble: there is no trained model to combine; train others before it")
         self.members, self.n_items = dict(data.models), data.histories.n_items
         constants = CONSTANTS if self.config.constant is None else (self.config.constant,)
-        validation = sampled(data.validation, data.seed, MOST_USERS)
+        validation = sample_users(data.validation, data.seed, MAX_USERS)
         if validation is None:
             self.weights = np.full(len(self.members), 1 / len(self.members))
             self.config = replace(self.config, constant=constants[0])
@@ -84,7 +84,7 @@ class Ensemble(Recommender):
         lists = [model.recommend(held_out.histories, self.config.fitted).items for model in self.members.values()]
         weights, most = np.zeros(0), -1.0
         for constant in constants:
-            candidates, shares = aligned(lists, constant)
+            candidates, shares = align_lists(lists, constant)
             found, reached = ascend(len(lists), partial(fused_quality, candidates, shares, held_out))
             if reached > most:
                 weights, most = found, reached
@@ -94,9 +94,9 @@ class Ensemble(Recommender):
         self.weights = weights[chosen] / weights.sum()
         log.info("ensemble: %s", ", ".join(f"{n} {w:.2f}" for n, w in zip(self.members, self.weights, strict=True)))
 
-    def go_on(self, data: TrainingData) -> Self:
+    def refit(self, data: TrainingData) -> Self:
         """Its members learn the later events too; their weights stay."""
-        self.members = {name: model.go_on(data) for name, model in self.members.items()}
+        self.members = {name: model.refit(data) for name, model in self.members.items()}
         self.n_items = data.histories.n_items
         return self
 
@@ -155,7 +155,7 @@ class Ensemble(Recommender):
         return model
 
 
-def aligned(lists: list[IntArray], constant: float) -> tuple[IntArray, Scores]:
+def align_lists(lists: list[IntArray], constant: float) -> tuple[IntArray, Scores]:
     """The items of the members' lists ([n, places] each, -1 for none), once for every user, and the members' shares.
 
     items: int64 [n, most], by row, padded with -1. shares: float32 [members, n, most], 0 where a list lacks the item.
@@ -179,9 +179,9 @@ def aligned(lists: list[IntArray], constant: float) -> tuple[IntArray, Scores]:
 
 def fused_quality(candidates: IntArray, shares: Scores, held_out: HeldOut, weights: Floats) -> Floats:
     """Every user's NDCG@10, float64 [n], of the members' lists as `aligned` returned them, under weights [members]."""
-    top = top_scores(np.tensordot(weights.astype(np.float32), shares, 1), PLACES).items
+    top = top_scores(np.tensordot(weights.astype(np.float32), shares, 1), CUTOFF).items
     items = np.where(top >= 0, np.take_along_axis(candidates, top, axis=1), -1)
-    return ndcg(untied(items, held_out.relevant), PLACES)
+    return ndcg(groups_without_ties(items, held_out.relevant), CUTOFF)
 
 
 def ascend(members: int, values: Callable[[Floats], Floats]) -> tuple[Floats, float]:

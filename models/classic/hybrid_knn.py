@@ -7,9 +7,9 @@ from typing import ClassVar, Self
 import scipy.sparse as sp
 
 from models.base import TrainingData
-from models.classic.content_knn import known
+from models.classic.content_knn import content_rows
 from models.classic.knn import ItemNeighbours, ItemNeighboursConfig
-from models.evaluation.validation import sampled
+from models.evaluation.validation import sample_users
 from models.features.hybrid import hybrid
 
 ALPHAS = (0.7, 0.3, 0.5, 0.9, 0.97)  # to choose from on validation; the first where there is none
@@ -42,8 +42,8 @@ class HybridKNN(ItemNeighbours):
 
     def fit(self, data: TrainingData) -> Self:
         """Computes every item's neighbours; neighbours and decay are chosen with the first α, then α."""
-        users, content = sp.csr_array(data.histories.matrix().T), known(data)
-        validation = sampled(data.validation, data.seed)
+        users, content = sp.csr_array(data.histories.matrix().T), content_rows(data)
+        validation = sample_users(data.validation, data.seed)
         alphas = ALPHAS if self.config.alpha is None else (self.config.alpha,)
         best, most = self, -1.0
         for alpha in alphas if validation is not None else alphas[:1]:

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 
 from models.base import TrainingData
 from models.classic.knn import ItemNeighbours, ItemNeighboursConfig
-from models.evaluation.validation import sampled
+from models.evaluation.validation import sample_users
 
 
 @dataclass(frozen=True)
@@ -28,5 +28,5 @@ class ItemKNN(ItemNeighbours):
 
     def fit(self, data: TrainingData) -> Self:
         """Computes every item's neighbours."""
-        self.learn(sp.csr_array(data.histories.matrix().T), sampled(data.validation, data.seed))
+        self.learn(sp.csr_array(data.histories.matrix().T), sample_users(data.validation, data.seed))
         return self

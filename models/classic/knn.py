@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 from models.base import Recommender, Scores
 from models.data import HeldOut
-from models.evaluation.validation import quality
+from models.evaluation.validation import mean_ndcg
 from models.features.hybrid import Floats
 from models.histories import Histories, IntArray
 from models.kernels.neighbours import Neighbours, top_k_neighbours
@@ -21,11 +21,11 @@ from models.kernels.neighbours import Neighbours, top_k_neighbours
 # To choose from on validation; the first where there is none.
 NEIGHBOURS = (1000, 200)
 DECAYS = (0.6, 0.5, 0.7, 0.8, 0.9, 1.0)
-LEAST_WEIGHT = 1e-9  # of history items: less is not seen in float32 sums, and would cost the time of slow tiny numbers
+MIN_WEIGHT = 1e-9  # of history items: less is not seen in float32 sums, and would cost the time of slow tiny numbers
 
 
 @numba.njit(cache=True, nogil=True)
-def spread(low, high, w_indptr, w_items, w, s_indptr, s_items, s, scores):  # type: ignore[no-untyped-def]
+def add_similarities(low, high, w_indptr, w_items, w, s_indptr, s_items, s, scores):  # type: ignore[no-untyped-def]
     """scores[u] = Σ_j w_uj · s_j for the users low..high, float32, in the order of j; -inf where the sum is 0."""
     for u in range(low, high):
         row = scores[u]
@@ -40,7 +40,7 @@ def spread(low, high, w_indptr, w_items, w, s_indptr, s_items, s, scores):  # ty
 
 
 @numba.njit(cache=True, nogil=True)
-def strongest(w_indptr, w_items, w, s_indptr, s_items, s, items, n_items):  # type: ignore[no-untyped-def]
+def strongest_reasons(w_indptr, w_items, w, s_indptr, s_items, s, items, n_items):  # type: ignore[no-untyped-def]
     """int64 [n, k]: for each of a user's `items` (-1 for none), the history item j with the largest w_uj · s_ji.
 
     One walk over the similarity rows of the user's history, as long as that of scoring; the first of equals.
@@ -66,7 +66,7 @@ def strongest(w_indptr, w_items, w, s_indptr, s_items, s, items, n_items):  # ty
     return reasons
 
 
-def in_stripes(work: Callable[[int, int], None], n: int) -> None:
+def run_in_stripes(work: Callable[[int, int], None], n: int) -> None:
     """Calls work(low, high) for parts of 0..n, a thread for each core that this process may use."""
     threads = len(os.sched_getaffinity(0))
     borders = np.linspace(0, n, threads + 1).astype(np.int64)
@@ -77,10 +77,10 @@ def in_stripes(work: Callable[[int, int], None], n: int) -> None:
 def recency_weights(histories: Histories, decay: float) -> sp.csr_array:
     """float32 [n_users, n_items]: Σ over a user's events of the item of decay^p, p = 0 for the user's newest event.
 
-    Events that weigh less than LEAST_WEIGHT are left out.
+    Events that weigh less than MIN_WEIGHT are left out.
     """
     decayed = decay ** histories.position_from_end().astype(np.float64)
-    decayed[decayed < LEAST_WEIGHT] = 0
+    decayed[decayed < MIN_WEIGHT] = 0
     weights = histories.matrix(decayed.astype(np.float32))
     weights.eliminate_zeros()
     return weights
@@ -131,7 +131,7 @@ class ItemNeighbours(Recommender):
 
         def value(size: int, decay: float) -> float:
             self._set(found, size, decay)
-            values[size, decay] = 0.0 if validation is None else quality(self, validation)
+            values[size, decay] = 0.0 if validation is None else mean_ndcg(self, validation)
             return values[size, decay]
 
         decay = max(decays, key=lambda decay: value(sizes[0], decay))
@@ -154,7 +154,7 @@ class ItemNeighbours(Recommender):
         w, s = self._weights(histories), self.similarity
         scores = np.empty(w.shape, np.float32)
         arrays = (w.indptr, w.indices, w.data, s.indptr, s.indices, s.data, scores)
-        in_stripes(lambda low, high: spread(low, high, *arrays), histories.n_users)
+        run_in_stripes(lambda low, high: add_similarities(low, high, *arrays), histories.n_users)
         return scores
 
     def _weights(self, histories: Histories) -> sp.csr_array:
@@ -168,7 +168,7 @@ class ItemNeighbours(Recommender):
         w, s = self._weights(histories), self.similarity
         if items.max(initial=-1) >= s.shape[0]:
             raise ValueError(f"{self.name} learned {s.shape[0]} items, got the item row {items.max()}")
-        return strongest(w.indptr, w.indices, w.data, s.indptr, s.indices, s.data, items, s.shape[0])  # type: ignore[no-any-return]
+        return strongest_reasons(w.indptr, w.indices, w.data, s.indptr, s.indices, s.data, items, s.shape[0])  # type: ignore[no-any-return]
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """The similarity matrix in CSR form."""

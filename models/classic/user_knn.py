@@ -9,8 +9,8 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from models.base import Recommender, Scores, TrainingData
-from models.classic.knn import in_stripes, recency_weights
-from models.evaluation.validation import quality, sampled
+from models.classic.knn import recency_weights, run_in_stripes
+from models.evaluation.validation import mean_ndcg, sample_users
 from models.features.hybrid import norms
 from models.histories import Histories, IntArray
 from models.kernels.neighbours import Neighbours, RowBlock, stream_neighbours
@@ -52,7 +52,7 @@ class UserKNN(Recommender):
 
     def fit(self, data: TrainingData) -> Self:
         """Keeps the training users' weights; chooses the decay, then the number of neighbours."""
-        validation = sampled(data.validation, data.seed)
+        validation = sample_users(data.validation, data.seed)
         sizes = (self.config.neighbours,) if self.config.neighbours else NEIGHBOURS
         decays = (self.config.decay,) if self.config.decay else DECAYS
         if not data.histories.ordered:
@@ -61,10 +61,10 @@ class UserKNN(Recommender):
             return self._set(data.histories, sizes[0], decays[0])
         values = dict[tuple[int, float], float]()
         for decay in decays:
-            values[sizes[0], decay] = quality(self._set(data.histories, sizes[0], decay), validation)
+            values[sizes[0], decay] = mean_ndcg(self._set(data.histories, sizes[0], decay), validation)
         decay = max(values, key=values.__getitem__)[1]
         for size in sizes[1:]:
-            values[size, decay] = quality(self._set(data.histories, size, decay), validation)
+            values[size, decay] = mean_ndcg(self._set(data.histories, size, decay), validation)
         return self._set(data.histories, *max(values, key=values.__getitem__))
 
     def _set(self, histories: Histories, neighbours: int, decay: float) -> Self:
@@ -90,7 +90,7 @@ class UserKNN(Recommender):
         scores = np.empty(weights.shape, np.float32)
         x = self.users
         arrays = (found.indices, found.similarity, x.indptr, x.indices, x.data, scores)
-        in_stripes(lambda low, high: vote(low, high, *arrays), histories.n_users)
+        run_in_stripes(lambda low, high: vote(low, high, *arrays), histories.n_users)
         return scores
 
     def explain(self, histories: Histories, items: IntArray) -> IntArray:
@@ -104,7 +104,7 @@ class UserKNN(Recommender):
         arrays = (w.indptr, w.indices, w.data, x.indptr, x.indices, x.data, items, reasons)
         if len(w.data) and len(x.data) and items.size:
             lengths = norms(x)
-            in_stripes(lambda low, high: shares(low, high, found.indices, lengths, *arrays), len(items))
+            run_in_stripes(lambda low, high: shares(low, high, found.indices, lengths, *arrays), len(items))
         return reasons
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:

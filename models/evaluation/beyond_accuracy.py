@@ -13,7 +13,7 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Items:
+class ItemFacts:
     """What training says of the items.
 
     share: float64 [n_items], share of the training users who have the item. cold: bool [n_items], nobody has it.
@@ -27,7 +27,7 @@ class Items:
     kinds: sp.csr_array
 
 
-def items_of(train: Histories, catalogue: Catalogue) -> Items:
+def describe_items(train: Histories, catalogue: Catalogue) -> ItemFacts:
     """Counts users, marks the head, spells the genres."""
     users = np.asarray(train.matrix().sum(axis=0), np.float64)
     order = np.argsort(-users, kind="stable")
@@ -35,7 +35,7 @@ def items_of(train: Histories, catalogue: Catalogue) -> Items:
     tail = np.ones(len(users), bool)
     tail[order[behind < users.sum() / 2]] = False
     people = max(int((np.diff(train.indptr) > 0).sum()), 1)
-    return Items(users / people, users == 0, tail, _kinds(catalogue))
+    return ItemFacts(users / people, users == 0, tail, _kinds(catalogue))
 
 
 def _kinds(catalogue: Catalogue) -> sp.csr_array:
@@ -61,7 +61,7 @@ def _mean(values: Floats, items: IntArray) -> Floats:
         return np.asarray(np.where(there, values[items], 0.0).sum(axis=1) / there.sum(axis=1), np.float64)
 
 
-def novelty(items: IntArray, known: Items) -> Floats:
+def novelty(items: IntArray, known: ItemFacts) -> Floats:
     """Mean self-information of the items, -log2 of the share of users who have them (Zhou et al. 2010), in bits.
 
     An item that nobody has counts as if half a user had it.
@@ -70,22 +70,22 @@ def novelty(items: IntArray, known: Items) -> Floats:
     return _mean(-np.log2(np.maximum(known.share, least)), items)
 
 
-def popularity(items: IntArray, known: Items) -> Floats:
+def popularity(items: IntArray, known: ItemFacts) -> Floats:
     """Mean share of the training users who have the items: the popularity bias."""
     return _mean(known.share, items)
 
 
-def cold_items(items: IntArray, known: Items) -> Floats:
+def cold_items(items: IntArray, known: ItemFacts) -> Floats:
     """Share of the items that nobody has in training."""
     return _mean(known.cold.astype(np.float64), items)
 
 
-def tail_items(items: IntArray, known: Items) -> Floats:
+def tail_items(items: IntArray, known: ItemFacts) -> Floats:
     """Share of the items outside the head."""
     return _mean(known.tail.astype(np.float64), items)
 
 
-def diversity(items: IntArray, known: Items) -> Floats:
+def diversity(items: IntArray, known: ItemFacts) -> Floats:
     """Mean over the pairs of a list of 1 - cosine of their genres (intra-list diversity, Smyth & McClave 2001).
 
     Of m items with genres x_i (unit length), the mean cosine is (|Σ x_i|² - m) / (m (m - 1)). NaN where m < 2.

@@ -11,61 +11,61 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from models.evaluation.places import Places
+from models.evaluation.ties import TieGroups
 
 Floats = npt.NDArray[np.float64]
 
 
-def _share(places: Places) -> Floats:
+def _share(groups: TieGroups) -> Floats:
     """[n, k]: probability of a relevant item at the place."""
-    return np.asarray(places.found / places.size, np.float64)
+    return np.asarray(groups.found / groups.size, np.float64)
 
 
-def _none(places: Places) -> Floats:
+def _none(groups: TieGroups) -> Floats:
     """[n, k]: probability that no place up to this one holds a relevant item."""
-    left = places.size - (np.arange(places.start.shape[1]) - places.start)
-    return np.asarray(np.cumprod(np.maximum(left - places.found, 0) / left, axis=1), np.float64)
+    left = groups.size - (np.arange(groups.start.shape[1]) - groups.start)
+    return np.asarray(np.cumprod(np.maximum(left - groups.found, 0) / left, axis=1), np.float64)
 
 
-def hit_rate(places: Places, k: int) -> Floats:
+def hit_rate(groups: TieGroups, k: int) -> Floats:
     """1 for a user with any hit in the first k places, else 0."""
-    return 1 - _none(places)[:, k - 1]
+    return 1 - _none(groups)[:, k - 1]
 
 
-def recall(places: Places, k: int) -> Floats:
+def recall(groups: TieGroups, k: int) -> Floats:
     """Hits in the first k places over the user's number of relevant items."""
-    return np.asarray(_share(places)[:, :k].sum(axis=1) / places.relevant, np.float64)
+    return np.asarray(_share(groups)[:, :k].sum(axis=1) / groups.relevant, np.float64)
 
 
-def precision(places: Places, k: int) -> Floats:
+def precision(groups: TieGroups, k: int) -> Floats:
     """Hits in the first k places over k, also where the list is shorter."""
-    return np.asarray(_share(places)[:, :k].sum(axis=1) / k, np.float64)
+    return np.asarray(_share(groups)[:, :k].sum(axis=1) / k, np.float64)
 
 
-def ndcg(places: Places, k: int) -> Floats:
+def ndcg(groups: TieGroups, k: int) -> Floats:
     """Σ over the hits at place p (from 1) of 1 / log2(p + 1), over the same sum for an ideal list of min(k, relevant)
     hits (Järvelin & Kekäläinen 2002, binary gains)."""
     discount = 1 / np.log2(np.arange(2, k + 2))
-    ideal = np.cumsum(discount)[np.minimum(places.relevant, k) - 1]
-    return np.asarray((_share(places)[:, :k] @ discount) / ideal, np.float64)
+    ideal = np.cumsum(discount)[np.minimum(groups.relevant, k) - 1]
+    return np.asarray((_share(groups)[:, :k] @ discount) / ideal, np.float64)
 
 
-def average_precision(places: Places, k: int) -> Floats:
+def average_precision(groups: TieGroups, k: int) -> Floats:
     """Σ over the hits at place p up to k of (hits up to p) / p, over the number of relevant items (`map_cut` of
     trec_eval); its mean over users is MAP@k."""
-    p = np.arange(1, places.start.shape[1] + 1)
-    n, r, j = places.size, places.found, p - 1 - places.start
+    p = np.arange(1, groups.start.shape[1] + 1)
+    n, r, j = groups.size, groups.found, p - 1 - groups.start
     pairs = j * r * (r - 1) / np.maximum(n * (n - 1), 1)
-    return np.asarray(((_share(places) * (1 + places.before) + pairs) / p)[:, :k].sum(axis=1) / places.relevant)
+    return np.asarray(((_share(groups) * (1 + groups.before) + pairs) / p)[:, :k].sum(axis=1) / groups.relevant)
 
 
-def reciprocal_rank(places: Places, k: int) -> Floats:
+def reciprocal_rank(groups: TieGroups, k: int) -> Floats:
     """1 / p for the first hit at place p up to k, else 0; its mean over users is MRR@k (Voorhees 1999)."""
-    none = np.concatenate([np.ones((len(places.relevant), 1)), _none(places)[:, :k]], axis=1)
+    none = np.concatenate([np.ones((len(groups.relevant), 1)), _none(groups)[:, :k]], axis=1)
     return np.asarray((none[:, :-1] - none[:, 1:]) @ (1 / np.arange(1, k + 1)), np.float64)
 
 
-METRICS: Mapping[str, Callable[[Places, int], Floats]] = {
+METRICS: Mapping[str, Callable[[TieGroups, int], Floats]] = {
     "ndcg": ndcg,
     "hr": hit_rate,
     "recall": recall,

@@ -5,19 +5,19 @@ import numpy as np
 from models.base import Recommender
 from models.data import HeldOut
 from models.evaluation.metrics import ndcg
-from models.evaluation.places import untied
+from models.evaluation.ties import groups_without_ties
 
-PLACES = 10
-MOST_USERS = 4096  # differences between settings are those of the same users: more would only cost time
+CUTOFF = 10
+MAX_USERS = 4096  # differences between settings are those of the same users: more would only cost time
 
 
-def quality(model: Recommender, held_out: HeldOut) -> float:
+def mean_ndcg(model: Recommender, held_out: HeldOut) -> float:
     """Mean NDCG@10 over the users; what they had before is left out of the lists."""
-    lists = model.recommend(held_out.histories, PLACES)
-    return float(ndcg(untied(lists.items, held_out.relevant), PLACES).mean())
+    lists = model.recommend(held_out.histories, CUTOFF)
+    return float(ndcg(groups_without_ties(lists.items, held_out.relevant), CUTOFF).mean())
 
 
-def sampled(held_out: HeldOut | None, seed: int, most: int = MOST_USERS) -> HeldOut | None:
+def sample_users(held_out: HeldOut | None, seed: int, most: int = MAX_USERS) -> HeldOut | None:
     """`most` of the users, drawn by the seed; None where there is nobody to choose by."""
     if held_out is None or not len(held_out.users):
         return None

@@ -8,12 +8,12 @@ import numpy.typing as npt
 
 from models.data import Catalogue
 
-MOST = 8  # categories that an item has at most: its most common ones
+MAX_CATEGORIES = 8  # categories that an item has at most: its most common ones
 NONE = -1
 
 
 def category_codes(catalogue: Catalogue, buckets: int) -> npt.NDArray[np.int32]:
-    """int32 [n_items, ≤ MOST]: for the genres and tags of every item 0..buckets - 1, then NONE.
+    """int32 [n_items, ≤ MAX_CATEGORIES]: for the genres and tags of every item 0..buckets - 1, then NONE.
 
     The number is a hash of the name (Weinberger et al. 2009), so that it is the same every night, whatever names come;
     two names of one number share an embedding.
@@ -22,7 +22,7 @@ def category_codes(catalogue: Catalogue, buckets: int) -> npt.NDArray[np.int32]:
         list(dict.fromkeys((*genres, *tags))) for genres, tags in zip(catalogue.genres, catalogue.tags, strict=True)
     ]
     items = Counter(name for names in named for name in names)
-    common = [sorted(names, key=lambda name: (-items[name], name))[:MOST] for names in named]
+    common = [sorted(names, key=lambda name: (-items[name], name))[:MAX_CATEGORIES] for names in named]
     number = {name: crc32(name.encode()) % buckets for name in items}
     codes = np.full((len(common), max(map(len, common), default=0)), NONE, np.int32)
     for row, names in enumerate(common):

@@ -3,11 +3,11 @@
 import numpy as np
 import scipy.sparse as sp
 
-MOST = 100  # features that a profile keeps: comparing users costs the square of it
+MAX_FEATURES = 100  # features that a profile keeps: comparing users costs the square of it
 SLICE = 512  # users at once, whose whole profiles are in memory
 
 
-def profiles(values: sp.csr_array, content: sp.csr_array, most: int = MOST) -> sp.csr_array:
+def profiles(values: sp.csr_array, content: sp.csr_array, most: int = MAX_FEATURES) -> sp.csr_array:
     """p_u = Σ_i r_ui t_i, float64 [users, features], of each its `most` largest values (of equals the first features).
 
     values: r [users, items]; content: t [items, features], rows of length 1. A sum is made in the order of the items,

@@ -46,7 +46,7 @@ class Tokeniser:
     words: tuple[str, ...]
 
     @classmethod
-    def learned(cls, texts: Iterable[Sequence[str]], most: int, fewest: int = 2) -> "Tokeniser":
+    def learn(cls, texts: Iterable[Sequence[str]], most: int, fewest: int = 2) -> "Tokeniser":
         """The `most` frequent words of those that occur at least `fewest` times; equal ones in the order of letters.
 
         A text is the list of its words.
@@ -68,7 +68,7 @@ class Tokeniser:
         return Encoded(indptr.astype(np.int64), np.fromiter((i for row in rows for i in row), np.int32, indptr[-1]))
 
 
-def padded(encoded: Encoded, chosen: IntArray, length: int) -> Ids:
+def pad(encoded: Encoded, chosen: IntArray, length: int) -> Ids:
     """The ids of the `chosen` texts, int32 [n, length], PADDING behind them.
 
     Of a longer text the middle is left out: what a text is about stands at its beginning, what it concludes at its end.

@@ -3,14 +3,14 @@
 import math
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from models.kernels.compilation import kernel
 from models.kernels.measures import LOG_LIKELIHOOD, Rule, x_log_x
 from models.kernels.vectors import LANES
 
-MOST_ROWS = 4096  # one row of sums (16 KiB) stays in the first-level cache while features are scattered over it
+MAX_ROWS = 4096  # one row of sums (16 KiB) stays in the first-level cache while features are scattered over it
 DENSE_COST = 3.5  # one feature of one query over 64 dense lanes costs as much as this many scattered products
 
 Array = npt.NDArray[Any]
@@ -41,7 +41,7 @@ class Block(NamedTuple):
     bound_scale: Array  # float32 [n padded to LANES]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def fault(indptr, data, binary):  # type: ignore[no-untyped-def]
     """First row with a value that is not finite (or, where binary, not 1), and that value; -1 if there is none."""
     for row in range(len(indptr) - 1):
@@ -51,7 +51,7 @@ def fault(indptr, data, binary):  # type: ignore[no-untyped-def]
     return -1, 0.0
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _scales(indptr, data, picked):  # type: ignore[no-untyped-def]
     scales = np.ones(len(picked))
     for r, row in enumerate(picked):
@@ -63,7 +63,7 @@ def _scales(indptr, data, picked):  # type: ignore[no-untyped-def]
     return scales
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _by_feature(indptr, indices, data, picked, rank, scales):  # type: ignore[no-untyped-def]
     """The picked rows by feature: a counting sort, so that rows ascend within a feature."""
     first = np.zeros(len(rank) + 1, np.uint32)
@@ -84,7 +84,7 @@ def _by_feature(indptr, indices, data, picked, rank, scales):  # type: ignore[no
     return first, holders, weights
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _by_row(first, holders, weights, n):  # type: ignore[no-untyped-def]
     """The transpose of the layout by feature: features ascend within a row."""
     start = np.zeros(n + 1, np.int64)
@@ -104,7 +104,7 @@ def _by_row(first, holders, weights, n):  # type: ignore[no-untyped-def]
     return start, ranks, values
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _depths(start, ranks, counts):  # type: ignore[no-untyped-def]
     """How many leading features each panel keeps dense: the least cost, other rows holding features as all rows do."""
     n, most = len(start) - 1, len(counts)
@@ -125,7 +125,7 @@ def _depths(start, ranks, counts):  # type: ignore[no-untyped-def]
     return depths
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _runs(first, holders, depths):  # type: ignore[no-untyped-def]
     """The holders of each feature in panels that do not keep it dense: the last ones."""
     runs = np.empty((len(first) - 1, 2), np.uint32)
@@ -138,7 +138,7 @@ def _runs(first, holders, depths):  # type: ignore[no-untyped-def]
     return runs
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _sizes(start, values, root):  # type: ignore[no-untyped-def]
     sizes = np.zeros(len(start) - 1)
     for r in range(len(sizes)):

@@ -7,9 +7,10 @@ Candidates are appended until there is no room, then all but the k best are drop
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from models.kernels.compilation import kernel
 
 Array = npt.NDArray[Any]
 SIGN = np.uint32(1 << 31)
@@ -29,7 +30,7 @@ class Candidates(NamedTuple):
     k: int
 
 
-@numba.njit(cache=True, nogil=True, _nrt=False)
+@kernel(_nrt=False)
 def key(score, row):  # type: ignore[no-untyped-def]
     """The key of a neighbour: float32 similarity, row number."""
     bits = np.float32(score).view(np.uint32)
@@ -37,7 +38,7 @@ def key(score, row):  # type: ignore[no-untyped-def]
     return (np.uint64(bits) << HALF) | (ROW - np.uint64(row))
 
 
-@numba.njit(cache=True, nogil=True, _nrt=False)
+@kernel(_nrt=False)
 def score(a_key):  # type: ignore[no-untyped-def]
     """The similarity in a key."""
     bits = np.uint32(a_key >> HALF)
@@ -51,7 +52,7 @@ def empty(n: int, k: int, least: float) -> Candidates:
     return Candidates(np.zeros((n, room), np.uint64), np.zeros(n, np.int32), np.full(n, key(least, ROW), np.uint64), k)
 
 
-@numba.njit(cache=True, nogil=True, _nrt=False)
+@kernel(_nrt=False)
 def add(keys, filled, floor, k, slot, found, number):  # type: ignore[no-untyped-def]
     """Offer row `slot` the neighbour `number` with similarity `found`; whether its floor has risen."""
     a_key = key(found, number)
@@ -67,7 +68,7 @@ def add(keys, filled, floor, k, slot, found, number):  # type: ignore[no-untyped
     return True
 
 
-@numba.njit(cache=True, nogil=True, _nrt=False)
+@kernel(_nrt=False)
 def keep_best(keys, slot, k):  # type: ignore[no-untyped-def]
     """Move the k largest keys of a row to its front; the least of them (Hoare 1961, "Algorithm 65: Find").
 
@@ -96,7 +97,7 @@ def keep_best(keys, slot, k):  # type: ignore[no-untyped-def]
     return keys[slot, k - 1]
 
 
-@numba.njit(cache=True, nogil=True, _nrt=False)
+@kernel(_nrt=False)
 def _median(a, at_a, b, at_b, c, at_c):  # type: ignore[no-untyped-def]
     """The position of the median of three keys."""
     if (a > b) != (a > c):
@@ -104,7 +105,7 @@ def _median(a, at_a, b, at_b, c, at_c):  # type: ignore[no-untyped-def]
     return at_b if (b > a) != (b > c) else at_c
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def add_lists(candidates, indices, similarity):  # type: ignore[no-untyped-def]
     """Offer every row the neighbours of its list, `indices` and `similarity` [n, k], padded with -1 and 0."""
     keys, filled, floor, k = candidates
@@ -114,8 +115,8 @@ def add_lists(candidates, indices, similarity):  # type: ignore[no-untyped-def]
                 add(keys, filled, floor, k, slot, similarity[slot, n], number)
 
 
-@numba.njit(cache=True, nogil=True)
-def listed(candidates, low, high, indices, similarity):  # type: ignore[no-untyped-def]
+@kernel
+def write_lists(candidates, low, high, indices, similarity):  # type: ignore[no-untyped-def]
     """Write the k best of rows low..high, best first, to `indices` and `similarity` [n, k]."""
     for slot in range(low, high):
         keys = np.sort(candidates.keys[slot, : candidates.filled[slot]])[::-1]

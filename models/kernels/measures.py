@@ -2,9 +2,10 @@
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from models.kernels.compilation import kernel
 
 COSINE, JACCARD, LOG_LIKELIHOOD = 0, 1, 2
 SLACK = 2e-6  # float32 bounds are off by less than 8 roundings of 6e-8
@@ -26,12 +27,12 @@ def x_log_x(x: npt.NDArray[np.float64]) -> Any:
     return x * np.log(np.maximum(x, 1))
 
 
-@numba.njit(cache=True, nogil=True, _nrt=False)
+@kernel(_nrt=False)
 def _x_log_x(x):  # type: ignore[no-untyped-def]
     return x * np.log(x) if x > 0 else 0.0
 
 
-@numba.njit(cache=True, nogil=True, _nrt=False)
+@kernel(_nrt=False)
 def similarity(rule, product, size, scale, other_size, other_scale):  # type: ignore[no-untyped-def]
     """float32 similarity of two rows; the same bits with the rows exchanged.
 
@@ -55,7 +56,7 @@ def similarity(rule, product, size, scale, other_size, other_scale):  # type: ig
     return np.float32(max(2.0 * (joint + _x_log_x(rule.total) - (scale + other_scale)), 0.0))
 
 
-@numba.njit(cache=True, nogil=True, _nrt=False)
+@kernel(_nrt=False)
 def bound(rule, least, size, scale):  # type: ignore[no-untyped-def]
     """(a, b) such that similarity(row, other) >= least only where product > a * other.size + b * other.scale.
 

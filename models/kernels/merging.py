@@ -2,21 +2,22 @@
 
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
-MOST = 1 << 24  # events at once
+from models.kernels.compilation import kernel
+
+MAX_EVENTS = 1 << 24  # events at once
 Array = npt.NDArray[Any]
 
 
-def order(row: Array, feature: Array) -> Array:
-    """int64 [n]: what sorts n <= MOST events by row and feature, int32 [n] >= 0; equal ones stay as they stand.
+def argsort_pairs(row: Array, feature: Array) -> Array:
+    """int64 [n]: what sorts n <= MAX_EVENTS events by row and feature, int32 [n] >= 0; equal ones stay as they stand.
 
     The rows of a block take 12 bits and the events' places 24: with up to 28 for features one sort of whole numbers,
     without an index beside them, takes a thirtieth of the time of `np.lexsort` (measured, 3 million events).
     """
-    if len(row) == 0 or len(row) > MOST or np.ptp(row) >= 1 << 12 or feature.max() >= 1 << 28:
+    if len(row) == 0 or len(row) > MAX_EVENTS or np.ptp(row) >= 1 << 12 or feature.max() >= 1 << 28:
         return np.lexsort((feature, row))
     keys: Array = _keys(row, feature, row.min())
     keys.sort()
@@ -24,7 +25,7 @@ def order(row: Array, feature: Array) -> Array:
     return keys.view(np.int64)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _keys(row, feature, least):  # type: ignore[no-untyped-def]
     keys = np.empty(len(row), np.uint64)
     for n in range(len(row)):
@@ -32,14 +33,14 @@ def _keys(row, feature, least):  # type: ignore[no-untyped-def]
     return keys
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _places(keys):  # type: ignore[no-untyped-def]
     for n in range(len(keys)):
-        keys[n] &= np.uint64(MOST - 1)
+        keys[n] &= np.uint64(MAX_EVENTS - 1)
 
 
-@numba.njit(cache=True, nogil=True)
-def merged(order, row, feature, kind, value, ts, ordinal, weights):  # type: ignore[no-untyped-def]
+@kernel
+def merge_events(order, row, feature, kind, value, ts, ordinal, weights):  # type: ignore[no-untyped-def]
     """Row and feature, value and newest time of each pair; the events [n] are taken in an `order` by row and feature.
 
     value: Σ over the kinds of weights[kind] · the newest value of that kind, by ts, then ordinal, then value.
@@ -67,7 +68,7 @@ def merged(order, row, feature, kind, value, ts, ordinal, weights):  # type: ign
     return rows[:pairs], features[:pairs], values[:pairs], times[:pairs]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _later(ts, ordinal, value, other_ts, other_ordinal, other_value):  # type: ignore[no-untyped-def]
     """Whether an event is later than another; at the same place, whether its value is larger or no number."""
     if ts != other_ts:

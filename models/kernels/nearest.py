@@ -1,14 +1,14 @@
 """The item of a user's own history that is nearest to a recommended one, in any space of item vectors."""
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from models.histories import Histories, IntArray
+from models.kernels.compilation import kernel
 from models.kernels.top_k import BLOCK_USERS, in_blocks
 
 
-def nearest(histories: Histories, items: IntArray, vectors: npt.NDArray[np.float32]) -> IntArray:
+def nearest_in_history(histories: Histories, items: IntArray, vectors: npt.NDArray[np.float32]) -> IntArray:
     """int64 [n, k]: for items [n, k] of n users (-1 for none), the history item with the largest cosine to each.
 
     vectors: float32 [n_items, d]. Of equals the newest; -1 for a user without history, and where no cosine is above 0.
@@ -25,7 +25,7 @@ def nearest(histories: Histories, items: IntArray, vectors: npt.NDArray[np.float
     return reasons
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _nearest(indptr, history, items, unit, low, high, reasons):  # type: ignore[no-untyped-def]
     """Cosines of one history item with all k items at once: element by element, so that the k sums are one vector."""
     k, size = items.shape[1], unit.shape[1]

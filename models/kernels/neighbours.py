@@ -104,7 +104,7 @@ def stream_neighbours(
     Arguments and errors as in `top_k_neighbours`.
     """
     rule = _rule(queries.matrix, k, measure, shrinkage, min_similarity)
-    search = Search(rule, k, _checked_counts(feature_counts, queries.matrix), threads)
+    search = Search(rule, k, _check_counts(feature_counts, queries.matrix), threads)
     search.own(queries.rows, queries.matrix, queries.norms)
     for block in blocks:
         if block.matrix.shape[1] != queries.matrix.shape[1]:
@@ -136,7 +136,7 @@ def share_neighbours(
     if not 0 <= share < shares or threads < 1:
         raise ValueError(f"share {share} of {shares}, threads = {threads}: expected 0 <= share < shares, threads >= 1")
     rule = _rule(rows.matrix, k, measure, shrinkage, min_similarity)
-    search = Search(rule, k, _checked_counts(feature_counts, rows.matrix), threads, shares)
+    search = Search(rule, k, _check_counts(feature_counts, rows.matrix), threads, shares)
     search.own(rows.rows, rows.matrix, rows.norms)
     search.meet_itself(share)
     return Neighbours(*search.answer())
@@ -149,11 +149,11 @@ def merge_neighbours(parts: Sequence[Neighbours]) -> Neighbours:
     for part in parts:
         candidates.add_lists(kept, part.indices, part.similarity)
     best = Neighbours(np.full((n, k), -1, np.int32), np.zeros((n, k), np.float32))
-    candidates.listed(kept, 0, n, best.indices, best.similarity)
+    candidates.write_lists(kept, 0, n, best.indices, best.similarity)
     return best
 
 
-def _checked_counts(counts: npt.NDArray[np.int64], matrix: sp.csr_array) -> npt.NDArray[np.int64]:
+def _check_counts(counts: npt.NDArray[np.int64], matrix: sp.csr_array) -> npt.NDArray[np.int64]:
     if counts.shape != (matrix.shape[1],):
         raise ValueError(f"feature_counts: expected {matrix.shape[1]} counts, got {counts.shape}")
     return counts

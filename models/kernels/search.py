@@ -11,7 +11,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from models.kernels import candidates
-from models.kernels.blocks import MOST_ROWS, Block, fault, prepare
+from models.kernels.blocks import MAX_ROWS, Block, fault, prepare
 from models.kernels.measures import COSINE, Rule
 from models.kernels.tiles import Memory, compare, cost, memory
 from models.kernels.vectors import LANES
@@ -53,7 +53,7 @@ class Search:
         """Take the rows that want neighbours, in small blocks where they are few, so that all threads have some."""
         n, workers = matrix.shape[0], self.threads * self.shares
         self.kept = candidates.empty(n, self.k, self.rule.least)
-        most = min(MOST_ROWS, max(LANES, -(-n // (2 * workers * LANES)) * LANES))
+        most = min(MAX_ROWS, max(LANES, -(-n // (2 * workers * LANES)) * LANES))
         # Cut by rows alone, the fullest rows would be one block with most of the entries, and one thread's work.
         parts = workers * BLOCKS_A_THREAD if self.threads > 1 else self.shares
         entries = -(-matrix.nnz // parts)
@@ -63,7 +63,7 @@ class Search:
 
     def meet(self, numbers: Array, matrix: sp.csr_array, norms: Array | None = None) -> None:
         """Compare the owned rows with other rows, which want nothing."""
-        visitors = [Side(block, -1) for block in self._blocks(numbers, matrix, norms, MOST_ROWS, matrix.nnz)]
+        visitors = [Side(block, -1) for block in self._blocks(numbers, matrix, norms, MAX_ROWS, matrix.nnz)]
         self._run([queries_first(side, visitor) for visitor in visitors for side in self.owned])
 
     def meet_itself(self, share: int = 0) -> None:
@@ -72,7 +72,7 @@ class Search:
         tiles = [queries_first(self.owned[i], self.owned[i + apart]) for apart in range(n) for i in range(n - apart)]
         if self.shares > 1:
             costs = np.array([cost(queries.block, other.block, queries is other) for queries, other in tiles])
-            tiles = [tiles[n] for n in np.flatnonzero(dealt(costs, self.shares) == share)]
+            tiles = [tiles[n] for n in np.flatnonzero(assign_shares(costs, self.shares) == share)]
         self._run(tiles)
 
     def answer(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
@@ -81,18 +81,18 @@ class Search:
         indices, similarity = np.full((n, self.k), -1, np.int32), np.zeros((n, self.k), np.float32)
 
         def one(low: int) -> None:
-            candidates.listed(self.kept, low, min(low + MOST_ROWS, n), indices, similarity)
+            candidates.write_lists(self.kept, low, min(low + MAX_ROWS, n), indices, similarity)
 
         with ThreadPoolExecutor(self.threads) as pool:
-            list(pool.map(one, range(0, n, MOST_ROWS)))
+            list(pool.map(one, range(0, n, MAX_ROWS)))
         return indices, similarity
 
     def _blocks(
         self, numbers: Array, matrix: sp.csr_array, norms: Array | None, rows: int, entries: int
     ) -> list[Block]:
         """The rows, fullest first, in prepared blocks of at most `rows` and about `entries`."""
-        matrix = checked(numbers, matrix, self.rule)
-        norms = checked_norms(numbers, norms, self.rule)
+        matrix = check_matrix(numbers, matrix, self.rule)
+        norms = check_norms(numbers, norms, self.rule)
         lengths = np.diff(matrix.indptr)
         order = np.argsort(-lengths, kind="stable")
 
@@ -102,7 +102,7 @@ class Search:
             return prepare(*csr, part, numbers[part].astype(np.int32), given, self.rank, self.counts, self.rule)
 
         with ThreadPoolExecutor(self.threads) as pool:
-            return list(pool.map(one, np.split(order, cuts(lengths[order], rows, entries))))
+            return list(pool.map(one, np.split(order, find_cuts(lengths[order], rows, entries))))
 
     def _run(self, tiles: Sequence[Tile]) -> None:
         """Compare the sides of each tile, queries first."""
@@ -112,7 +112,7 @@ class Search:
             own = queries.owner >= 0, other.owner >= 0
             compare(self.rule, self.kept, queries.block, other.block, *own, queries is other, self.memory[thread])
 
-        in_turn(one, tiles, self.threads)
+        run_tiles(one, tiles, self.threads)
 
 
 def queries_first(side: Side, other: Side) -> Tile:
@@ -120,7 +120,7 @@ def queries_first(side: Side, other: Side) -> Tile:
     return (side, other) if len(side.block.ranks) <= len(other.block.ranks) else (other, side)
 
 
-def dealt(costs: Array, shares: int) -> Array:
+def assign_shares(costs: Array, shares: int) -> Array:
     """Whose of the shares each of the costs [n] is, int64 [n]: the dearest first, each to who has least so far."""
     given, whose = np.zeros(shares), np.zeros(len(costs), np.int64)
     for n in np.argsort(-costs, kind="stable"):
@@ -129,7 +129,7 @@ def dealt(costs: Array, shares: int) -> Array:
     return whose
 
 
-def cuts(lengths: Array, rows: int, entries: int) -> list[int]:
+def find_cuts(lengths: Array, rows: int, entries: int) -> list[int]:
     """Where to cut rows of so many entries, int [n], into blocks of at most `rows`, the last of which brings it to
     `entries` or more; whole lanes, but for the last block."""
     before = np.append(0, np.cumsum(lengths))
@@ -141,7 +141,7 @@ def cuts(lengths: Array, rows: int, entries: int) -> list[int]:
     return found[1:-1]
 
 
-def in_turn(work: Callable[[Tile, int], None], tiles: Sequence[Tile], threads: int) -> None:
+def run_tiles(work: Callable[[Tile, int], None], tiles: Sequence[Tile], threads: int) -> None:
     """Work through the tiles with numbered threads, never on two at once that keep candidates of the same owner."""
     changed = threading.Condition()
     waiting, busy = list(tiles), set[int]()
@@ -173,7 +173,7 @@ def in_turn(work: Callable[[Tile, int], None], tiles: Sequence[Tile], threads: i
             done.result()
 
 
-def checked(numbers: Array, matrix: sp.csr_array, rule: Rule) -> sp.csr_array:
+def check_matrix(numbers: Array, matrix: sp.csr_array, rule: Rule) -> sp.csr_array:
     """The matrix in canonical CSR form, with float values; raises ValueError for values that cannot be compared."""
     matrix = sp.csr_array(matrix)
     if not matrix.has_canonical_format:
@@ -188,7 +188,7 @@ def checked(numbers: Array, matrix: sp.csr_array, rule: Rule) -> sp.csr_array:
     return matrix
 
 
-def checked_norms(numbers: Array, norms: Array | None, rule: Rule) -> Array | None:
+def check_norms(numbers: Array, norms: Array | None, rule: Rule) -> Array | None:
     """The given norms; raises ValueError where they are no lengths, or no cosine is asked for."""
     if norms is None:
         return None

@@ -7,22 +7,20 @@ Both add in the order of the features' ranks, in float32 without reassociation, 
 bits in any tile.
 """
 
-import hashlib
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
-from models.kernels.blocks import DENSE_COST, MOST_ROWS
+from models.kernels.blocks import DENSE_COST, MAX_ROWS
 from models.kernels.candidates import add, score
+from models.kernels.compilation import kernel
 from models.kernels.measures import bound, similarity
 from models.kernels.vectors import LANES, add_panel, copy, exceeding, lowest_bit, prefetch
 
 BAND = 1024  # features of a panel at a time: for 64 rows (256 KiB) they stay in the second-level cache
 SUMS = 2**22  # sums (16 MiB) of the group of queries that share a panel: as many times less is it laid out
-LEAST_SUMS = 2**20  # 256 queries of a full block, however few entries there are
+MIN_SUMS = 2**20  # 256 queries of a full block, however few entries there are
 LOOK_COST = 0.5  # one look at a product costs as much as this many scattered products
 LINE = 16  # float32 of a cache line
 AHEAD = 4  # features whose holders are fetched before they are needed: in the tail they lie far apart
@@ -33,20 +31,20 @@ Array = npt.NDArray[Any]
 class Memory(NamedTuple):
     """What a thread works in, tile after tile: of fresh memory the system would have to clear every page."""
 
-    sums: Array  # float32 [LEAST_SUMS to SUMS, + MOST_ROWS]: [panel][query][lane]
+    sums: Array  # float32 [MIN_SUMS to SUMS, + MAX_ROWS]: [panel][query][lane]
     dense: Array  # float32 [BAND · LANES]: a band of a panel, [feature][lane]
-    products: Array  # float32 [MOST_ROWS]
-    limits: Array  # float32 [6, MOST_ROWS]: four of the block, see `_scan`, and the limits of the queries
-    places: Array  # int64 [MOST_ROWS], where the features of a query's tail begin
+    products: Array  # float32 [MAX_ROWS]
+    limits: Array  # float32 [6, MAX_ROWS]: four of the block, see `_scan`, and the limits of the queries
+    places: Array  # int64 [MAX_ROWS], where the features of a query's tail begin
     rows: Array  # int64 [LANES], the next entry of each row of a panel
 
 
 def memory(entries: int) -> Memory:
     """Of one thread. entries: of the rows compared, which are worth no more sums."""
-    sums = lines(min(max(entries, LEAST_SUMS), SUMS) + MOST_ROWS)
-    dense, products, limits = (lines(n) for n in (BAND * LANES, MOST_ROWS, 6 * MOST_ROWS))
-    places, rows = np.empty(MOST_ROWS, np.int64), np.empty(LANES, np.int64)
-    return Memory(sums, dense, products, limits.reshape(6, MOST_ROWS), places, rows)
+    sums = lines(min(max(entries, MIN_SUMS), SUMS) + MAX_ROWS)
+    dense, products, limits = (lines(n) for n in (BAND * LANES, MAX_ROWS, 6 * MAX_ROWS))
+    places, rows = np.empty(MAX_ROWS, np.int64), np.empty(LANES, np.int64)
+    return Memory(sums, dense, products, limits.reshape(6, MAX_ROWS), places, rows)
 
 
 def lines(n: int) -> Array:
@@ -56,7 +54,7 @@ def lines(n: int) -> Array:
     return some[low : low + n]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def cost(queries, block, itself):  # type: ignore[no-untyped-def]
     """What comparing the queries with the block costs, in scattered products; half of it where they are the block."""
     products = LOOK_COST * len(block.bound_size) * len(queries.numbers)
@@ -69,7 +67,7 @@ def cost(queries, block, itself):  # type: ignore[no-untyped-def]
     return products / 2 if itself else products
 
 
-@numba.njit(cache=True, nogil=True, _nrt=False)
+@kernel(_nrt=False)
 def _lay(dense, block, rows, panel, low, high):  # type: ignore[no-untyped-def]
     """Features low..high of the panel's rows, dense [feature][lane]; rows: each one's entry to go on from."""
     dense[: (high - low) * LANES] = 0
@@ -81,7 +79,7 @@ def _lay(dense, block, rows, panel, low, high):  # type: ignore[no-untyped-def]
         rows[lane] = p
 
 
-@numba.njit(cache=True, nogil=True, _nrt=False)
+@kernel(_nrt=False)
 def _head(sums, at, queries, low, high, block, panel, memory):  # type: ignore[no-untyped-def]
     """Set the sums of queries low..high to their products with a panel's head, a band of features at a time.
 
@@ -103,7 +101,7 @@ def _head(sums, at, queries, low, high, block, panel, memory):  # type: ignore[n
             )
 
 
-@numba.njit(cache=True, nogil=True, _nrt=False)
+@kernel(_nrt=False)
 def _tail(products, ranks, values, low, high, block, runs, met):  # type: ignore[no-untyped-def]
     """Scatter the products of a query's features low..high onto its sums.
 
@@ -122,7 +120,7 @@ def _tail(products, ranks, values, low, high, block, runs, met):  # type: ignore
             products[holders[t]] += value * weights[t]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _limit(rule, kept, block, owned, by_size, by_scale):  # type: ignore[no-untyped-def]
     """Set what a product must exceed to matter to the block's rows, float32 [n padded]: see `measures.bound`."""
     by_size[:], by_scale[:] = np.inf, 0
@@ -131,7 +129,7 @@ def _limit(rule, kept, block, owned, by_size, by_scale):  # type: ignore[no-unty
             by_size[r], by_scale[r] = bound(rule, score(kept.floor[slot]), block.size[r], block.bound_scale[r])
 
 
-@numba.njit(cache=True, nogil=True, _nrt=False)
+@kernel(_nrt=False)
 def _scan(rule, kept, products, q, queries, by_size, by_scale, block, limits, after):  # type: ignore[no-untyped-def]
     """Offer query q and the block's rows to each other where their product can matter.
 
@@ -162,49 +160,35 @@ def _scan(rule, kept, products, q, queries, by_size, by_scale, block, limits, af
                 by_sizes[j], by_scales[j] = bound(rule, least, block.size[j], block.bound_scale[j])
 
 
-def _compiled(sources: str) -> Any:
-    @numba.njit(cache=True, nogil=True)
-    def compare(rule, kept, queries, block, queries_own, block_owns, itself, memory):  # type: ignore[no-untyped-def]
-        """Compare every query with every row of the block; keep the candidates of the sides that own candidates.
+@kernel
+def compare(rule, kept, queries, block, queries_own, block_owns, itself, memory):  # type: ignore[no-untyped-def]
+    """Compare every query with every row of the block; keep the candidates of the sides that own candidates.
 
-        itself: the queries are the block; each pair of its rows is then met once. memory: of this thread alone.
-        """
-        sources  # noqa: B018 numba's cache does not see changes in modules called from here, but it sees closures
-        n, width = len(queries.numbers), len(block.bound_size)
-        if n == 0 or width == 0:
-            return
-        panels, every = width // LANES, len(block.runs)
-        group = min(n, (len(memory.sums) - MOST_ROWS) // width)
-        stride = (group + 1) * LANES  # of sums[panel][query][lane], which are written in the order of memory
-        products, limits = memory.products[:width], memory.limits[:4, :width]
-        runs = block.runs.copy() if itself else block.runs
-        limits[0], limits[1] = block.bound_size, block.bound_scale
-        _limit(rule, kept, block, block_owns, limits[2], limits[3])
-        by_size, by_scale = memory.limits[2 if itself else 4], memory.limits[3 if itself else 5]
-        if not itself:
-            _limit(rule, kept, queries, queries_own, by_size, by_scale)
-        for low in range(0, n, group):
-            high = min(low + group, n)
-            for panel in range(low // LANES if itself else 0, panels):
-                later = min(high, (panel + 1) * LANES) if itself else high  # queries behind it have met its rows
-                _head(memory.sums, panel * stride, queries, low, later, block, panel, memory)
-            for q in range(low, high):
-                for panel in range(q // LANES if itself else 0, panels):
-                    copy(products, panel * LANES, memory.sums, panel * stride + (q - low) * LANES)
-                met = block.depths[q // LANES] if itself else every
-                begin, end = memory.places[q - low], queries.start[q + 1]
-                _tail(products, queries.ranks, queries.values, begin, end, block, runs, met)
-                after = q if itself else -1
-                _scan(rule, kept, products, q, queries, by_size[q], by_scale[q], block, limits, after)
-
-    return compare
-
-
-def _sources() -> str:
-    """A digest of the modules that are compiled into `compare`."""
-    here = Path(__file__).parent
-    modules = ("blocks", "candidates", "measures", "tiles", "vectors")
-    return hashlib.sha256(b"".join((here / f"{name}.py").read_bytes() for name in modules)).hexdigest()
-
-
-compare = _compiled(_sources())
+    itself: the queries are the block; each pair of its rows is then met once. memory: of this thread alone.
+    """
+    n, width = len(queries.numbers), len(block.bound_size)
+    if n == 0 or width == 0:
+        return
+    panels, every = width // LANES, len(block.runs)
+    group = min(n, (len(memory.sums) - MAX_ROWS) // width)
+    stride = (group + 1) * LANES  # of sums[panel][query][lane], which are written in the order of memory
+    products, limits = memory.products[:width], memory.limits[:4, :width]
+    runs = block.runs.copy() if itself else block.runs
+    limits[0], limits[1] = block.bound_size, block.bound_scale
+    _limit(rule, kept, block, block_owns, limits[2], limits[3])
+    by_size, by_scale = memory.limits[2 if itself else 4], memory.limits[3 if itself else 5]
+    if not itself:
+        _limit(rule, kept, queries, queries_own, by_size, by_scale)
+    for low in range(0, n, group):
+        high = min(low + group, n)
+        for panel in range(low // LANES if itself else 0, panels):
+            later = min(high, (panel + 1) * LANES) if itself else high  # queries behind it have met its rows
+            _head(memory.sums, panel * stride, queries, low, later, block, panel, memory)
+        for q in range(low, high):
+            for panel in range(q // LANES if itself else 0, panels):
+                copy(products, panel * LANES, memory.sums, panel * stride + (q - low) * LANES)
+            met = block.depths[q // LANES] if itself else every
+            begin, end = memory.places[q - low], queries.start[q + 1]
+            _tail(products, queries.ranks, queries.values, begin, end, block, runs, met)
+            after = q if itself else -1
+            _scan(rule, kept, products, q, queries, by_size[q], by_scale[q], block, limits, after)

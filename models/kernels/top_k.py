@@ -10,18 +10,18 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from models.histories import Histories, IntArray
 from models.kernels.candidates import ROW, keep_best, key, score
-from models.kernels.products import LANES, ROWS, multiply
+from models.kernels.compilation import kernel
+from models.kernels.products import GROUP_USERS, PANEL_ITEMS, multiply
 from models.kernels.vectors import lowest_bit
 
 Scores = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
-BLOCK_USERS = 40 * ROWS  # their vectors and candidates (for k = 100: 0.4 MiB) stay in a core's own cache
+BLOCK_USERS = 40 * GROUP_USERS  # their vectors and candidates (for k = 100: 0.4 MiB) stay in a core's own cache
 
 
 @dataclass(frozen=True)
@@ -99,29 +99,29 @@ def in_blocks(work: Callable[[int], None], n: int, threads: int = 0) -> None:
         list(pool.map(work, range(0, n, BLOCK_USERS)))
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _panels(items, offered):  # type: ignore[no-untyped-def]
-    """The offered items' vectors as float32 [panels, d, LANES], the last panel filled up with zeros."""
+    """The offered items' vectors as float32 [panels, d, PANEL_ITEMS], the last panel filled up with zeros."""
     d = items.shape[1]
-    panels = np.zeros(((len(offered) + LANES - 1) // LANES, d, LANES), np.float32)
+    panels = np.zeros(((len(offered) + PANEL_ITEMS - 1) // PANEL_ITEMS, d, PANEL_ITEMS), np.float32)
     for place, item in enumerate(offered):
         for p in range(d):
-            panels[place // LANES, p, place % LANES] = items[item, p]
+            panels[place // PANEL_ITEMS, p, place % PANEL_ITEMS] = items[item, p]
     return panels.reshape(-1)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _interleaved(users):  # type: ignore[no-untyped-def]
-    """Vectors of users as float32 [groups, d, ROWS], the last group filled up with zeros."""
+    """Vectors of users as float32 [groups, d, GROUP_USERS], the last group filled up with zeros."""
     n, d = users.shape
-    groups = np.zeros(((n + ROWS - 1) // ROWS, d, ROWS), np.float32)
+    groups = np.zeros(((n + GROUP_USERS - 1) // GROUP_USERS, d, GROUP_USERS), np.float32)
     for u in range(n):
         for p in range(d):
-            groups[u // ROWS, p, u % ROWS] = users[u, p]
+            groups[u // GROUP_USERS, p, u % GROUP_USERS] = users[u, p]
     return groups
 
 
-@numba.njit(cache=True, nogil=True, _nrt=False)
+@kernel(_nrt=False)
 def _offer(keys, filled, floor, k, slot, found, item):  # type: ignore[no-untyped-def]
     """Keep the item for user `slot`. floor: its k-th best score so far; items come in order, so equal ones lose."""
     n = filled[slot]
@@ -132,7 +132,7 @@ def _offer(keys, filled, floor, k, slot, found, item):  # type: ignore[no-untype
         filled[slot] = k
 
 
-@numba.njit(cache=True, nogil=True, _nrt=False)
+@kernel(_nrt=False)
 def _has(seen_items, at, end, slot, item):  # type: ignore[no-untyped-def]
     """Whether the user has the item; at[slot] moves on through the history, since items come in order."""
     place = at[slot]
@@ -142,27 +142,27 @@ def _has(seen_items, at, end, slot, item):  # type: ignore[no-untyped-def]
     return place < end and seen_items[place] == item
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _products(users, panels, offered, indptr, seen_items, low, n, items, scores):  # type: ignore[no-untyped-def]
     """The lists of users low..low + n, into `items` and `scores` [n, k]."""
-    k, size, count = items.shape[1], users.shape[1], len(users) * ROWS
+    k, size, count = items.shape[1], users.shape[1], len(users) * GROUP_USERS
     flat = users.reshape(-1)
     keys = np.empty((count, k + max(k, 64)), np.uint64)
     filled, floor = np.zeros(count, np.int32), np.full(count, -np.inf, np.float32)
     floor[n:] = np.inf
     at = indptr[low : low + n].copy()
-    tile, above = np.empty(ROWS * LANES, np.float32), np.empty(ROWS, np.uint64)
-    for panel in range(len(panels) // (size * LANES)):
+    tile, above = np.empty(GROUP_USERS * PANEL_ITEMS, np.float32), np.empty(GROUP_USERS, np.uint64)
+    for panel in range(len(panels) // (size * PANEL_ITEMS)):
         for group in range(len(users)):
-            first = group * ROWS
-            if not multiply(tile, above, flat, first * size, panels, panel * size * LANES, size, floor, first):
+            first = group * GROUP_USERS
+            if not multiply(tile, above, flat, first * size, panels, panel * size * PANEL_ITEMS, size, floor, first):
                 continue
-            for r in range(ROWS):
+            for r in range(GROUP_USERS):
                 bits, slot = above[r], first + r
                 while bits != 0:
                     lane = lowest_bit(bits)
                     bits &= bits - np.uint64(1)
-                    place, found = panel * LANES + lane, tile[r * LANES + lane]
+                    place, found = panel * PANEL_ITEMS + lane, tile[r * PANEL_ITEMS + lane]
                     if place >= len(offered) or not found > floor[slot] or found == np.inf:
                         continue
                     item = offered[place]
@@ -171,7 +171,7 @@ def _products(users, panels, offered, indptr, seen_items, low, n, items, scores)
     _listed(keys, filled, k, low, n, items, scores)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _rows(rows, offered, indptr, seen_items, low, high, items, scores):  # type: ignore[no-untyped-def]
     """The lists of users low..high from their rows of scores, into `items` and `scores` [n, k]."""
     k, count = items.shape[1], high - low
@@ -188,7 +188,7 @@ def _rows(rows, offered, indptr, seen_items, low, high, items, scores):  # type:
     _listed(keys, filled, k, low, count, items, scores)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _listed(keys, filled, k, low, n, items, scores):  # type: ignore[no-untyped-def]
     for slot in range(n):
         if filled[slot] > k:

@@ -17,20 +17,21 @@ FLOATS = ir.VectorType(ir.FloatType(), LANES)
 I64 = ir.IntType(64)
 
 
-def _element(context: Any, builder: Any, signature: Any, args: Any, array: int, at: Any) -> Any:
+def element(context: Any, builder: Any, signature: Any, args: Any, array: int, at: Any) -> Any:
     """The address of element `at` of the array passed as that argument."""
     data = make_array(signature.args[array])(context, builder, args[array]).data
     return builder.gep(data, [at])
 
 
-def _vector(builder: Any, address: Any) -> Any:
-    return builder.load(builder.bitcast(address, FLOATS.as_pointer()), align=4)
+def load(builder: Any, kind: ir.VectorType, address: Any) -> Any:
+    """The vector of that type that begins at an address of float32."""
+    return builder.load(builder.bitcast(address, kind.as_pointer()), align=4)
 
 
-def _repeated(builder: Any, value: Any) -> Any:
-    """A vector of one value."""
-    one = builder.insert_element(ir.Constant(FLOATS, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
-    return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
+def repeat(builder: Any, kind: ir.VectorType, value: Any) -> Any:
+    """A vector of that type, all of one value."""
+    one = builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(ir.IntType(32), kind.count), [0] * kind.count))
 
 
 @intrinsic
@@ -44,7 +45,7 @@ def add_panel(typing_context, sums, at, ranks, values, low, high, upper, panels,
         _, at, _, _, low, high, upper, _, base = args
 
         def rank_of(p: Any) -> Any:
-            return builder.zext(builder.load(_element(context, builder, signature, args, 2, p)), I64)
+            return builder.zext(builder.load(element(context, builder, signature, args, 2, p)), I64)
 
         entry = builder.block
         peek, start, loop, more, leave, after = (builder.append_basic_block() for _ in range(6))
@@ -53,14 +54,14 @@ def add_panel(typing_context, sums, at, ranks, values, low, high, upper, panels,
         lowest = rank_of(low)
         builder.cbranch(builder.icmp_signed("<", lowest, upper), start, after)
         builder.position_at_end(start)
-        target = _element(context, builder, signature, args, 0, at)
-        before = _vector(builder, target)
+        target = element(context, builder, signature, args, 0, at)
+        before = load(builder, FLOATS, target)
         builder.branch(loop)
         builder.position_at_end(loop)
         p, rank, total = builder.phi(I64), builder.phi(I64), builder.phi(FLOATS)
         offset = builder.add(base, builder.mul(rank, ir.Constant(I64, LANES)))
-        row = _vector(builder, _element(context, builder, signature, args, 7, offset))
-        value = _repeated(builder, builder.load(_element(context, builder, signature, args, 3, p)))
+        row = load(builder, FLOATS, element(context, builder, signature, args, 7, offset))
+        value = repeat(builder, FLOATS, builder.load(element(context, builder, signature, args, 3, p)))
         added, following = builder.fadd(total, builder.fmul(value, row)), builder.add(p, ir.Constant(I64, 1))
         builder.cbranch(builder.icmp_signed("<", following, high), more, leave)
         builder.position_at_end(more)
@@ -87,9 +88,9 @@ def exceeding(typing_context, products, at, xs, x, ys, y):  # type: ignore[no-un
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         at = args[1]
-        product, xs, ys = (_vector(builder, _element(context, builder, signature, args, n, at)) for n in (0, 2, 4))
-        first = builder.fmul(xs, _repeated(builder, args[3]))
-        limit = builder.fadd(first, builder.fmul(ys, _repeated(builder, args[5])))
+        product, xs, ys = (load(builder, FLOATS, element(context, builder, signature, args, n, at)) for n in (0, 2, 4))
+        first = builder.fmul(xs, repeat(builder, FLOATS, args[3]))
+        limit = builder.fadd(first, builder.fmul(ys, repeat(builder, FLOATS, args[5])))
         some = builder.fcmp_ordered("!=", product, ir.Constant(FLOATS, [0.0] * LANES))
         return builder.bitcast(builder.and_(some, builder.fcmp_ordered(">", product, limit)), I64)
 
@@ -111,8 +112,8 @@ def copy(typing_context, target, at, source, origin):  # type: ignore[no-untyped
     """target[at:at+LANES] = source[origin:origin+LANES]."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        lanes = _vector(builder, _element(context, builder, signature, args, 2, args[3]))
-        place = builder.bitcast(_element(context, builder, signature, args, 0, args[1]), FLOATS.as_pointer())
+        lanes = load(builder, FLOATS, element(context, builder, signature, args, 2, args[3]))
+        place = builder.bitcast(element(context, builder, signature, args, 0, args[1]), FLOATS.as_pointer())
         builder.store(lanes, place, align=4)
         return context.get_dummy_value()
 
@@ -124,7 +125,7 @@ def prefetch(typing_context, array, at):  # type: ignore[no-untyped-def]
     """Ask for the cache line of array[at], which will be read soon."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        place = builder.bitcast(_element(context, builder, signature, args, 0, args[1]), ir.IntType(8).as_pointer())
+        place = builder.bitcast(element(context, builder, signature, args, 0, args[1]), ir.IntType(8).as_pointer())
         i32 = ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [place.type, i32, i32, i32])
         function = builder.module.declare_intrinsic("llvm.prefetch", [place.type], kind)

@@ -11,7 +11,7 @@ from keras import ops
 
 from models.base import Scores
 from models.histories import Histories, IntArray
-from models.kernels.nearest import nearest
+from models.kernels.nearest import nearest_in_history
 from models.layers.packing import Pieces, newest
 from models.neural.recommender import LEAST_STEPS, Neural
 from models.ranges import between
@@ -178,7 +178,7 @@ class NCF(Neural):
 
     def explain(self, histories: Histories, items: IntArray) -> IntArray:
         """The history item whose embedding has the largest cosine with the item's."""
-        return nearest(histories, items, np.asarray(ops.convert_to_numpy(self.network.table), np.float32))
+        return nearest_in_history(histories, items, np.asarray(ops.convert_to_numpy(self.network.table), np.float32))
 
 
 def recent(histories: Histories, length: int) -> Batch:

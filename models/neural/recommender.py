@@ -81,7 +81,7 @@ class Neural(Recommender):
             self.config = replace(self.config, epochs=self.trained.epochs)
         return self
 
-    def go_on(self, data: TrainingData) -> Self:
+    def refit(self, data: TrainingData) -> Self:
         """Learns on from its weights for LATER_SHARE of the epochs, and keeps the mean of theirs (see `train`).
 
         Raises ValueError for fewer items than it learned.

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from keras import ops
 
 from models.base import MANIFEST
-from models.features.text import PADDING, Encoded, Tokeniser, distinct_pairs, padded, pairs, tokens
+from models.features.text import PADDING, Encoded, Tokeniser, distinct_pairs, pad, pairs, tokens
 from models.histories import IntArray
 from models.neural.devices import device
 from models.neural.recommender import NETWORK
@@ -116,7 +116,7 @@ class ReviewSentiment:
         order = np.random.default_rng(seed).permutation(len(texts))
         held, learn = np.split(order, [max(1, round(VALIDATION_SHARE * len(texts)))])
         words = [tokens(text) for text in texts]
-        self.tokeniser = Tokeniser.learned((words[t] for t in learn), self.config.words)
+        self.tokeniser = Tokeniser.learn((words[t] for t in learn), self.config.words)
         encoded = self.tokeniser.encode(words)
         self.config = replace(self.config, pairs=max(1, min(self.config.pairs, distinct_pairs(encoded))))
         self.network = network(self.config, self.tokeniser.n_ids)
@@ -196,7 +196,7 @@ class ReviewSentiment:
         yield from (batches[b] for b in order)
 
     def _rows(self, encoded: Encoded, texts: IntArray) -> list[npt.NDArray[np.int32]]:
-        rows = padded(encoded, texts, int(self._padded_length(encoded)[texts[0]]))
+        rows = pad(encoded, texts, int(self._padded_length(encoded)[texts[0]]))
         return [rows, pairs(rows, self.config.pairs)]
 
     def save(self, folder: Path) -> None:

@@ -161,10 +161,10 @@ class SASRec(NextItem):
         self._categorise(data)
         return super().fit(data)
 
-    def go_on(self, data: TrainingData) -> Self:
+    def refit(self, data: TrainingData) -> Self:
         """The same from its weights."""
         self._categorise(data)
-        return super().go_on(data)
+        return super().refit(data)
 
     def _categorise(self, data: TrainingData) -> None:
         if self.config.categories and data.catalogue is not None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from models.base import TrainingData
 from models.data import UnlearnableError
-from models.evaluation.validation import quality, sampled
+from models.evaluation.validation import mean_ndcg, sample_users
 from models.neural.devices import device, on_gpu
 from models.neural.event_file import CURVES, EventFile
 from models.neural.progress import Progress
@@ -89,7 +89,7 @@ class Training:
     ) -> None:
         self.model, self.data, self.epochs, self.examples = model, data, epochs, examples
         self.warm, self.later = warm, later
-        self.validation = sampled(data.validation, data.seed)
+        self.validation = sample_users(data.validation, data.seed)
         self.optimizer = keras.optimizers.Adam(model.config.learning_rate)
         self.loss = model.loss_of(model.network)
         self.loss.compile(optimizer=self.optimizer, loss=None, jit_compile=jit)
@@ -147,7 +147,7 @@ class Training:
     def _quality(self, weights: Weights) -> float:
         """NDCG@10 of the network, whose weights these are."""
         assert self.validation is not None
-        found = quality(self.model, self.validation)
+        found = mean_ndcg(self.model, self.validation)
         if found > self.best:
             self.best, self.best_epoch, self.best_weights = found, self.epoch, weights
         return found

@@ -14,7 +14,7 @@ from models.base import Scores, TrainingData
 from models.data import Catalogue
 from models.features.content import terms
 from models.features.posters import pictures
-from models.features.text import FIRST, PADDING, UNKNOWN, Tokeniser, padded
+from models.features.text import FIRST, PADDING, UNKNOWN, Tokeniser, pad
 from models.histories import Histories, IntArray
 from models.layers.towers import NO_ITEM, SampledSoftmaxLoss, Towers
 from models.neural.dot_product import DotProduct
@@ -86,7 +86,7 @@ class TwoTower(DotProduct):
         """Learns events and content."""
         catalogue = data.catalogue or nothing_known(data.histories.n_items)
         facts, descriptions = facts_of(catalogue), descriptions_of(catalogue)
-        self.tokeniser = Tokeniser.learned(facts + descriptions, self.config.words)
+        self.tokeniser = Tokeniser.learn(facts + descriptions, self.config.words)
         self.content = Content(
             self._read(facts, self.config.facts),
             self._read(descriptions, self.config.text),
@@ -97,7 +97,7 @@ class TwoTower(DotProduct):
         self.content = None
         return self
 
-    def go_on(self, data: TrainingData) -> Self:
+    def refit(self, data: TrainingData) -> Self:
         """Learns all anew, with the settings that it has: words and towers are for the items that there are."""
         return self.fit(replace(data, validation=None))
 
@@ -166,7 +166,7 @@ class TwoTower(DotProduct):
         return self.vectors if self.content is None else self._item_vectors(self.content)
 
     def _read(self, texts: list[list[str]], length: int) -> npt.NDArray[np.int32]:
-        return padded(self.tokeniser.encode(texts), np.arange(len(texts)), length)
+        return pad(self.tokeniser.encode(texts), np.arange(len(texts)), length)
 
     def _item_vectors(self, content: Content) -> Scores:
         n_items = len(self.learned)

@@ -19,7 +19,7 @@ def explore(top: TopK, pool: IntArray, slots: int, users: IntArray, seed: int) -
     if not len(pool) or not slots or not len(users):
         return chosen
     top.items[:, k - slots :], top.scores[:, k - slots :] = -1, -np.inf
-    drawn = (mixed(users, seed) % len(pool))[:, None] + np.arange(min(len(pool), k))
+    drawn = (hash_users(users, seed) % len(pool))[:, None] + np.arange(min(len(pool), k))
     drawn = pool[drawn % len(pool)]
     # Numbers of their own for every list's items, because comparing all with all takes n · k² of memory.
     apart = np.arange(len(users))[:, None] * (2 + max(top.items.max(), pool[-1]))
@@ -35,7 +35,7 @@ def explore(top: TopK, pool: IntArray, slots: int, users: IntArray, seed: int) -
     return chosen
 
 
-def mixed(users: IntArray, seed: int) -> IntArray:
+def hash_users(users: IntArray, seed: int) -> IntArray:
     """A hash of each user row, int64 and not negative (SplitMix64: Steele, Lea, Flood 2014)."""
     z = (users.astype(np.uint64) + np.uint64(seed) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -115,13 +115,13 @@ class Serving:
 
 def _fill(top: TopK, source: npt.NDArray[np.int8], gaps: IntArray, more: TopK, kind: int) -> Mask:
     """Fills the lists of the users `gaps` in place, from `more`, which `kind` chose; where (bool [len(gaps), k])."""
-    lists, filler = filled(TopK(top.items[gaps], top.scores[gaps]), more)
+    lists, filler = fill_gaps(TopK(top.items[gaps], top.scores[gaps]), more)
     top.items[gaps], top.scores[gaps] = lists.items, lists.scores
     source[gaps] = np.where(filler, kind, source[gaps])
     return filler
 
 
-def filled(first: TopK, second: TopK) -> tuple[TopK, npt.NDArray[np.bool_]]:
+def fill_gaps(first: TopK, second: TopK) -> tuple[TopK, npt.NDArray[np.bool_]]:
     """Lists of `first`, their gaps filled from `second` (same shape), and where they were filled (bool [n, k]).
 
     Scores of fillers are scaled so that scores still fall with the rank. With m the least score of the list's own

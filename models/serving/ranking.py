@@ -6,14 +6,14 @@ import scipy.sparse as sp
 
 from models.base import Recommender
 from models.data import HeldOut
-from models.evaluation.places import Bools, Served, hits_of
+from models.evaluation.ties import Bools, ServedLists, find_hits
 from models.histories import Histories, IntArray
 from models.serving.lists import CONTENT, OWN, POPULAR, Serving
 
 BLOCK_USERS = 1024
 
 
-def serve(model: Recommender, serving: Serving, test: HeldOut, k: int) -> Served:
+def serve(model: Recommender, serving: Serving, test: HeldOut, k: int) -> ServedLists:
     """The k items that each held-out user would get.
 
     A list of k + 1 shows whether ties go on behind the k-th place. Only for those users all items are scored, which
@@ -22,7 +22,7 @@ def serve(model: Recommender, serving: Serving, test: HeldOut, k: int) -> Served
     rearranged = serving.diversity_lambda < 1 or serving.exploration_slots > 0
     lists = serving.lists(model, test.histories, test.users, k if rearranged else k + 1)
     items, beyond = lists.items[:, :k], np.zeros(len(test.users), np.int64)
-    hits = hits_of(items, test.relevant)
+    hits = find_hits(items, test.relevant)
     owner, place = np.nonzero(hits)
     found = [(owner, items[owner, place])]
     new = np.ones(lists.items.shape, bool)
@@ -39,7 +39,7 @@ def serve(model: Recommender, serving: Serving, test: HeldOut, k: int) -> Served
             found.append((part[wanted.row[among]], wanted.col[among].astype(np.int64)))
     rows, columns = (np.concatenate(part) for part in zip(*found, strict=True))
     relevant = sp.csr_array((np.ones(len(rows), np.int8), (rows, columns)), shape=test.relevant.shape)
-    return Served(items, new[:, :k], beyond, relevant)
+    return ServedLists(items, new[:, :k], beyond, relevant)
 
 
 def behind(

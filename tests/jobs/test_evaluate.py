@@ -16,7 +16,7 @@ from models.base import Recommender, TopK, TrainingData
 from models.classic.popularity import Popularity
 from models.data import HeldOut
 from models.evaluation.metrics import METRICS
-from models.evaluation.places import places
+from models.evaluation.ties import tie_groups
 from models.histories import Histories
 from models.registry import REGISTRY
 from models.serving.lists import Serving
@@ -170,7 +170,7 @@ def test_ties_behind_the_end_of_a_list_are_counted(
         np.array([0]), histories_of([6], n_items=7), sp.csr_array(np.array([[0, 1, 0, 1, 0, 0, 0]], np.float32))
     )
     served = serve(Told([scores]), serving(1, [True] * 5 + [False, True], popular), test, 3)
-    seen = places(served, np.array([2]))
+    seen = tie_groups(served, np.array([2]))
     assert (seen.size[0, 2], seen.found[0, 2]) == (size, found)
 
 
@@ -195,5 +195,5 @@ def test_recent_popularity_of_equal_items_is_no_better_than_chance() -> None:
     test = HeldOut(users, histories, relevant)
     model = Popularity().fit(TrainingData(histories))
     served = serve(model, serving(200, [True] * 200, [1.0] * 200), test, 20)
-    found = places(served, np.ones(200, np.int64))
+    found = tie_groups(served, np.ones(200, np.int64))
     np.testing.assert_allclose(METRICS["hr"](found, 10), 10 / 199, rtol=1e-12)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from models.base import TopK
 from models.kernels.top_k import top_scores
-from models.serving.lists import filled
+from models.serving.lists import fill_gaps
 from tests.support.contract import Stranger, assert_lists, ranked
 
 NONE = -np.inf
@@ -62,32 +62,32 @@ def test_top_scores_of_no_rows_and_of_no_columns() -> None:
 def test_gaps_are_filled_with_items_that_the_list_does_not_have() -> None:
     first = lists([(5, 4.0)], [(1, 2.0), (2, 2.0), (3, 1.0)], k=3)
     second = lists([(5, 0.8), (6, 0.4), (7, 0.2)], [(7, 0.5), (8, 0.5), (9, 0.5)], k=3)
-    top, filler = filled(first, second)
+    top, filler = fill_gaps(first, second)
     assert top.items.tolist() == [[5, 6, 7], [1, 2, 3]]
     np.testing.assert_allclose(top.scores, [[4, 2, 1], [2, 2, 1]], rtol=1e-6)
     assert filler.tolist() == [[False, True, True], [False, False, False]]
 
 
 def test_an_empty_list_is_filled_from_one_downwards() -> None:
-    top, filler = filled(lists([], k=2), lists([(3, 0.2), (0, 0.1)], k=2))
+    top, filler = fill_gaps(lists([], k=2), lists([(3, 0.2), (0, 0.1)], k=2))
     assert top.items.tolist() == [[3, 0]]
     np.testing.assert_allclose(top.scores, [[1, 0.5]], rtol=1e-6)
     assert filler.all()
 
 
 def test_the_same_item_in_the_lists_of_two_users_is_no_repetition() -> None:
-    top, _ = filled(lists([(1, 1.0)], [(0, 1.0)], k=2), lists([(0, 0.9), (2, 0.1)], [(1, 0.9), (2, 0.1)], k=2))
+    top, _ = fill_gaps(lists([(1, 1.0)], [(0, 1.0)], k=2), lists([(0, 0.9), (2, 0.1)], [(1, 0.9), (2, 0.1)], k=2))
     assert top.items.tolist() == [[1, 0], [0, 1]]
 
 
 def test_scores_fall_where_the_own_ones_are_negative() -> None:
-    top, _ = filled(lists([(1, -1.0), (2, -2.0)], k=4), lists([(3, 0.8), (4, 0.4), (1, 0.2)], k=4))
+    top, _ = fill_gaps(lists([(1, -1.0), (2, -2.0)], k=4), lists([(3, 0.8), (4, 0.4), (1, 0.2)], k=4))
     np.testing.assert_allclose(top.scores, [[-1, -2, -2, -3]], rtol=1e-6)
 
 
 @pytest.mark.filterwarnings("error")
 def test_two_empty_lists_make_an_empty_list() -> None:
-    top, filler = filled(lists([], [(1, 0.0)], k=2), lists([], [], k=2))
+    top, filler = fill_gaps(lists([], [(1, 0.0)], k=2), lists([], [], k=2))
     assert top.items.tolist() == [[-1, -1], [1, -1]]
     assert top.scores.tolist() == [[NONE, NONE], [0.0, NONE]]
     assert not filler.any()
@@ -95,7 +95,7 @@ def test_two_empty_lists_make_an_empty_list() -> None:
 
 def test_no_lists_make_no_lists() -> None:
     none = TopK(np.zeros((0, 3), np.int64), np.zeros((0, 3), np.float32))
-    assert_lists(filled(none, none)[0], 0, 3)
+    assert_lists(fill_gaps(none, none)[0], 0, 3)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -104,7 +104,7 @@ def test_filled_lists_are_lists(seed: int) -> None:
     own, popular = random.normal(size=(30, 15)).astype(np.float32), random.random((30, 15)).astype(np.float32)
     own[random.random((30, 15)) < random.random((30, 1))] = NONE
     first, second = top_scores(own, 6), top_scores(popular, 6)
-    top, filler = filled(first, second)
+    top, filler = fill_gaps(first, second)
     assert_lists(top, 30, 6)
     assert (top.items >= 0).all()  # 15 items are enough for everyone
     np.testing.assert_array_equal(top.items[~filler], first.items[first.items >= 0])

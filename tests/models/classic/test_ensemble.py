@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from models.base import Recommender, Scores, TrainingData
-from models.classic.ensemble import Ensemble, EnsembleConfig, aligned, ascend
+from models.classic.ensemble import Ensemble, EnsembleConfig, align_lists, ascend
 from models.classic.item_knn import ItemKNN
 from models.classic.popularity import Popularity
 from models.histories import Histories
@@ -113,7 +113,7 @@ def test_the_reason_is_that_of_the_member_with_the_largest_share() -> None:
 
 def test_members_go_on_and_weights_stay() -> None:
     later = example(seed=1)
-    model = Ensemble().fit(together(example())).go_on(TrainingData(later))
+    model = Ensemble().fit(together(example())).refit(TrainingData(later))
     expected = Popularity().fit(TrainingData(later)).score(later)
     np.testing.assert_array_equal(model.members["popularity"].score(later), expected)
 
@@ -124,7 +124,7 @@ def test_nothing_to_combine() -> None:
 
 
 def test_lists_are_aligned_by_item() -> None:
-    items, shares = aligned([np.array([[3, 1], [-1, -1]]), np.array([[1, 5], [2, -1]])], constant=1.0)
+    items, shares = align_lists([np.array([[3, 1], [-1, -1]]), np.array([[1, 5], [2, -1]])], constant=1.0)
     assert items.tolist() == [[1, 3, 5], [2, -1, -1]]
     np.testing.assert_allclose(shares[0], [[1 / 3, 1 / 2, 0], [0, 0, 0]], rtol=1e-6)
     np.testing.assert_allclose(shares[1], [[1 / 2, 0, 1 / 3], [1 / 2, 0, 0]], rtol=1e-6)
@@ -144,7 +144,7 @@ def test_a_gain_within_chance_adds_no_member() -> None:
 def test_a_saved_ensemble_needs_no_keras(tmp_path: Path) -> None:
     Ensemble().fit(together(example())).save(tmp_path)
     code = (
-        "import sys; from pathlib import Path; from models.ensemble import Ensemble\n"
+        "import sys; from pathlib import Path; from models.classic.ensemble import Ensemble\n"
         f"assert sorted(Ensemble.load(Path({str(tmp_path)!r})).members) == ['item_knn', 'popularity']\n"
         "assert not {'keras', 'tensorflow'} & set(sys.modules)"
     )

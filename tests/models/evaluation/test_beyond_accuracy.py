@@ -8,11 +8,11 @@ import pytest
 from models.data import Catalogue
 from models.evaluation.beyond_accuracy import (
     PER_USER,
-    Items,
+    ItemFacts,
     cold_items,
     coverage,
+    describe_items,
     diversity,
-    items_of,
     novelty,
     popularity,
     tail_items,
@@ -30,18 +30,18 @@ def catalogue(genres: list[tuple[str, ...]], tags: list[tuple[str, ...]]) -> Cat
 
 
 @pytest.fixture
-def known() -> Items:
-    return items_of(TRAIN, catalogue(GENRES, [()] * 5))
+def known() -> ItemFacts:
+    return describe_items(TRAIN, catalogue(GENRES, [()] * 5))
 
 
-def test_items_by_hand(known: Items) -> None:
+def test_items_by_hand(known: ItemFacts) -> None:
     assert known.share.tolist() == [1, 0.5, 0.5, 0.25, 0]
     assert known.cold.tolist() == [False, False, False, False, True]
     # 9 pairs: item 0 has 4 of them, 0 and 1 have 6: these two are the fewest that hold half
     assert known.tail.tolist() == [False, False, True, True, True]
 
 
-def test_lists_by_hand(known: Items) -> None:
+def test_lists_by_hand(known: ItemFacts) -> None:
     lists = np.array([[0, 1], [3, 4], [2, -1], [-1, -1]])
     np.testing.assert_allclose(novelty(lists, known), [0.5, 2.5, 1, np.nan])  # bits: 0, 1, 1, 2; nobody has: 3
     np.testing.assert_allclose(popularity(lists, known), [0.75, 0.125, 0.5, np.nan])
@@ -50,7 +50,7 @@ def test_lists_by_hand(known: Items) -> None:
     assert coverage(lists, 8) == 5 / 8
 
 
-def test_diversity_is_the_mean_over_pairs(known: Items) -> None:
+def test_diversity_is_the_mean_over_pairs(known: ItemFacts) -> None:
     """Of the items that have genres; unknown is not different."""
     rows = {0: [1, 0, 0], 1: [0.5**0.5, 0.5**0.5, 0], 2: [0, 1, 0], 4: [0, 0, 1]}
     lists = [[0, 1, 2, 4], [0, 3, 1, -1], [3, 4, -1, -1]]
@@ -63,14 +63,14 @@ def test_diversity_is_the_mean_over_pairs(known: Items) -> None:
 
 def test_tags_say_what_is_alike_where_no_item_has_a_genre() -> None:
     lists = np.array([[0, 1], [0, 2]])
-    known = items_of(TRAIN, catalogue([()] * 5, [("x",), ("x",), ("y",), (), ()]))
+    known = describe_items(TRAIN, catalogue([()] * 5, [("x",), ("x",), ("y",), (), ()]))
     np.testing.assert_allclose(diversity(lists, known), [0, 1], atol=1e-12)
-    nothing = items_of(TRAIN, catalogue([()] * 5, [()] * 5))
+    nothing = describe_items(TRAIN, catalogue([()] * 5, [()] * 5))
     assert np.isnan(diversity(lists, nothing)).all()
 
 
 def test_nothing_learned_and_nobody_to_judge() -> None:
-    known = items_of(histories_of([], n_items=5), catalogue(GENRES, [()] * 5))
+    known = describe_items(histories_of([], n_items=5), catalogue(GENRES, [()] * 5))
     for measure in PER_USER.values():
         assert measure(np.zeros((0, 3), np.int64), known).shape == (0,)
         assert not np.isinf(measure(np.array([[0, 1, 2]]), known)).any()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ir_measures import AP, RR, P, R, ScoredDoc, Success, nDCG
 
 from models.evaluation.metrics import METRICS
-from models.evaluation.places import Served, hits_of, places, untied
+from models.evaluation.ties import ServedLists, find_hits, groups_without_ties, tie_groups
 
 N_ITEMS = 9
 LENGTHS = (1, 2, 3, 5)
@@ -73,7 +73,9 @@ def test_every_metric_has_a_definition() -> None:
 @settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(st.lists(st.tuples(lists_of_items, wanted), min_size=1, max_size=6), st.sampled_from([1, 3, 6]))
 def test_metrics_are_their_definitions(users: list[tuple[list[int], set[int]]], k: int) -> None:
-    found = untied(np.array([items for items, _ in users]), relevant_matrix([relevant for _, relevant in users]))
+    found = groups_without_ties(
+        np.array([items for items, _ in users]), relevant_matrix([relevant for _, relevant in users])
+    )
     for name, metric in METRICS.items():
         expected = [DEFINITIONS[name]([i for i in items if i >= 0], relevant, k) for items, relevant in users]
         values = metric(found, k)
@@ -81,7 +83,7 @@ def test_metrics_are_their_definitions(users: list[tuple[list[int], set[int]]], 
         np.testing.assert_allclose(values, expected, rtol=1e-12, atol=1e-15)
 
 
-def served(groups: Sequence[Sequence[int]], relevant: set[int], k: int) -> Served:
+def served(groups: Sequence[Sequence[int]], relevant: set[int], k: int) -> ServedLists:
     """A user's list of k items of which those of a group tie, in the order written, and what ties behind it."""
     order = [item for group in groups for item in group]
     new = [place == 0 for group in groups for place in range(len(group))]
@@ -89,7 +91,7 @@ def served(groups: Sequence[Sequence[int]], relevant: set[int], k: int) -> Serve
     behind = [item for item in last if order.index(item) >= k]
     kept = relevant & {*order[:k], *behind}
     beyond, nothing = np.array([len(behind)]), [-1] * max(k - len(order), 0)
-    return Served(
+    return ServedLists(
         np.array([[*order[:k], *nothing]]),
         np.array([[*new[:k], *[True] * len(nothing)]]),
         beyond,
@@ -116,7 +118,7 @@ def test_tied_items_count_as_the_mean_over_all_their_orders(groups: list[list[in
     ]
     for mask, k in product(range(1, 64), LENGTHS):
         relevant = {item for item in range(6) if mask >> item & 1}
-        found = places(served(groups, relevant, k), np.array([len(relevant)]))
+        found = tie_groups(served(groups, relevant, k), np.array([len(relevant)]))
         for name, metric in METRICS.items():
             mean = np.mean([DEFINITIONS[name](order, relevant, k) for order in orders])
             np.testing.assert_allclose(
@@ -127,7 +129,7 @@ def test_tied_items_count_as_the_mean_over_all_their_orders(groups: list[list[in
 def test_a_shorter_length_may_cut_a_group_that_the_list_holds_whole() -> None:
     """Of five places of a list, the first two, three or five are judged; items 1 to 3 tie."""
     groups, relevant = [[0], [1, 2, 3], [4]], {2, 4}
-    found = places(served(groups, relevant, 5), np.array([2]))
+    found = tie_groups(served(groups, relevant, 5), np.array([2]))
     for name, k in product(METRICS, (2, 3, 5)):
         mean = np.mean([DEFINITIONS[name]([0, *order, 4], relevant, k) for order in permutations([1, 2, 3])])
         np.testing.assert_allclose(METRICS[name](found, k), [mean], rtol=1e-12)
@@ -136,7 +138,7 @@ def test_a_shorter_length_may_cut_a_group_that_the_list_holds_whole() -> None:
 def test_only_some_items_may_count() -> None:
     """Items 1 and 2 tie over the end of the list; of the relevant 0, 2 and 4, only those from 1 to 3 are judged."""
     only = np.array([1 <= item <= 3 for item in range(N_ITEMS)])
-    found = places(served([[0], [1, 2]], {0, 2, 4}, 2), np.array([1]), only)
+    found = tie_groups(served([[0], [1, 2]], {0, 2, 4}, 2), np.array([1]), only)
     np.testing.assert_allclose(METRICS["hr"](found, 2), [0.5])
     np.testing.assert_allclose(METRICS["mrr"](found, 2), [0.25])
 
@@ -149,7 +151,7 @@ def test_agreement_with_an_independent_implementation() -> None:
     relevant = rng.random((users, items)) < rng.uniform(0.02, 0.5, (users, 1))
     relevant[np.arange(users), rng.integers(0, items, users)] = True
     lists = np.argsort(-scores, axis=1)[:, :k]
-    found = untied(lists, sp.csr_array(relevant.astype(np.float32)))
+    found = groups_without_ties(lists, sp.csr_array(relevant.astype(np.float32)))
     judged = {str(u): {str(i): 1 for i in np.flatnonzero(relevant[u])} for u in range(users)}
     names = {"ndcg": nDCG, "hr": Success, "recall": R, "precision": P, "map": AP, "mrr": RR}
     for at in (5, 10, 20):
@@ -162,13 +164,13 @@ def test_agreement_with_an_independent_implementation() -> None:
 
 
 def test_places_without_item_are_no_hits_even_where_item_0_is_relevant() -> None:
-    found = hits_of(np.array([[0, -1, -1], [-1, -1, -1]]), relevant_matrix([{0}, {0, 8}]))
+    found = find_hits(np.array([[0, -1, -1], [-1, -1, -1]]), relevant_matrix([{0}, {0, 8}]))
     assert found.tolist() == [[True, False, False], [False, False, False]]
 
 
 def test_lists_by_eye() -> None:
     """Two relevant items, found at places 1 and 3 of a list of four."""
-    found = untied(np.array([[5, 6, 7, 8]]), relevant_matrix([{5, 7}]))
+    found = groups_without_ties(np.array([[5, 6, 7, 8]]), relevant_matrix([{5, 7}]))
     values = {(name, k): metric(found, k)[0] for name, metric in METRICS.items() for k in (1, 4)}
     assert (values["hr", 1], values["recall", 1], values["recall", 4], values["precision", 4]) == (1, 0.5, 1, 0.5)
     assert (values["ndcg", 1], values["mrr", 4]) == (1, 1)  # one place, and it is a hit
@@ -177,6 +179,6 @@ def test_lists_by_eye() -> None:
 
 
 def test_nobody_to_judge() -> None:
-    found = untied(np.zeros((0, 4), np.int64), relevant_matrix([]))
+    found = groups_without_ties(np.zeros((0, 4), np.int64), relevant_matrix([]))
     for metric in METRICS.values():
         assert metric(found, 4).shape == (0,)

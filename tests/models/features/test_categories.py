@@ -1,7 +1,7 @@
 """Genres and tags as numbers."""
 
 from models.data import Catalogue
-from models.features.categories import MOST, NONE, category_codes
+from models.features.categories import MAX_CATEGORIES, NONE, category_codes
 
 
 def catalogue(genres: list[tuple[str, ...]], tags: list[tuple[str, ...]]) -> Catalogue:
@@ -25,9 +25,9 @@ def test_numbers_stay_within_the_buckets() -> None:
 
 
 def test_of_many_the_most_common_count() -> None:
-    many = tuple(f"rare{number}" for number in range(MOST))
+    many = tuple(f"rare{number}" for number in range(MAX_CATEGORIES))
     codes = category_codes(catalogue([(*many, "common"), ("common",)], [(), ()]), 1_000_000)
-    assert codes.shape == (2, MOST)
+    assert codes.shape == (2, MAX_CATEGORIES)
     assert codes[1, 0] in codes[0]
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.features.text import FIRST, PADDING, UNKNOWN, Tokeniser, padded, pairs, tokens
+from models.features.text import FIRST, PADDING, UNKNOWN, Tokeniser, pad, pairs, tokens
 
 
 def test_words_are_folded_and_tags_left_out() -> None:
@@ -12,7 +12,7 @@ def test_words_are_folded_and_tags_left_out() -> None:
 
 
 def test_frequent_words_get_ids_in_order() -> None:
-    tokeniser = Tokeniser.learned([["b", "a", "c"], ["b", "a"], ["b", "d", "d"]], most=3)
+    tokeniser = Tokeniser.learn([["b", "a", "c"], ["b", "a"], ["b", "d", "d"]], most=3)
     assert tokeniser.words == ("b", "a", "d")  # c occurs once; a before d, for it has the earlier letter
     assert tokeniser.n_ids == FIRST + 3
     encoded = tokeniser.encode([["d", "c"], [], ["b"]])
@@ -22,7 +22,7 @@ def test_frequent_words_get_ids_in_order() -> None:
 
 def test_the_middle_of_a_long_text_is_left_out() -> None:
     encoded = Tokeniser(tuple("abcdefgh")).encode([list("abcdefgh"), list("ab"), []])
-    rows = padded(encoded, np.array([2, 0, 1]), 4)
+    rows = pad(encoded, np.array([2, 0, 1]), 4)
     assert rows.tolist() == [[PADDING] * 4, [2, 7, 8, 9], [2, 3, PADDING, PADDING]]
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.kernels.nearest import nearest
+from models.kernels.nearest import nearest_in_history
 from tests.support.examples import example, histories_of
 
 
@@ -11,7 +11,7 @@ def test_by_eye() -> None:
     vectors = np.array([[1, 0], [2, 0], [0, 3], [1, 1], [-1, 0], [0, 0]], np.float32)
     histories = histories_of([0, 2], [0, 1, 0], [], [4, 5], n_items=6)
     items = np.array([[1, 2, 3], [3, -1, 4], [0, 1, 2], [0, 5, 2]])
-    assert nearest(histories, items, vectors).tolist() == [
+    assert nearest_in_history(histories, items, vectors).tolist() == [
         [0, 2, 2],  # 3 is as near to 0 as to 2, which came later
         [0, -1, -1],  # 0 came last; nothing in the history points left
         [-1, -1, -1],
@@ -25,7 +25,7 @@ def test_against_dense_cosines() -> None:
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     cosine = unit @ unit.T
     items = random.integers(-1, histories.n_items, (histories.n_users, 7))
-    found = nearest(histories, items, vectors)
+    found = nearest_in_history(histories, items, vectors)
     for user in range(histories.n_users):
         own = histories.items[histories.indptr[user] : histories.indptr[user + 1]]
         for item, reason in zip(items[user], found[user], strict=True):

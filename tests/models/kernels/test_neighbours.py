@@ -18,7 +18,7 @@ from models.kernels.neighbours import (
     stream_neighbours,
     top_k_neighbours,
 )
-from models.kernels.search import Search, cuts, dealt
+from models.kernels.search import Search, assign_shares, find_cuts
 from models.kernels.tiles import BAND, SUMS
 from models.kernels.vectors import LANES
 
@@ -161,8 +161,8 @@ def test_every_pair_is_in_one_share() -> None:
 
 
 def test_costs_are_dealt_evenly() -> None:
-    assert dealt(np.array([1, 5, 4, 3, 3, 2]), 2).tolist() == [0, 0, 1, 1, 0, 1]
-    assert dealt(np.array([2.0]), 3).tolist() == [0]
+    assert assign_shares(np.array([1, 5, 4, 3, 3, 2]), 2).tolist() == [0, 0, 1, 1, 0, 1]
+    assert assign_shares(np.array([2.0]), 3).tolist() == [0]
 
 
 @pytest.mark.parametrize("arguments", [(2, 2, 1), (-1, 2, 1), (0, 1, 0)])
@@ -260,10 +260,10 @@ def test_fuller_panels_keep_more_features_dense() -> None:
 def test_blocks_are_cut_by_entries_and_by_rows() -> None:
     """Three times LANES full rows bring a block to its entries; rows of one entry fill it by their number."""
     lengths = np.array([100] * (10 * LANES) + [1] * (10 * LANES))
-    found = cuts(lengths, rows=4 * LANES, entries=100 * 3 * LANES)
+    found = find_cuts(lengths, rows=4 * LANES, entries=100 * 3 * LANES)
     assert found == [3 * LANES, 6 * LANES, 9 * LANES, 13 * LANES, 17 * LANES]
-    assert cuts(lengths[:0], 64, 1) == []
-    assert cuts(np.array([7]), 64, 1) == []
+    assert find_cuts(lengths[:0], 64, 1) == []
+    assert find_cuts(np.array([7]), 64, 1) == []
 
 
 def test_negative_similarity_is_listed_last_and_zero_never() -> None:

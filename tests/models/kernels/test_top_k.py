@@ -8,7 +8,7 @@ import pytest
 
 from models.histories import Histories, from_events
 from models.kernels import top_k
-from models.kernels.products import LANES, ROWS
+from models.kernels.products import GROUP_USERS, PANEL_ITEMS
 from models.kernels.top_k import TopK, top_products, top_scores
 from tests.support.contract import assert_lists, assert_same
 
@@ -54,8 +54,8 @@ def expected(scores: Floats, k: int) -> TopK:
     ("n", "n_items", "d", "k"),
     [
         (1, 1, 1, 1),
-        (ROWS + 1, LANES + 1, 3, 5),
-        (ROWS, LANES, 1, LANES),
+        (GROUP_USERS + 1, PANEL_ITEMS + 1, 3, 5),
+        (GROUP_USERS, PANEL_ITEMS, 1, PANEL_ITEMS),
         (50, 333, 5, 7),
         (top_k.BLOCK_USERS + 1, 1000, 8, 20),
         (7, 3, 64, 100),

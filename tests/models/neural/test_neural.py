@@ -59,14 +59,14 @@ def judged(monkeypatch: pytest.MonkeyPatch, values: list[float | BaseException])
     """Validation gives these values; returns the weights that it saw. From the second epoch on the mean is second."""
     seen: list[list[Any]] = []
 
-    def quality(model: SASRec, held_out: HeldOut) -> float:
+    def mean_ndcg(model: SASRec, held_out: HeldOut) -> float:
         seen.append(model.network.get_weights())
         value = values[len(seen) - 1]
         if isinstance(value, BaseException):
             raise value
         return value
 
-    monkeypatch.setattr(training_loop, "quality", quality)
+    monkeypatch.setattr(training_loop, "mean_ndcg", mean_ndcg)
     return seen
 
 
@@ -228,13 +228,13 @@ def test_weights_that_are_no_numbers_are_told_although_the_loss_was_one(monkeypa
 def test_going_on_starts_from_the_weights_and_new_items_are_added() -> None:
     model = SASRec(CONFIG).fit(TrainingData(example()))
     before = model.network.get_weights()
-    model.go_on(TrainingData(silent(3, N_ITEMS + 2)))  # nothing to learn: what it starts from shows
+    model.refit(TrainingData(silent(3, N_ITEMS + 2)))  # nothing to learn: what it starts from shows
     after = model.network.get_weights()
     assert after[0].shape == (N_ITEMS + 2, 4)
     assert_weights([after[0][:N_ITEMS], *after[1:]], before)
     assert len(np.unique(after[0][N_ITEMS:])) == 8
     with pytest.raises(ValueError, match="sasrec learned 14 items, got histories over only 12"):
-        model.go_on(TrainingData(example()))
+        model.refit(TrainingData(example()))
 
 
 def test_going_on_ends_with_the_mean_of_its_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,7 +247,7 @@ def test_going_on_ends_with_the_mean_of_its_epochs(monkeypatch: pytest.MonkeyPat
         return progress
 
     monkeypatch.setattr(Training, "_one_epoch", watched)
-    model.go_on(TrainingData(example()))
+    model.refit(TrainingData(example()))
     assert len(after) == 2
     for found, first, second in zip(model.network.get_weights(), *after, strict=True):
         np.testing.assert_allclose(found, (first + 2 * second) / 3, rtol=1e-5, atol=1e-7)
@@ -258,7 +258,7 @@ def test_later_events_are_learned() -> None:
     config = SASRecConfig(dim=8, blocks=1, length=6, batch_rows=8, epochs=40, learning_rate=0.01)
     model = SASRec(config).fit(TrainingData(histories_of(*items, n_items=4)))
     later = histories_of(*[[*row, 4] for row in items], n_items=5)
-    top = model.go_on(TrainingData(later)).recommend(histories_of([1, 2, 3, 1, 2, 3], n_items=5), 1, seen=True)
+    top = model.refit(TrainingData(later)).recommend(histories_of([1, 2, 3, 1, 2, 3], n_items=5), 1, seen=True)
     assert model.trained.epochs == 10
     assert top.items.tolist() == [[4]]
 

@@ -82,7 +82,7 @@ def test_a_new_item_begins_with_its_categories() -> None:
     model = SASRec(SASRecConfig(**QUICK, categories=1000)).fit(with_genres(example(), genres))
     before = ops.convert_to_numpy(model.network.table) - ops.convert_to_numpy(model.network.own)
     later = with_genres(silent(3, N_ITEMS + 2), [*genres, ("x", "y"), ("z",)])  # nothing to learn
-    network = model.go_on(later).network
+    network = model.refit(later).network
     after = ops.convert_to_numpy(network.table) - ops.convert_to_numpy(network.own)
     np.testing.assert_allclose(after[:N_ITEMS], before, atol=1e-6)
     np.testing.assert_allclose(after[N_ITEMS], (before[0] + before[1]) / 2, atol=1e-6)

@@ -152,5 +152,5 @@ def test_going_on_places_new_items_too() -> None:
     model = SASRec(CONFIG).fit(TrainingData(example()))
     before = np.array(model.network.table)
     titles = catalogue(*(f"w{item}" for item in range(N_ITEMS)), "w0 w1")
-    model.go_on(TrainingData(histories_of([N_ITEMS], n_items=N_ITEMS + 1), titles))
+    model.refit(TrainingData(histories_of([N_ITEMS], n_items=N_ITEMS + 1), titles))
     np.testing.assert_allclose(np.array(model.network.table)[N_ITEMS], before[:2].mean(axis=0), rtol=1e-6)

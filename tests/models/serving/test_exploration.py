@@ -3,7 +3,7 @@
 import numpy as np
 
 from models.kernels.top_k import TopK
-from models.serving.exploration import explore, mixed
+from models.serving.exploration import explore, hash_users
 from tests.support.contract import assert_lists
 
 NONE = -np.inf
@@ -51,8 +51,8 @@ def test_without_new_items_nothing_changes() -> None:
 
 
 def test_hashes_are_their_own() -> None:
-    found = mixed(np.arange(100_000), 1)
+    found = hash_users(np.arange(100_000), 1)
     assert found.dtype == np.int64
     assert (found >= 0).all()
     assert len(set(found.tolist())) == 100_000
-    assert mixed(np.array([5, 6]), 1).tolist() == found[[5, 6]].tolist()
+    assert hash_users(np.array([5, 6]), 1).tolist() == found[[5, 6]].tolist()

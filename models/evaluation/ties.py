@@ -12,7 +12,7 @@ Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedLists:
     """Lists of n users, with what ties at their ends.
 
     items: int64 [n, k], -1 for none. new: bool [n, k], where the item does not tie with the one before it.
@@ -27,7 +27,7 @@ class Served:
 
 
 @dataclass(frozen=True)
-class Places:
+class TieGroups:
     """The tie group of every place of n users' lists; all int64.
 
     start [n, k]: the place (from 0) where the group begins. size [n, k]: its items, those behind the list too.
@@ -42,21 +42,21 @@ class Places:
     relevant: IntArray
 
 
-def hits_of(items: IntArray, relevant: sp.csr_array) -> Bools:
+def find_hits(items: IntArray, relevant: sp.csr_array) -> Bools:
     """bool [n, k]: whether the item (row number, -1 for none) at each place of n users' lists is among their
     `relevant` ones ([n, n_items], non-zero where relevant)."""
     n, n_items = relevant.shape
     users, wanted = relevant.nonzero()
-    places = np.arange(n)[:, None] * n_items + items
-    return np.isin(places, users.astype(np.int64) * n_items + wanted) & (items >= 0)
+    cells = np.arange(n)[:, None] * n_items + items
+    return np.isin(cells, users.astype(np.int64) * n_items + wanted) & (items >= 0)
 
 
-def places(served: Served, relevant: IntArray, only: Bools | None = None) -> Places:
+def tie_groups(served: ServedLists, relevant: IntArray, only: Bools | None = None) -> TieGroups:
     """The tie groups of the lists. `relevant`: how many relevant items each user has. `only` (bool [n_items]): counts
     no other items as relevant."""
     kept = served.relevant if only is None else sp.csr_array(served.relevant[:, np.flatnonzero(only)])
     known = np.ones(served.relevant.shape[1], bool) if only is None else only
-    hits = hits_of(served.items, served.relevant) & known[served.items]
+    hits = find_hits(served.items, served.relevant) & known[served.items]
     n, k = hits.shape
     place = np.arange(k)
     start = np.maximum.accumulate(np.where(served.new, place, 0), axis=1)
@@ -69,13 +69,13 @@ def places(served: Served, relevant: IntArray, only: Bools | None = None) -> Pla
     last = end == k
     tied = np.diff(kept.indptr) - sums[:, -1]
     size = end - start + np.where(last, served.beyond[:, None], 0)
-    return Places(start, size, found + np.where(last, tied[:, None], 0), before, np.asarray(relevant, np.int64))
+    return TieGroups(start, size, found + np.where(last, tied[:, None], 0), before, np.asarray(relevant, np.int64))
 
 
-def untied(items: IntArray, relevant: sp.csr_array) -> Places:
+def groups_without_ties(items: IntArray, relevant: sp.csr_array) -> TieGroups:
     """The groups of lists [n, k] in which no items tie, or where their order by row is taken as it is."""
-    hits = hits_of(items, relevant)
+    hits = find_hits(items, relevant)
     owner, place = np.nonzero(hits)
     kept = sp.csr_array((np.ones(len(owner), np.int8), (owner, items[owner, place])), shape=relevant.shape)
-    served = Served(items, np.ones(hits.shape, bool), np.zeros(len(hits), np.int64), kept)
-    return places(served, np.diff(relevant.indptr))
+    served = ServedLists(items, np.ones(hits.shape, bool), np.zeros(len(hits), np.int64), kept)
+    return tie_groups(served, np.diff(relevant.indptr))
