@@ -62,7 +62,7 @@ class Domain:
     blocked: tuple[str, ...] = ()
     assumed_age: int = 18
     assumed_country: str = ""
-    # How lists are made (models/serving.py, docs/recommendations.md).
+    # How lists are made (models/serving, docs/recommendations.md).
     top_k: int = 20
     diversity_lambda: float = 0.8
     exploration_slots: int = 0

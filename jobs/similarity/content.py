@@ -1,7 +1,7 @@
 """What is known of items and users as matrices: TF-IDF of texts, vectors of a model, profiles of users.
 
-The matrices that it writes are the parts of a content vector, which `jobs.matrix.Rows` sets side by side: `text` and
-`vectors_<model>` of items; of users `profile`, in the features of their items, and `facts`.
+The matrices that it writes are the parts of a content vector, which `jobs.similarity.matrix.Rows` sets side by side:
+`text` and `vectors_<model>` of items; of users `profile`, in the features of their items, and `facts`.
 """
 
 from collections.abc import Callable, Iterator

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
@@ -61,10 +60,8 @@ def test_kill_ends_the_job_and_its_children(tmp_path, monkeypatch):
     monkeypatch.setenv("ENCORE", str(program))
     job = task()
     threading.Timer(0.5, job.on_kill).start()
-    started = time.monotonic()
     with pytest.raises(AirflowException, match="exit code -15") as caught:
         job.execute({})
-    assert time.monotonic() - started < 10
     child = int(str(caught.value).rsplit(maxsplit=1)[1])
     state = subprocess.run(["ps", "-o", "stat=", "-p", str(child)], capture_output=True, text=True).stdout.strip()
     assert state[:1] in ("", "Z")

@@ -234,7 +234,7 @@ import sys, numpy as np
 from models.neural.sasrec import SASRec
 from models.base import TrainingData
 from tests.support.examples import example
-from tests.models.neural.test_neural import CONFIG
+from tests.support.networks import CONFIG
 
 def job(words):
     weights = SASRec(CONFIG).fit(TrainingData(example(), seed=3)).network.get_weights()

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from models.classic.item_knn import ItemKNN
 from models.registry import REGISTRY
 from schemas.tables import TABLES
 from tests.support.tastes import ITEMS, USERS, Events, day, events, jobs, night_of, publish
-from tests.support.warehouse import use
+from tests.support.warehouse import borrowed, use
 
 HISTORY = 4
 
@@ -37,9 +38,10 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def before(nights: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings of that warehouse. Tests publish the fifth night at most, each in a run of its own."""
-    return use(nights, monkeypatch)
+def before(nights: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """Settings of that warehouse, for one test."""
+    with borrowed(nights, monkeypatch) as config:
+        yield config
 
 
 @pytest.fixture
@@ -99,13 +101,12 @@ def test_changed_settings_are_a_challenger(before: Settings) -> None:
     assert (champion["model"], champion["settings"]) == ("item_knn", chosen["settings"])
 
 
-def test_better_settings_take_the_place_of_those_before(nights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = use(nights, monkeypatch)
+def test_better_settings_take_the_place_of_those_before(before: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     old = json.dumps(asdict(ItemKNN.Config()) | {"neighbours": 1})
     champion = {"model": "item_knn", "ds": day(HISTORY - 1), "settings": old}
     monkeypatch.setattr(reigning, "reigning", lambda night: champion)
     monkeypatch.setattr(gate, "reigning", lambda night: champion)
-    night = night_of(config, HISTORY, "better")
+    night = night_of(before, HISTORY, "better")
     assert jobs(night, "train", "evaluate", "gate") == [0] * 4
     chosen, old = models(night)["item_knn"], models(night)["item_knn-before"]
     assert (chosen["status"], json.loads(chosen["settings"])) == ("champion", asdict(ItemKNN.Config()))

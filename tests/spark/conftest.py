@@ -1,6 +1,5 @@
 """One Spark Connect server and one session for all Spark tests: the start that a night pays once, tests pay once."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,7 @@ from jobs.spark import session as spark
 from jobs.storage import frames
 from jobs.storage.runs import Run
 from schemas.tables import TABLES
-
-RUN = f"tests-{os.getpid()}"
+from tests.support.spark import RUN
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 
-from jobs.imports import main as _import  # noqa: F401  (the module must exist for `encore import`)
-
 Encore = Callable[..., int]
 Rows = Callable[..., list[dict[str, Any]]]
 

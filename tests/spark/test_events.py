@@ -12,7 +12,7 @@ from jobs.spark.events import praised
 from jobs.storage import frames
 from jobs.storage.runs import Run
 from schemas.working import SEQUENCES
-from tests.spark.conftest import RUN
+from tests.support.spark import RUN
 
 REVIEWS = "review_id string, user_id string, item_id string, ts long, sentiment double"
 DS = "2020-01-01"

@@ -15,8 +15,8 @@ from models.base import TrainingData
 from models.classic.item_knn import ItemKNN
 from models.histories import from_events
 from schemas.working import LEAVE_LAST_OUT, SEQUENCES, TRAIN
-from tests.spark.conftest import RUN
 from tests.support.fakes import DS, OFFERED, SEEN, fake_night
+from tests.support.spark import RUN
 
 N_USERS, N_ITEMS = 30, len(SEEN + OFFERED)
 

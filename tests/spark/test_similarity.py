@@ -1,9 +1,7 @@
 """The Spark similarity against dense NumPy, and its independence of blocks, pieces and partitions."""
 
 import itertools
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +19,7 @@ from jobs.similarity.table import limited
 from jobs.storage.files import listing
 from jobs.storage.frames import read
 from schemas.methods import Method
+from tests.support.data import data_file
 
 PLANS: dict[str, dict[str, int]] = {
     "whole": {},
@@ -29,7 +28,6 @@ PLANS: dict[str, dict[str, int]] = {
     "streams of many rows": {"SHARED_NEIGHBOURS": 0, "FEW_COUNTS": 0},  # counts are added up for all tasks
 }
 Lists = dict[str, list[tuple[str, float]]]
-LATEST = Path(os.environ.get("ENCORE_DATA", "../shared/data")) / "movielens-latest-small" / "ratings.csv"
 
 
 def dense_lists(matrix: np.ndarray, k: int) -> dict[int, list[tuple[int, float]]]:
@@ -178,9 +176,9 @@ def test_the_limiter_keeps_the_same_events_of_popular_items(session: SparkSessio
     assert attempt.facts["left_out"] == {"items": 0, "events": 0}
 
 
-@pytest.mark.skipif(not LATEST.exists(), reason=f"no MovieLens latest-small at {LATEST}")
 def test_real_ratings_equal_dense_numpy(session: SparkSession, folder: str) -> None:
-    table = np.loadtxt(LATEST, delimiter=",", skiprows=1, usecols=(0, 1, 2))
+    ratings = data_file("movielens-latest-small/ratings.csv")
+    table = np.loadtxt(ratings, delimiter=",", skiprows=1, usecols=(0, 1, 2))
     users, items = (np.unique(column, return_inverse=True)[1] for column in table[:, :2].T)
     matrix = np.zeros((users.max() + 1, items.max() + 1))
     matrix[users, items] = table[:, 2]

@@ -21,7 +21,7 @@ from models.features.content import content_matrix
 from models.features.weighting import tf_idf
 from schemas.domains import DOMAINS
 from schemas.tables import TABLES
-from tests.spark.conftest import RUN
+from tests.support.spark import RUN
 
 Encore = Callable[..., int]
 Table = Callable[..., list[dict[str, Any]]]

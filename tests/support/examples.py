@@ -1,7 +1,9 @@
-"""Histories for tests: random ones, empty ones, and lists written out."""
+"""Histories for tests: random ones, empty ones, and lists written out; what users had next; a catalogue."""
 
 import numpy as np
+import scipy.sparse as sp
 
+from models.data import Catalogue, HeldOut
 from models.histories import Histories, from_events
 
 SILENT = 3  # a user of the example without events
@@ -32,3 +34,17 @@ def histories_of(*histories: list[int], n_items: int, times: list[int] | None = 
     items = np.concatenate([np.array(items, np.int64) for items in histories])
     when = None if times is None else np.array(times)
     return from_events(users, items, np.ones(len(items), np.float32), when, len(histories), n_items)
+
+
+def one_new_item(histories: Histories, items: list[int]) -> HeldOut:
+    """One new item for each user."""
+    users = np.arange(histories.n_users)
+    ones = np.ones(len(users), np.float32)
+    return HeldOut(users, histories, sp.csr_array((ones, (users, items)), shape=(len(users), histories.n_items)))
+
+
+def catalogue_of(n_items: int) -> Catalogue:
+    """Items whose genres are the remainders of their rows by 2, 3 and 5; the last one is unknown."""
+    genres = [tuple(f"{d}:{row % d}" for d in (2, 3, 5)) for row in range(n_items)]
+    genres[-1:] = [()] * min(n_items, 1)
+    return Catalogue([""] * n_items, [""] * n_items, genres, [()] * n_items, [""] * n_items)

@@ -1,7 +1,6 @@
 """Files as people have them, and their rows in the landing format."""
 
 import gzip
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from jobs.settings import ROOT
 from jobs.sources.folder import open_folder
 from jobs.sources.reading import Options, Reading
+from tests.support.data import data_file
 
 NOTHING = Options("csv")
 Files = dict[str, str | bytes]
@@ -48,11 +47,4 @@ def read() -> Callable[..., dict[str, list[dict[str, Any]]]]:
 @pytest.fixture
 def real() -> Callable[[str], Path]:
     """The folder of a real data set, or a skip."""
-
-    def find(name: str) -> Path:
-        path = Path(os.environ.get("ENCORE_DATA") or ROOT.parent / "shared" / "data") / name
-        if not path.is_dir():
-            pytest.skip(f"{name} is not in ENCORE_DATA")
-        return path
-
-    return find
+    return data_file

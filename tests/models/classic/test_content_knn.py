@@ -6,19 +6,10 @@ import numpy as np
 
 from models.base import TrainingData
 from models.classic.content_knn import ContentKNN, ContentKNNConfig
-from models.data import Catalogue
 from models.histories import Histories
-from tests.models.classic.test_item_knn import dense_weights
-from tests.models.features.test_content import FILMS, dense
 from tests.support.contract import RecommenderContract
-from tests.support.examples import histories_of
-
-
-def catalogue(n_items: int) -> Catalogue:
-    """Items whose genres are the remainders of their rows by 2, 3 and 5; the last one is unknown."""
-    genres = [tuple(f"{d}:{row % d}" for d in (2, 3, 5)) for row in range(n_items)]
-    genres[-1:] = [()] * min(n_items, 1)
-    return Catalogue([""] * n_items, [""] * n_items, genres, [()] * n_items, [""] * n_items)
+from tests.support.dense import FILMS, dense_content, dense_weights
+from tests.support.examples import catalogue_of, histories_of
 
 
 class TestContentKNN(RecommenderContract):
@@ -28,13 +19,13 @@ class TestContentKNN(RecommenderContract):
 
     @classmethod
     def data(cls, histories: Histories) -> TrainingData:
-        return TrainingData(histories, catalogue(histories.n_items))
+        return TrainingData(histories, catalogue_of(histories.n_items))
 
 
 def test_scores_are_those_of_the_equation() -> None:
     histories = histories_of([0], [2, 1], [3], [], n_items=4)
     model = ContentKNN(ContentKNNConfig(neighbours=3, decay=0.5)).fit(TrainingData(histories, FILMS))
-    cosine = dense(FILMS) @ dense(FILMS).T
+    cosine = dense_content(FILMS) @ dense_content(FILMS).T
     np.fill_diagonal(cosine, 0)
     expected = dense_weights(histories, 0.5) @ cosine
     expected[expected == 0] = -np.inf

@@ -9,9 +9,8 @@ import pytest
 from models.base import TrainingData
 from models.classic.ease import RIDGES, Ease, EaseConfig
 from models.histories import Histories
-from tests.models.classic.test_hybrid_knn import held_out
 from tests.support.contract import RecommenderContract
-from tests.support.examples import example, histories_of
+from tests.support.examples import example, histories_of, one_new_item
 
 
 class TestEase(RecommenderContract):
@@ -112,7 +111,7 @@ def test_the_reason_is_the_largest_term() -> None:
 def test_the_ridge_is_chosen_on_validation() -> None:
     histories = example()
     some = histories.take(np.array([0, 1, 2]))
-    data = TrainingData(histories, validation=held_out(some, [9, 8, 7]))
+    data = TrainingData(histories, validation=one_new_item(some, [9, 8, 7]))
     chosen = Ease(EaseConfig(min_events=1)).fit(data)
     assert chosen.config.ridge in RIDGES
     given = Ease(EaseConfig(ridge=7.0, min_events=1)).fit(data)

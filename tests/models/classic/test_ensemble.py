@@ -15,9 +15,8 @@ from models.classic.ensemble import Ensemble, EnsembleConfig, align_lists, ascen
 from models.classic.item_knn import ItemKNN
 from models.classic.popularity import Popularity
 from models.histories import Histories
-from tests.models.classic.test_hybrid_knn import held_out
 from tests.support.contract import RecommenderContract
-from tests.support.examples import example, histories_of
+from tests.support.examples import example, histories_of, one_new_item
 
 
 def together(histories: Histories) -> TrainingData:
@@ -82,7 +81,7 @@ def test_weights_come_from_validation() -> None:
     histories = histories_of([0], [1], [2], n_items=30)
     right = fixed(*[0] * 29, 1)
     wrong = fixed(*range(30, 1, -1), 0)
-    data = TrainingData(histories, None, held_out(histories, [29] * 3), models={"w": wrong, "r": right, "v": wrong})
+    data = TrainingData(histories, None, one_new_item(histories, [29] * 3), models={"w": wrong, "r": right, "v": wrong})
     model = Ensemble().fit(data)
     assert list(model.members) == ["r"]
     assert model.weights.tolist() == [1]
@@ -93,7 +92,7 @@ def test_members_that_know_different_users_are_better_together() -> None:
     """Each member knows the next item of another user; only both give all."""
     histories = histories_of([0], [1], n_items=30)
     a, b = fixed(*[0] * 28, 2, 1), fixed(*[0] * 28, 1, 2)
-    data = TrainingData(histories, None, held_out(histories, [28, 29]), models={"a": a, "b": b})
+    data = TrainingData(histories, None, one_new_item(histories, [28, 29]), models={"a": a, "b": b})
     model = Ensemble().fit(data)
     assert sorted(model.recommend(histories, 2).items[0].tolist()) == [28, 29]
 
@@ -153,7 +152,7 @@ def test_a_saved_ensemble_needs_no_keras(tmp_path: Path) -> None:
 
 def test_the_weights_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     histories = histories_of([0], n_items=30)
-    data = TrainingData(histories, None, held_out(histories, [29]), models={"r": fixed(*range(30))})
+    data = TrainingData(histories, None, one_new_item(histories, [29]), models={"r": fixed(*range(30))})
     with caplog.at_level(logging.INFO):
         Ensemble().fit(data)
     assert "ensemble: r 1.00" in caplog.text

@@ -5,17 +5,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 
 from models.base import TrainingData
 from models.classic.hybrid_knn import ALPHAS, HybridKNN, HybridKNNConfig
-from models.data import HeldOut
 from models.histories import Histories
-from tests.models.classic.test_content_knn import catalogue
-from tests.models.classic.test_item_knn import dense_similarity, dense_weights
-from tests.models.features.test_content import FILMS, dense
 from tests.support.contract import RecommenderContract
-from tests.support.examples import example, histories_of
+from tests.support.dense import FILMS, dense_content, dense_similarity, dense_weights
+from tests.support.examples import catalogue_of, example, histories_of, one_new_item
 
 
 class TestHybridKNN(RecommenderContract):
@@ -28,7 +24,7 @@ class TestHybridKNN(RecommenderContract):
 
     @classmethod
     def data(cls, histories: Histories) -> TrainingData:
-        return TrainingData(histories, catalogue(histories.n_items))
+        return TrainingData(histories, catalogue_of(histories.n_items))
 
 
 @pytest.mark.parametrize("alpha", [0.1, 0.5, 0.9])
@@ -37,7 +33,7 @@ def test_scores_are_those_of_the_equation(alpha: float) -> None:
     histories = histories_of([0, 2], [0], [2, 0], [1], n_items=4)
     learned = histories.take(np.arange(3))
     model = HybridKNN(HybridKNNConfig(neighbours=3, decay=0.5, alpha=alpha)).fit(TrainingData(learned, FILMS))
-    content = dense(FILMS) @ dense(FILMS).T
+    content = dense_content(FILMS) @ dense_content(FILMS).T
     np.fill_diagonal(content, 0)
     similarity = alpha * dense_similarity(learned, 3) + (1 - alpha) * content
     expected = dense_weights(histories, 0.5) @ similarity
@@ -45,22 +41,15 @@ def test_scores_are_those_of_the_equation(alpha: float) -> None:
     np.testing.assert_allclose(model.score(histories), expected, rtol=1e-5)
 
 
-def held_out(histories: Histories, items: list[int]) -> HeldOut:
-    """One new item for each user."""
-    users = np.arange(histories.n_users)
-    ones = np.ones(len(users), np.float32)
-    return HeldOut(users, histories, sp.csr_array((ones, (users, items)), shape=(len(users), histories.n_items)))
-
-
 def test_alpha_is_the_best_on_validation() -> None:
     """What users have next is like what they had in content alone: the smallest α is the best."""
     train = histories_of([0, 2], [0, 2], [1, 3], [1, 3], n_items=6)
-    items = catalogue(6)
+    items = catalogue_of(6)
     words = ["a", "b", "c", "d", "a", "b"]
     data = TrainingData(
         train,
         replace(items, genres=[(word,) for word in words]),
-        held_out(histories_of([0], [0], [1], [1], n_items=6), [4, 4, 5, 5]),
+        one_new_item(histories_of([0], [0], [1], [1], n_items=6), [4, 4, 5, 5]),
     )
     model = HybridKNN().fit(data)
     assert model.config.alpha == min(ALPHAS)
@@ -72,5 +61,5 @@ def test_alpha_is_the_best_on_validation() -> None:
 def test_settings_that_are_given_stay() -> None:
     histories = example()
     given = HybridKNNConfig(neighbours=2, decay=0.3, alpha=0.25)
-    validation = held_out(histories.take(np.arange(3)), [0, 1, 2])
+    validation = one_new_item(histories.take(np.arange(3)), [0, 1, 2])
     assert HybridKNN(given).fit(TrainingData(histories, None, validation)).config == given

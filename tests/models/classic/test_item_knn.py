@@ -12,8 +12,8 @@ from models.base import TrainingData
 from models.classic.item_knn import ItemKNN, ItemKNNConfig
 from models.classic.knn import NEIGHBOURS, recency_weights
 from models.data import HeldOut
-from models.histories import Histories
 from tests.support.contract import RecommenderContract
+from tests.support.dense import dense_similarity, dense_weights
 from tests.support.examples import histories_of
 
 some_histories = st.lists(st.lists(st.integers(0, 8), max_size=9), min_size=1, max_size=9)
@@ -30,30 +30,6 @@ class TestItemKNN(RecommenderContract):
         ("decay", 1.01),
         ("decay", np.nan),
     )
-
-
-def dense_similarity(histories: Histories, neighbours: int) -> np.ndarray:
-    """[n_items, n_items]: cosine of the items' users; row j holds the nearest of j, equal ones by row, else 0."""
-    had = np.zeros((histories.n_users, histories.n_items))
-    had[histories.users, histories.items] = 1
-    norms = np.sqrt(had.sum(axis=0))
-    cosine = (had.T @ had) / np.maximum(np.outer(norms, norms), 1e-9)
-    np.fill_diagonal(cosine, 0)
-    kept = np.zeros_like(cosine)
-    for j, row in enumerate(cosine):
-        nearest = sorted(np.flatnonzero(row), key=lambda i: (-round(row[i], 9), i))[:neighbours]
-        kept[j, nearest] = row[nearest]
-    return kept
-
-
-def dense_weights(histories: Histories, decay: float) -> np.ndarray:
-    """[n_users, n_items]: Σ decay^p over the user's events of the item, p counted from the newest."""
-    weights = np.zeros((histories.n_users, histories.n_items))
-    for user in range(histories.n_users):
-        own = histories.items[histories.indptr[user] : histories.indptr[user + 1]]
-        for p, item in enumerate(reversed(own.tolist())):
-            weights[user, item] += decay**p
-    return weights
 
 
 @settings(max_examples=80, deadline=None, derandomize=True, database=None)

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from models.base import TrainingData
 from models.classic.user_knn import UserKNN, UserKNNConfig
 from models.histories import Histories
-from tests.models.classic.test_hybrid_knn import held_out
-from tests.models.classic.test_item_knn import dense_weights
 from tests.support.contract import RecommenderContract
-from tests.support.examples import example, histories_of
+from tests.support.dense import dense_weights
+from tests.support.examples import example, histories_of, one_new_item
 
 some_histories = st.lists(st.lists(st.integers(0, 8), max_size=9), min_size=1, max_size=9)
 some_settings = st.builds(UserKNNConfig, st.sampled_from([1, 2, 200]), st.sampled_from([0.3, 0.85, 1.0]))
@@ -78,7 +77,7 @@ def test_the_nearest_user_decides() -> None:
 def test_settings_are_chosen_on_validation() -> None:
     """27 users say 4 for the older item and 20 say 5 for the newer one, which is right: for 27 · decay < 20."""
     train = histories_of(*[[0, 4]] * 27, *[[1, 5]] * 20, n_items=6)
-    validation = held_out(histories_of([0, 1], n_items=6), [5])
+    validation = one_new_item(histories_of([0, 1], n_items=6), [5])
     assert UserKNN().fit(TrainingData(train, validation=validation)).config == UserKNNConfig(200, 0.7)
 
 

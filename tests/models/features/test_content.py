@@ -4,14 +4,7 @@ import numpy as np
 
 from models.data import Catalogue
 from models.features.content import content_matrix, terms
-
-FILMS = Catalogue(
-    titles=["Toy Story", "toy story 2", "Heat", ""],
-    descriptions=["A toy and a toy cowboy.", "", "A thief.", ""],
-    genres=[("Animation", "Children"), ("Animation",), ("Crime", "Sci-Fi"), ()],
-    tags=[("pixar",), (), ("mafia",), ()],
-    posters=[""] * 4,
-)
+from tests.support.dense import FILMS, dense_content
 
 
 def test_terms_of_an_item() -> None:
@@ -33,23 +26,10 @@ def test_an_item_without_anything_has_no_terms() -> None:
     assert terms("", " …!", [], []) == []
 
 
-def dense(catalogue: Catalogue) -> np.ndarray:
-    """√count · (1 + ln(N / (1 + items with the term))), in rows of length 1; columns by term."""
-    rows = [
-        terms(*row)
-        for row in zip(catalogue.titles, catalogue.descriptions, catalogue.genres, catalogue.tags, strict=True)
-    ]
-    columns = sorted({term for row in rows for term in row})
-    counts = np.array([[row.count(term) for term in columns] for row in rows], float)
-    weights = np.sqrt(counts) * (1 + np.log(len(rows) / (1 + (counts > 0).sum(axis=0))))
-    lengths = np.linalg.norm(weights, axis=1, keepdims=True)
-    return weights / np.where(lengths > 0, lengths, 1)
-
-
 def test_the_matrix_is_tf_idf_in_unit_rows() -> None:
     matrix = content_matrix(FILMS)
     assert matrix.dtype == np.float32
-    np.testing.assert_allclose(matrix.toarray(), dense(FILMS), rtol=1e-6)
+    np.testing.assert_allclose(matrix.toarray(), dense_content(FILMS), rtol=1e-6)
 
 
 def test_alike_items_are_near_and_empty_ones_are_not() -> None:

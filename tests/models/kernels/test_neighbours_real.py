@@ -1,16 +1,13 @@
 """The kernel on MovieLens-1M: against float64 NumPy, and against the libraries that others compute similarity with."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import numpy.typing as npt
 import pytest
 import scipy.sparse as sp
 
 from models.kernels.neighbours import top_k_neighbours
+from tests.support.data import data_file
 
-FILE = Path(os.environ.get("ENCORE_DATA", Path(__file__).parents[3] / "../shared/data")) / "movielens-1m/ml-1m.txt"
 K, TOLERANCE = 50, 1e-5
 Scores = npt.NDArray[np.float64]
 
@@ -18,9 +15,7 @@ Scores = npt.NDArray[np.float64]
 @pytest.fixture(scope="module", params=["items", "users"])
 def rows(request: pytest.FixtureRequest) -> sp.csr_array:
     """Items by users, or users by items: 1 to 5 where one met the other, made from the ids."""
-    if not FILE.exists():
-        pytest.skip(f"needs {FILE} (ENCORE_DATA names its folder)")
-    users, items = np.loadtxt(FILE, dtype=np.int64, unpack=True)
+    users, items = np.loadtxt(data_file("movielens-1m/ml-1m.txt"), dtype=np.int64, unpack=True)
     values = (1 + (users * 7 + items) % 5).astype(np.float32)
     matrix = sp.csr_array((values, (users, items)))
     return sp.csr_array(matrix.T) if request.param == "items" else matrix

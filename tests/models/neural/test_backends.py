@@ -15,7 +15,8 @@ from models.neural.sasrec import SASRec, SASRecConfig
 from tests.support.examples import example
 
 ROOT = Path(__file__).parents[3]
-FILES = [f"tests/models/test_{name}.py" for name in ("sasrec", "lstm", "ncf", "losses")]
+FILES = [f"tests/models/{name}.py" for name in ("neural/test_sasrec", "neural/test_lstm", "neural/test_ncf")]
+FILES += ["tests/models/layers/test_losses.py"]
 # Of the contract what a backend can break; the rest is NumPy's.
 CHOSEN = "test_losses or same_output or saved_model"
 TRAINED = [

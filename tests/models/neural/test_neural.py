@@ -14,28 +14,23 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-import scipy.sparse as sp
 
 from models.base import TrainingData
-from models.data import HeldOut
 from models.neural import training_loop
 from models.neural.event_file import CURVES
 from models.neural.sasrec import SASRec, SASRecConfig
-from models.neural.training_loop import CHECKPOINT, CHECKPOINT_SECONDS, DivergedError, Training
-from tests.models.neural.test_event_file import events
-from tests.support.examples import N_ITEMS, N_USERS, example, histories_of, silent
+from models.neural.training_loop import CHECKPOINT, DivergedError, Training
+from tests.support.examples import N_ITEMS, example, histories_of, silent
+from tests.support.networks import ANYBODY, CONFIG, assert_weights, curve_events, set_validation
 
-CONFIG = SASRecConfig(dim=4, blocks=1, length=6, batch_rows=8, epochs=5, patience=2, learning_rate=0.01)
-ANYBODY = HeldOut(np.arange(N_USERS), example(), sp.csr_array(np.eye(N_USERS, N_ITEMS, dtype=np.float32)))
-# A training that writes a checkpoint after every batch and dies after some.
 KILLED = """
 import os, signal, sys
 from pathlib import Path
 from models.neural import training_loop
 from models.neural.sasrec import SASRec
-from models.data import TrainingData
+from models.base import TrainingData
 from tests.support.examples import example
-from tests.models.neural.test_neural import CONFIG
+from tests.support.networks import CONFIG
 
 def keep(self, keep=training_loop.Training._keep, done=[]):
     keep(self)
@@ -55,28 +50,8 @@ def undisturbed(seed: int = 0) -> SASRec:
     return SASRec(CONFIG).fit(TrainingData(example(), seed=seed))
 
 
-def judged(monkeypatch: pytest.MonkeyPatch, values: list[float | BaseException]) -> list[list[Any]]:
-    """Validation gives these values; returns the weights that it saw. From the second epoch on the mean is second."""
-    seen: list[list[Any]] = []
-
-    def mean_ndcg(model: SASRec, held_out: HeldOut) -> float:
-        seen.append(model.network.get_weights())
-        value = values[len(seen) - 1]
-        if isinstance(value, BaseException):
-            raise value
-        return value
-
-    monkeypatch.setattr(training_loop, "mean_ndcg", mean_ndcg)
-    return seen
-
-
-def assert_weights(found: list[Any], expected: list[Any]) -> None:
-    for ours, theirs in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-
-
 def test_the_best_weights_are_kept_and_their_epochs_are_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = judged(monkeypatch, [0.1, 0.3, 0.2, 0.3, 0.3, 0.2, 0.2, 0.9])
+    seen = set_validation(monkeypatch, [0.1, 0.3, 0.2, 0.3, 0.3, 0.2, 0.2, 0.9])
     model = SASRec(CONFIG).fit(TrainingData(example(), validation=ANYBODY))
     assert len(seen) == 7  # two epochs without a better one
     assert_weights(model.network.get_weights(), seen[1])
@@ -85,7 +60,7 @@ def test_the_best_weights_are_kept_and_their_epochs_are_the_setting(monkeypatch:
 
 def test_the_running_mean_of_the_epochs_is_kept_where_it_is_better(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training_loop, "MEAN_KEPT", 0.5)
-    seen = judged(monkeypatch, [0.1, 0.2, 0.1, 0.2, 0.1, 0.2, 0.4, 0.3, 0.3])
+    seen = set_validation(monkeypatch, [0.1, 0.2, 0.1, 0.2, 0.1, 0.2, 0.4, 0.3, 0.3])
     model = SASRec(CONFIG).fit(TrainingData(example(), validation=ANYBODY))
     assert (model.config.epochs, model.trained.ndcg) == (4, 0.4)
     first, second, _, third, _, fourth, *_ = seen
@@ -102,13 +77,13 @@ def test_without_validation_all_epochs_are_learned() -> None:
 
 def test_an_interrupted_training_ends_as_if_it_had_not_been(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     values = [0.1, 0.3, 0.2, 0.2, 0.2, 0.2, 0.4, 0.1, 0.1]  # the mean of four epochs is best
-    judged(monkeypatch, values)
+    set_validation(monkeypatch, values)
     whole = SASRec(CONFIG).fit(TrainingData(example(), validation=ANYBODY))
-    judged(monkeypatch, [*values[:3], KeyboardInterrupt()])
+    set_validation(monkeypatch, [*values[:3], KeyboardInterrupt()])
     with pytest.raises(KeyboardInterrupt):
         SASRec(CONFIG).fit(TrainingData(example(), validation=ANYBODY, workspace=tmp_path))
     assert {file.name for file in tmp_path.iterdir()} == {CHECKPOINT, CURVES}
-    seen = judged(monkeypatch, values[3:])
+    seen = set_validation(monkeypatch, values[3:])
     again = SASRec(CONFIG).fit(TrainingData(example(), validation=ANYBODY, workspace=tmp_path))
     assert len(seen) == 6
     assert_weights(again.network.get_weights(), whole.network.get_weights())
@@ -136,19 +111,26 @@ def test_a_training_that_was_killed_goes_on_within_the_epoch(batch: int, tmp_pat
     assert again.trained == whole.trained
 
 
-def test_checkpoints_within_an_epoch_come_by_the_clock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_checkpoints_within_an_epoch_come_every_minute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A batch takes twelve seconds of a clock that stands still meanwhile: every fifth batch leaves a checkpoint."""
     kept: list[tuple[int, int]] = []
-    seconds = iter(range(10**6))
-    keep = Training._keep
-    assert CHECKPOINT_SECONDS <= 60
-    monkeypatch.setattr(training_loop, "CHECKPOINT_SECONDS", 10)
+    now = 0.0
+    keep, train = Training._keep, keras.Model.train_on_batch
+
+    def twelve_seconds(self: keras.Model, *args: Any, **more: Any) -> Any:
+        nonlocal now
+        now += 12
+        return train(self, *args, **more)
+
     monkeypatch.setattr(Training, "_keep", lambda self: kept.append((self.epoch, self.batches)) or keep(self))
-    monkeypatch.setattr(time, "perf_counter", lambda: float(next(seconds)))
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    monkeypatch.setattr(keras.Model, "train_on_batch", twelve_seconds)
     config = replace(CONFIG, epochs=2, batch_rows=1)
     SASRec(config).fit(TrainingData(example(), workspace=tmp_path))
-    within = [batches for epoch, batches in kept if epoch == 0 and batches]
-    assert within == [5, 10], "two looks at the clock a batch"
-    assert [epoch for epoch, batches in kept if not batches] == [1, 2]
+    batches = len(list(SASRec(config).training_batches(example(), np.random.default_rng(0))))
+    assert batches > 10
+    assert [done for epoch, done in kept if epoch == 0] == list(range(5, batches, 5))
+    assert [epoch for epoch, done in kept if not done] == [1, 2]
 
 
 @pytest.mark.parametrize("spoilt", [b"", b"PK\x03\x04 half a file", None])
@@ -165,9 +147,9 @@ def test_a_checkpoint_that_cannot_be_read_is_not_gone_on_from(
 
 
 def test_curves_tell_of_every_epoch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    judged(monkeypatch, [0.25, 0.5, 0.375, 0.125, 0.25, 0.125, 0.25])
+    set_validation(monkeypatch, [0.25, 0.5, 0.375, 0.125, 0.25, 0.125, 0.25])
     SASRec(CONFIG).fit(TrainingData(example(), validation=ANYBODY, workspace=tmp_path))
-    _, *found = events(tmp_path / CURVES)
+    _, *found = curve_events(tmp_path / CURVES)
     scalars = [{value.tag: value.simple_value for value in event.summary.value} for event in found]
     assert [event.step for event in found] == [1, 2, 3, 4]
     assert [scalar["validation NDCG@10"] for scalar in scalars] == [0.25, 0.5, 0.125, 0.125]
@@ -178,7 +160,7 @@ def test_curves_tell_of_every_epoch(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 def test_bfloat16_is_for_training_alone(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    seen = judged(monkeypatch, [0.1] * 5)
+    seen = set_validation(monkeypatch, [0.1] * 5)
     model = SASRec(CONFIG).fit(TrainingData(example(), validation=ANYBODY, mixed_precision=True))
     assert "in bfloat16" in caplog.text
     assert {weights.dtype for weights in seen[0]} >= {np.dtype(np.float32)}

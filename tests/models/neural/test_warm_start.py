@@ -14,8 +14,8 @@ from models.data import Catalogue
 from models.neural.ncf import NCF, NCFConfig
 from models.neural.sasrec import SASRec
 from models.neural.warm_start import NEAREST, carried, placed, relatives
-from tests.models.neural.test_neural import ANYBODY, CONFIG, assert_weights, judged
 from tests.support.examples import N_ITEMS, example, histories_of, silent
+from tests.support.networks import ANYBODY, CONFIG, assert_weights, set_validation
 
 
 def catalogue(*titles: str) -> Catalogue:
@@ -98,7 +98,7 @@ def test_the_learning_rate_begins_high_and_falls_to_nothing(monkeypatch: pytest.
 
 def test_it_is_shorter_and_the_setting_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     before = first(epochs=10)
-    seen = judged(monkeypatch, [0.1, 0.3, 0.2])
+    seen = set_validation(monkeypatch, [0.1, 0.3, 0.2])
     found = SASRec(before.config).fit(TrainingData(example(), validation=ANYBODY, start=before))
     assert len(seen) == 3, "what it begins with, and two epochs"
     assert_weights(seen[0], before.network.get_weights())
@@ -117,7 +117,7 @@ def test_it_takes_a_share_of_the_epochs_and_two_at_least(epochs: int, warm: int)
 
 def test_weights_that_do_not_get_better_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     before = first(epochs=10)
-    judged(monkeypatch, [0.3, 0.3, 0.2])
+    set_validation(monkeypatch, [0.3, 0.3, 0.2])
     found = SASRec(before.config).fit(TrainingData(example(), validation=ANYBODY, start=before))
     assert_weights(found.network.get_weights(), before.network.get_weights())
     assert (found.trained.epochs, found.trained.ndcg) == (0, 0.3)
@@ -126,12 +126,12 @@ def test_weights_that_do_not_get_better_are_kept(monkeypatch: pytest.MonkeyPatch
 def test_an_interruption_does_not_show(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     before = first(epochs=20)
     data = TrainingData(example(), validation=ANYBODY, start=before)
-    judged(monkeypatch, [0.3, 0.1, 0.4, 0.2])
+    set_validation(monkeypatch, [0.3, 0.1, 0.4, 0.2])
     whole = SASRec(before.config).fit(data)
-    judged(monkeypatch, [0.3, 0.1, KeyboardInterrupt()])
+    set_validation(monkeypatch, [0.3, 0.1, KeyboardInterrupt()])
     with pytest.raises(KeyboardInterrupt):
         SASRec(before.config).fit(replace(data, workspace=tmp_path))
-    seen = judged(monkeypatch, [0.4, 0.2])
+    seen = set_validation(monkeypatch, [0.4, 0.2])
     again = SASRec(before.config).fit(replace(data, workspace=tmp_path))
     assert len(seen) == 2
     assert_weights(again.network.get_weights(), whole.network.get_weights())
