@@ -18,8 +18,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from movielens_1m import catalogue, leave_last_out
-
+from benchmarks.shared.movielens_1m import catalogue, leave_last_out
 from jobs.settings import override
 from models.base import Recommender, TrainingData
 from models.classic.ensemble import Ensemble

@@ -11,12 +11,12 @@ movies_extrainfos.dat and posters/ in $ENCORE_DATA/movielens-1m.
 
 import argparse
 import logging
-import os
 import time
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.shared.data import data_folder
 from models.base import Recommender, TrainingData
 from models.classic.content_knn import ContentKNN, ContentKNNConfig
 from models.classic.popularity import Popularity
@@ -24,7 +24,6 @@ from models.data import Catalogue, HeldOut
 from models.histories import Histories, IntArray, from_events
 from models.neural.two_tower import TwoTower, TwoTowerConfig
 
-DATA = Path(os.environ.get("ENCORE_DATA", "../shared/data")) / "movielens-1m"
 NEW_SHARE, VALIDATION_SHARE, K = 0.1, 0.05, 10
 CONTENT_KNN = ContentKNNConfig(neighbours=4_000, decay=0.8)  # the best on validation among new films: all neighbours
 
@@ -117,7 +116,7 @@ def main() -> None:
     given = dict(text.split("=") for text in args.set)
     defaults = TwoTowerConfig()
     config = TwoTowerConfig(**{name: type(getattr(defaults, name))(value) for name, value in given.items()})
-    histories, catalogue = load(DATA)
+    histories, catalogue = load(data_folder("movielens-1m"))
     new, others = new_films(histories.n_items, args.seed)
     if args.validation:
         histories, new = hidden(histories, new)[0], others

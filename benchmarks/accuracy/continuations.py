@@ -9,7 +9,6 @@ order: the longest common subsequence over ten. `sasrec` is continued greedily, 
 
 import argparse
 import logging
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from benchmarks.accuracy.cold_items import VALIDATION_SHARE, leave_last_out
+from benchmarks.shared.data import data_folder
 from models.base import Recommender, TrainingData
 from models.classic.popularity import Popularity
 from models.evaluation.metrics import ndcg, precision
@@ -26,7 +26,6 @@ from models.histories import Histories, IntArray, from_events
 from models.neural.sasrec import SASRec
 from models.neural.seq2seq import Seq2Seq
 
-DATA = Path(os.environ.get("ENCORE_DATA", "../shared/data")) / "movielens-1m" / "ml-1m.txt"
 NEXT = 10
 
 
@@ -98,7 +97,7 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], help="settings, as seq2seq.epochs=10")
     parser.add_argument("--models", nargs="*", default=["popularity", "sasrec", "seq2seq"])
     args = parser.parse_args()
-    histories, truth = load(DATA)
+    histories, truth = load(data_folder("movielens-1m") / "ml-1m.txt")
     train, validation = leave_last_out(histories, VALIDATION_SHARE, args.seed)
     asked = np.sort(np.random.default_rng(args.seed).permutation(len(truth))[: args.users])
     part = histories.take(asked)

@@ -1,6 +1,6 @@
 """What diversity costs: NDCG@10 and intra-list diversity of the lists that are served, for several λ.
 
-    python benchmarks/accuracy/diversity.py --data ../shared/data --json diversity.json
+    python -m benchmarks.accuracy.diversity --json diversity.json
 
 On MovieLens with genres, split by time: the newest tenth of the ratings is the test, and the users who have new items
 in it are judged. Prints the table of docs/recommendations.md.
@@ -8,7 +8,6 @@ in it are judged. Prints the table of docs/recommendations.md.
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,18 +15,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-from jobs.learning.arrays import held_out  # noqa: E402 (the repository is found first)
-from models.base import Recommender, TrainingData  # noqa: E402
-from models.classic.content_knn import ContentKNN  # noqa: E402
-from models.classic.item_knn import ItemKNN  # noqa: E402
-from models.classic.popularity import Popularity  # noqa: E402
-from models.data import Catalogue, HeldOut  # noqa: E402
-from models.evaluation.beyond_accuracy import describe_items, diversity  # noqa: E402
-from models.histories import Histories, from_events  # noqa: E402
-from models.serving.lists import Serving, popular_by_segment  # noqa: E402
+from benchmarks.shared.data import data_folder
+from jobs.learning.arrays import held_out
+from models.base import Recommender, TrainingData
+from models.classic.content_knn import ContentKNN
+from models.classic.item_knn import ItemKNN
+from models.classic.popularity import Popularity
+from models.data import Catalogue, HeldOut
+from models.evaluation.beyond_accuracy import describe_items, diversity
+from models.histories import Histories, from_events
+from models.serving.lists import Serving, popular_by_segment
 
 LAMBDAS = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.3)
 TEST_SHARE, K = 0.1, 10
@@ -77,10 +74,10 @@ def ndcg(items: npt.NDArray[np.int64], test: HeldOut) -> float:
     return float(((hits * gains).sum(axis=1) / ideal).mean())
 
 
-def rows(folder: Path) -> Iterator[dict[str, object]]:
+def rows() -> Iterator[dict[str, object]]:
     """Data set, model, λ, NDCG and diversity."""
     for name, load in SETS.items():
-        ratings, kinds = load(folder / name)
+        ratings, kinds = load(data_folder(name))
         ids, ratings["row"] = np.unique(ratings["item"], return_inverse=True)
         nothing = [""] * len(ids)
         genres = [kinds.get(int(item), ()) for item in ids]
@@ -115,10 +112,9 @@ def judged(
 def main() -> None:
     """Prints the table, and writes its rows as JSON where asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    found = list(rows(args.data))
+    found = list(rows())
     print("| data | model | λ | NDCG@10 | diversity@10 |\n| --- | --- | --- | --- | --- |")
     for row in found:
         values = (row[name] for name in ("data", "model", "lambda", "ndcg@10", "diversity@10"))

@@ -5,7 +5,7 @@
 Items form series of 50. A user follows a series from one item to the next and, with one chance in five, goes over to
 any item of another; the n-th series is chosen in proportion to 1/n. What comes next is therefore known in four
 of five cases to who knows the series, and popularity knows none of it. A user's last event is the test, the one before
-it validation. All runs in a child process, whose memory is measured from outside (benchmarks/processes.py).
+it validation. All runs in a child process, whose memory is measured from outside (benchmarks/shared/processes.py).
 """
 
 import argparse
@@ -16,14 +16,13 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-from processes import measure
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
+from benchmarks.shared.processes import measure
 from models.base import TrainingData
 from models.classic.popularity import Popularity
 from models.data import HeldOut
@@ -88,7 +87,7 @@ def measured(args: argparse.Namespace) -> dict[str, float]:
     }
 
 
-def setting(text: str) -> tuple[str, int]:
+def setting(text: str) -> tuple[str, Any]:
     """The name and the value of a setting."""
     name, _, value = text.partition("=")
     return name, json.loads(value)
@@ -108,7 +107,11 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
-        usage = measure([sys.executable, *sys.argv, "--child"], log, {"TF_CPP_MIN_LOG_LEVEL": "3"})
+        usage = measure(
+            [sys.executable, "-m", "benchmarks.accuracy.million_items", *sys.argv[1:], "--child"],
+            log,
+            {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        )
         print(log.read_text())
         print(f"{usage.state}: {usage.seconds:.0f} s, {usage.cpu_seconds:.0f} CPU s, {usage.peak_mib:.0f} MiB at most")
 

@@ -9,20 +9,17 @@ import argparse
 import gzip
 import json
 import logging
-import os
 import time
-from pathlib import Path
 
 import numpy as np
 
+from benchmarks.shared.data import data_folder
 from models.neural.review_sentiment import ReviewSentiment, ReviewSentimentConfig
-
-DATA = Path(os.environ.get("ENCORE_DATA", "../shared/data")) / "imdb-reviews" / "labeled_50k.jsonl.gz"
 
 
 def load(split: str) -> tuple[list[str], np.ndarray]:
     """Texts, and whether each is positive: bool [25,000]."""
-    with gzip.open(DATA, "rt", encoding="utf-8") as lines:
+    with gzip.open(data_folder("imdb-reviews") / "labeled_50k.jsonl.gz", "rt", encoding="utf-8") as lines:
         rows = [row for row in map(json.loads, lines) if row["split"] == split]
     return [row["text"] for row in rows], np.array([row["label"] == "pos" for row in rows])
 

@@ -1,6 +1,6 @@
 """Whether lists get better where a review's verdict weighs what its user took: NDCG@10 on the demo.
 
-    python benchmarks/accuracy/sentiment_weights.py [--data movies music games]
+    python -m benchmarks.accuracy.sentiment_weights [--data movies music games]
 
 An item counts 1 + w (2 s - 1) for a user who reviewed it, else 1; s is the share of the stars, the best that a
 sentiment could be. Only what models learn from is weighted, by time split as in a night (7 days test, 7 validation).
@@ -8,7 +8,6 @@ sentiment could be. Only what models learn from is weighted, by time split as in
 
 import argparse
 import json
-import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +16,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.csv as pv
 import scipy.sparse as sp
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from jobs.learning.arrays import held_out
 from jobs.sources.demo import generate

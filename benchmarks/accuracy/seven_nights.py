@@ -1,6 +1,6 @@
 """Seven nights, each with one more day: trained from nothing, or beginning with the weights of the night before.
 
-    python benchmarks/accuracy/seven_nights.py [--data games movielens-100k] [--models sasrec lstm] [--seeds 0 1 2]
+    python -m benchmarks.accuracy.seven_nights [--data games movielens-100k] [--models sasrec lstm] [--seeds 0 1 2]
 
 The events of the last seven days come one night after the other; the night before the first is trained from nothing
 for both. The demo's events are split by time (7 days test, 7 days validation), as a night splits them;
@@ -11,7 +11,6 @@ Needs u.data, u.item and u.genre in $ENCORE_DATA/movielens-100k.
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 import time
@@ -24,8 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.csv as pv
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
+from benchmarks.shared.data import data_folder
 from jobs.learning.arrays import held_out
 from jobs.sources.demo import generate
 from models.base import Recommender, TrainingData
@@ -35,7 +33,6 @@ from models.histories import Histories, from_events
 from models.registry import REGISTRY
 from schemas.domains import DOMAINS
 
-DATA = Path(os.environ.get("ENCORE_DATA", Path(__file__).resolve().parents[2] / "../shared/data")) / "movielens-100k"
 DS, DAY, NIGHTS, HELD_DAYS = "2026-11-20", 86_400, 7, 7
 Array = npt.NDArray[np.int64]
 
@@ -112,9 +109,10 @@ def demo(domain: str) -> World:
 
 def movielens() -> World:
     """movielens-100k."""
-    user, item, _, ts = np.loadtxt(DATA / "u.data", np.int64, unpack=True)
-    genres = [line.split("|")[0] for line in (DATA / "u.genre").read_text("latin-1").split()]
-    films = [line.split("|") for line in (DATA / "u.item").read_text("latin-1").splitlines()]
+    folder = data_folder("movielens-100k")
+    user, item, _, ts = np.loadtxt(folder / "u.data", np.int64, unpack=True)
+    genres = [line.split("|")[0] for line in (folder / "u.genre").read_text("latin-1").split()]
+    films = [line.split("|") for line in (folder / "u.item").read_text("latin-1").splitlines()]
     about = {f[0]: (f[1], "", *(name for name, has in zip(genres, f[5:], strict=False) if has == "1")) for f in films}
     return numbered(user.astype(str).tolist(), item.astype(str).tolist(), ts, about, by_time=False)
 

@@ -1,6 +1,6 @@
 """How fast `encore import` is and how much memory it takes: MovieLens csv files of generated events.
 
-python benchmarks/night/imports.py 25000000
+python -m benchmarks.night.imports 25000000
 """
 
 import json
@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
-ROOT = Path(__file__).resolve().parents[2]
+from benchmarks.shared.data import ROOT
+
 BLOCK = 1_000_000
 USERS, ITEMS = 162_541, 62_423  # as MovieLens 25M has
 # A process's own peak; getrusage would add that of the process that started it.

@@ -1,6 +1,6 @@
 """How fast one user's list is read from the published recommendations, and how few bytes that takes.
 
-    python benchmarks/night/lookup.py --users 1000000 --json lookup.json
+    python -m benchmarks.night.lookup --users 1000000 --json lookup.json
 
 The night is made up, its files are written and committed as `recommend` and `publish` do it. Every look-up is for
 another user, in a process that has the library loaded and the table open: as a service asks. `cold` is what comes
@@ -11,7 +11,6 @@ before, once: loading the catalog, and for DuckDB the metadata. Bytes are those 
 import argparse
 import json
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -21,16 +20,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-from jobs import settings  # noqa: E402 (the repository is found first)
-from jobs.recommend import FILE_ROWS, GROUP_ROWS  # noqa: E402
-from jobs.storage.catalog import Tables  # noqa: E402
-from jobs.storage.frames import write  # noqa: E402
-from jobs.storage.runs import Run  # noqa: E402
-from jobs.storage.sql import connect, open_tables, parquet_view  # noqa: E402
-from schemas.tables import TABLES  # noqa: E402
+from jobs import settings
+from jobs.recommend import FILE_ROWS, GROUP_ROWS
+from jobs.storage.catalog import Tables
+from jobs.storage.frames import write
+from jobs.storage.runs import Run
+from jobs.storage.sql import connect, open_tables, parquet_view
+from schemas.tables import TABLES
 
 DOMAIN, DS, RUN = "movies", "2026-11-20", "lookup"
 N_ITEMS = 26_000

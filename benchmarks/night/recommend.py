@@ -1,6 +1,6 @@
 """The best K items of every user from vectors: Encore beside the plain product, Spark ALS and implicit, in one run.
 
-    python benchmarks/night/recommend.py --peers .bench/bin/python --json recommend.json
+    python -m benchmarks.night.recommend --peers .bench/bin/python --json recommend.json
 
 Each measurement is a process of its own, and repetitions go round the contestants, so that a noisy minute does not hit
 one alone; medians count. All have the same vectors and as many threads. Seconds, and CPU seconds for a machine that
@@ -25,8 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+from benchmarks.shared.data import ROOT
 
 HISTORY = 160  # items of a user, as in MovieLens-20M
 BLOCK = 512  # users of a block of the plain product; from 256 to 4096 it makes no difference
@@ -136,8 +135,8 @@ def measured(name: str, python: str, args: argparse.Namespace) -> dict[str, floa
     blas = "1" if name == "implicit" else str(args.threads)
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": blas, "PYSPARK_PYTHON": python}
     shape = [f"--{what}={getattr(args, what)}" for what in ("users", "items", "dim", "k", "threads")]
-    command = [python, __file__, "--once", name, *shape]
-    found = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    command = [python, "-m", "benchmarks.night.recommend", "--once", name, *shape]
+    found = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     return dict(json.loads(found.stdout.splitlines()[-1]))
 
 

@@ -1,8 +1,8 @@
 """Exact cosine top-k of items and of users: Encore beside its peers, on the same data in the same run.
 
-    python benchmarks/similarity/__main__.py --data ml-1m 1/16 1/4 1 --json similarity.json --plot similarity.svg
-    python benchmarks/similarity/__main__.py --data 1 1:2 --contestants encore-spark      # memory with twice the users
-    python benchmarks/similarity/__main__.py --data 1 --sides users --contestants cluster-1 cluster-2
+    python -m benchmarks.similarity --data ml-1m 1/16 1/4 1 --json similarity.json --plot similarity.svg
+    python -m benchmarks.similarity --data 1 1:2 --contestants encore-spark      # memory with twice the users
+    python -m benchmarks.similarity --data 1 --sides users --contestants cluster-1 cluster-2
 
 Every measurement is a process of its own, and repetitions go round the contestants, so that a noisy minute does not
 hit one of them alone. Seconds are medians, CPU seconds beside them, for a machine that others use too. In memory they
@@ -23,11 +23,12 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from contestants import CONTESTANTS, TOLERANCE, Case, run
-from interactions import named, write_cells
-from limits import roofline
-from plots import plotted
-from verdicts import verdicts
+
+from benchmarks.shared.interactions import named, write_cells
+from benchmarks.similarity.contestants import CONTESTANTS, TOLERANCE, Case, run
+from benchmarks.similarity.limits import roofline
+from benchmarks.similarity.plots import plotted
+from benchmarks.similarity.verdicts import verdicts
 
 Line = dict[str, Any]
 

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
-from interactions import write_cells
-from peers import ordered
-from processes import measure
 from pyarrow import dataset
-from spark_runs import class_archive, cluster, shuffled_bytes, submitted
 
-HERE = Path(__file__).parent
+from benchmarks.shared.data import ROOT
+from benchmarks.shared.interactions import write_cells
+from benchmarks.shared.processes import measure
+from benchmarks.similarity.peers import ordered
+from benchmarks.similarity.spark_runs import class_archive, cluster, shuffled_bytes, submitted
+
 ARCHIVE = class_archive()
 
 
@@ -93,7 +94,9 @@ def _in_memory(name: str, case: Case) -> dict[str, Any]:
     words = [name, str(case.matrix), str(case.k), str(case.threads), str(case.scores(name))]
     log = case.folder / f"{name}.log"
     log.unlink(missing_ok=True)
-    usage = measure([sys.executable, str(HERE / "peers.py"), *words], log, {}, case.limit)
+    usage = measure(
+        [sys.executable, "-m", "benchmarks.similarity.peers", *words], log, {"PYTHONPATH": str(ROOT)}, case.limit
+    )
     return _failure(usage.state, log, case) or json.loads(log.read_text().splitlines()[-1])
 
 

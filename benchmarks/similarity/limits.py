@@ -1,6 +1,6 @@
 """What the kernel reaches of the machine's limits: how many multiply-adds of which kind, and how fast each can go.
 
-    python benchmarks/similarity/limits.py 1/16 items
+    python -m benchmarks.similarity.limits 1/16 items
 
 The loops of `models/kernels/tiles.py` are timed alone on data that lies in the cache; their times, weighted by how
 often the search runs them, bound what it can reach. Beside them what the processor can do at all: fused multiply-adds
@@ -13,16 +13,13 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
 import scipy.sparse as sp
-from interactions import named
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
+from benchmarks.shared.interactions import named
 from models.kernels.measures import COSINE, Rule
 from models.kernels.search import Search
 from models.kernels.tiles import BAND, lines
@@ -159,7 +156,7 @@ def roofline(rows: sp.csr_array, seconds: float, threads: int) -> dict[str, Any]
 
 
 if __name__ == "__main__":
-    from peers import encore
+    from benchmarks.similarity.peers import encore
 
     THREADS = 2
     os.environ["OPENBLAS_NUM_THREADS"] = str(THREADS)

@@ -1,6 +1,6 @@
 """One contestant, once, in this process: the nearest neighbours of the rows of a matrix in memory.
 
-    python benchmarks/similarity/peers.py implicit rows.npz 100 2 scores.npy
+    python -m benchmarks.similarity.peers implicit rows.npz 100 2 scores.npy
 
 Prints JSON with its seconds, CPU seconds and peak memory. Loading, imports and compilation are left out; everything
 from the interactions to the neighbours is in.
@@ -18,8 +18,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 Scores = npt.NDArray[np.float32]
 Work = Callable[[], Any]  # returns scores [rows, at least k - 1] without the row itself, or a sparse matrix with it
@@ -87,7 +85,7 @@ def scikit_learn(rows: sp.csr_array, k: int, threads: int) -> Work:
     def work() -> Scores:
         model = NearestNeighbors(n_neighbors=k - 1, metric="cosine", algorithm="brute", n_jobs=threads)
         distances, _ = model.fit(doubles).kneighbors()
-        return (1 - distances).astype(np.float32)
+        return np.asarray(1 - distances, np.float32)
 
     return work
 

@@ -1,6 +1,6 @@
 """The plan past this machine: what similarity costs at a size that nobody measured, from constants that were.
 
-    python benchmarks/similarity/scale.py similarity.json --users 1e8 --items 1e7 --events 1e11 --cores 400
+    python -m benchmarks.similarity.scale similarity.json --users 1e8 --items 1e7 --events 1e11 --cores 400
 
 Events are distributed as in interactions.py: the n-th item's share is 1/(c + n) / Σ 1/(c + m) with c growing as the
 root of the events, and users' activity is log-normal with σ = 1, so that its mean square is e times its squared mean.
@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from interactions import EVENTS
 from scipy.optimize import nnls
+
+from benchmarks.shared.interactions import EVENTS
 
 LIST_BYTES = 1600  # of a row that looks for 100 neighbours: 200 keys of 8 bytes (models/kernels/candidates.py)
 ENTRY_BYTES = 14  # of a prepared entry (models/kernels/blocks.py)
@@ -38,7 +39,7 @@ class Constants:
 
 
 def constants(lines: list[dict[str, Any]]) -> Constants:
-    """From a run of similarity.py: seconds fitted over its sizes by relative error; bytes of the largest."""
+    """From a run of `benchmarks.similarity`: seconds fitted over its sizes by relative error; bytes of the largest."""
     seconds = {}
     for side in ("items", "users"):
         ran = [x for x in lines if x["contestant"] == "encore-streamed" and x["side"] == side and "seconds" in x]
@@ -97,7 +98,7 @@ def plan(side: str, args: argparse.Namespace, measured: Constants) -> dict[str, 
 def main() -> None:
     """Prints a row for each side."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("measured", type=Path, help="JSON of similarity.py")
+    parser.add_argument("measured", type=Path, help="JSON of benchmarks.similarity")
     for name, default in (("users", 1e8), ("items", 1e7), ("events", 1e11), ("cores", 400), ("cap", 0)):
         parser.add_argument(f"--{name}", type=float, default=default)
     args = parser.parse_args()

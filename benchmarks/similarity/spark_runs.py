@@ -10,10 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
-from processes import Usage, kill, measure
+from benchmarks.shared.data import ROOT
+from benchmarks.shared.processes import Usage, kill, measure
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
 BIN = Path(sys.executable).parent
 START_SECONDS = 60
 ENVIRONMENT = {
@@ -51,7 +50,7 @@ def submitted(
     if archive is not None:
         settings[JAVA_OPTIONS] += shared or f" -XX:ArchiveClassesAtExit={archive}"
     options = [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
-    script = str(ROOT / "benchmarks" / "spark_similarity.py")
+    script = str(ROOT / "benchmarks" / "similarity" / "spark_similarity.py")
     return measure([str(BIN / "spark-submit"), *options, script, *arguments], log, ENVIRONMENT, limit)
 
 

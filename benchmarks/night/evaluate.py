@@ -1,6 +1,6 @@
 """Seconds and memory of judging one model: lists of all users, every metric and segment, 1,000 bootstrap resamples.
 
-    python benchmarks/accuracy/evaluate.py 1        # 138,000 users × 26,000 items; 1/16 is a sixteenth of the events
+    python -m benchmarks.night.evaluate 1        # 138,000 users × 26,000 items; 1/16 is a sixteenth of the events
 
 Generated events (`interactions.py`), a tenth of them held out. The model scores by vectors of 64 random numbers; with
 the word `ties` all items tie instead, so that every user's ties behind the list have to be counted: the worst case.
@@ -11,15 +11,12 @@ import resource
 import sys
 import time
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
-from interactions import generated
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
+from benchmarks.shared.interactions import generated
 from jobs.evaluate import LENGTHS, judged
 from models.base import Recommender, TrainingData
 from models.data import Catalogue, HeldOut
@@ -48,7 +45,7 @@ class Vectors(Recommender):
 
     def score(self, histories: Histories) -> np.ndarray:
         """Products."""
-        return self.user_vectors(histories) @ self.items.T
+        return np.asarray(self.user_vectors(histories) @ self.items.T)
 
     def user_vectors(self, histories: Histories) -> np.ndarray:
         """Of the first users."""

@@ -4,18 +4,17 @@ The file numbers its items anew. A film is found again by who rated it: for ever
 its users is the same multiset in the full ratings, and no two films share one.
 """
 
-import os
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from benchmarks.shared.data import data_folder
 from models.data import Catalogue, HeldOut
 from models.histories import Histories, from_events
 
-DATA = Path(os.environ.get("ENCORE_DATA", Path(__file__).resolve().parents[2] / "../shared/data")) / "movielens-1m"
+NAME = "movielens-1m"
 LEAST = 5  # ratings that a film must have to be in the file
 Array = npt.NDArray[np.int64]
 
@@ -43,7 +42,7 @@ def leave_last_out() -> tuple[Histories, HeldOut, HeldOut]:
 
 def events() -> tuple[Array, Array]:
     """Users and items from 0, in the order of the file."""
-    user, item = np.loadtxt(DATA / "ml-1m.txt", np.int64, unpack=True)
+    user, item = np.loadtxt(data_folder(NAME) / "ml-1m.txt", np.int64, unpack=True)
     return user - 1, item - 1
 
 
@@ -52,7 +51,7 @@ def catalogue() -> Catalogue:
     films = {int(fields[0]): fields for fields in lines("movies.dat")}
     plots = {int(fields[0]): fields[-2] for fields in lines("movies_extrainfos.dat") if fields[0].isdigit()}
     movies = movie_of_item()
-    posters = [DATA / "posters" / f"{movie}.jpg" for movie in movies]
+    posters = [data_folder(NAME) / "posters" / f"{movie}.jpg" for movie in movies]
     return Catalogue(
         [films[movie][1] for movie in movies],
         [plots.get(movie, "") for movie in movies],
@@ -64,14 +63,16 @@ def catalogue() -> Catalogue:
 
 def movie_of_item() -> list[int]:
     """The film's number in the full ratings for every item row. Raises ValueError where it is not certain."""
-    full = np.loadtxt(DATA / "ratings_chrono_no_ts.csv", np.int64, delimiter=",", skiprows=1, usecols=(0, 1))
+    full = np.loadtxt(
+        data_folder(NAME) / "ratings_chrono_no_ts.csv", np.int64, delimiter=",", skiprows=1, usecols=(0, 1)
+    )
     kept = full[np.bincount(full[:, 1])[full[:, 1]] >= LEAST]
     movies = defaultdict(list)
     for movie, raters in raters_by_item(kept[:, 0], kept[:, 1]).items():
         movies[raters].append(movie)
     found = [movies[raters] for _, raters in sorted(raters_by_item(*events()).items())]
     if any(len(candidates) != 1 for candidates in found):
-        raise ValueError(f"{DATA}: ml-1m.txt and ratings_chrono_no_ts.csv do not hold the same ratings")
+        raise ValueError(f"{data_folder(NAME)}: ml-1m.txt and ratings_chrono_no_ts.csv do not hold the same ratings")
     return [movie for (movie,) in found]
 
 
@@ -86,4 +87,4 @@ def raters_by_item(user: Array, item: Array) -> dict[int, bytes]:
 
 def lines(name: str) -> list[list[str]]:
     """The fields of a `::` file."""
-    return [line.split("::") for line in (DATA / name).read_text("latin-1").splitlines()]
+    return [line.split("::") for line in (data_folder(NAME) / name).read_text("latin-1").splitlines()]

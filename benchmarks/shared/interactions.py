@@ -1,9 +1,8 @@
 """Interactions to measure with: generated at any size, or MovieLens-1M; as matrices, as events in Parquet, as a night.
 
-python benchmarks/interactions.py 1 FOLDER     # 22 million events and their items, for `encore import parquet`
+python -m benchmarks.shared.interactions 1 FOLDER     # 22 million events and their items, for `encore import parquet`
 """
 
-import os
 import sys
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -14,8 +13,9 @@ import pyarrow as pa
 import scipy.sparse as sp
 from pyarrow import parquet as pq
 
+from benchmarks.shared.data import data_folder
+
 USERS, ITEMS, EVENTS = 138_000, 26_000, 22_000_000
-DATA = Path(os.environ.get("ENCORE_DATA", Path(__file__).resolve().parents[1] / "../shared/data"))
 FILES = 8  # as a warehouse has them: one file would be read by one task
 DS, DAYS = "2026-03-01", 1000  # a generated event lies in one of so many days, the last of them DS
 
@@ -50,7 +50,7 @@ def generated(size: Fraction, times: int = 1, seed: int = 7) -> sp.csr_array:
 
 def movielens() -> sp.csr_array:
     """MovieLens-1M [users, items] as 0 and 1, from the folder ENCORE_DATA."""
-    users, items = np.loadtxt(DATA / "movielens-1m/ml-1m.txt", dtype=np.int64, unpack=True)
+    users, items = np.loadtxt(data_folder("movielens-1m") / "ml-1m.txt", dtype=np.int64, unpack=True)
     return sp.csr_array((np.ones(len(users), np.float32), (users, items)))
 
 

@@ -1,0 +1,4 @@
+"""Accuracy: every recommender on MovieLens-1M, new items, continuations, sentiment, warm starts.
+
+Each module is a command; real data is found below `ENCORE_DATA`. Begin with `__main__.py`.
+"""

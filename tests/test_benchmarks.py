@@ -1,0 +1,46 @@
+"""Benchmarks run as modules of a package, from the root, and find real data through ENCORE_DATA alone."""
+
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.shared.data import ROOT, data_folder
+
+MODULES = sorted(
+    ".".join(file.relative_to(ROOT).with_suffix("").parts) for file in (ROOT / "benchmarks").rglob("[!_]*.py")
+)
+PACKAGES = ("benchmarks.accuracy", "benchmarks.similarity")
+
+
+@pytest.mark.parametrize("name", [*MODULES, *(f"{package}.__main__" for package in PACKAGES)])
+def test_a_benchmark_can_be_imported_from_the_root(name: str) -> None:
+    """Libraries that are compared with are imported when they are measured."""
+    assert importlib.import_module(name).__doc__
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_a_package_with_a_command_explains_itself(name: str) -> None:
+    done = subprocess.run([sys.executable, "-m", name, "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert f"python -m {name}" in done.stdout
+
+
+def test_nothing_in_the_project_has_a_default_for_real_data() -> None:
+    listed = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True).split("\0")
+    beside = re.compile(r"\.\./" + "shared|shared" + "/data")
+    texts = [name for name in listed if name.endswith((".py", ".md", ".sh", ".toml", ".cfg"))]
+    assert [name for name in texts if (ROOT / name).exists() and beside.search((ROOT / name).read_text("utf-8"))] == []
+
+
+def test_missing_data_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ENCORE_DATA", raising=False)
+    with pytest.raises(SystemExit, match=r"movielens-1m is needed: set ENCORE_DATA to the folder that holds it \(docs"):
+        data_folder("movielens-1m")
+    monkeypatch.setenv("ENCORE_DATA", str(tmp_path))
+    with pytest.raises(SystemExit, match="holds no folder movielens-1m"):
+        data_folder("movielens-1m")
+    (tmp_path / "movielens-1m").mkdir()
+    assert data_folder("movielens-1m") == tmp_path / "movielens-1m"
