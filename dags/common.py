@@ -15,6 +15,8 @@ from airflow.sdk import BaseOperator, BaseOperatorLink, Context, Param
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
+from schemas.names import domain_files
+
 POLICY = {
     "owner": "encore",
     "retries": 2,
@@ -29,6 +31,7 @@ GPU = {"pool": "gpu", "queue": "gpu", "execution_timeout": timedelta(hours=1)}
 DS = "{{ params.ds or data_interval_start | default(none) | ds or '' }}"
 RUN = "{{ params.run | default(run_id) }}"  # `encore nightly` names its run, to find the manifest again
 
+DOMAINS = tuple(domain_files(os.environ.get("ENCORE_DOMAINS")))  # those of Encore, and a company's own
 REPORTS = "/encore/reports"  # where the plugin serves the pages, below the UI's own address
 
 

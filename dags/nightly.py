@@ -11,8 +11,8 @@ from typing import Any
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TaskGroup, TriggerRule
 
-from dags.common import DS, GPU, POLICY, RUN, JobOperator, ReportLink, several
-from schemas.names import DOMAINS, ENSEMBLE, MODELS, NEURAL, ON_GPU
+from dags.common import DOMAINS, DS, GPU, POLICY, RUN, JobOperator, ReportLink, several
+from schemas.names import ENSEMBLE, MODELS, NEURAL, ON_GPU
 
 
 def job(name: str, domain: str, *arguments: str, **settings: Any) -> JobOperator:

@@ -52,8 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("pyiceberg").setLevel(logging.WARNING)
     module = importlib.import_module(COMMANDS[words[0]][0])
-    args = module.parser().parse_args(words[1:])
     try:
+        args = module.parser().parse_args(words[1:])  # asks ENCORE_DOMAINS which domains there are
         return int(module.main(args) or DONE)
     except (InputError, RefusedError, ContractError) as error:
         print(f"error: {error}", file=sys.stderr)

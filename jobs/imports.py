@@ -31,7 +31,7 @@ from jobs.sources.pictures import located
 from jobs.sources.reading import Options, Reading
 from jobs.storage import files
 from jobs.storage.landing import Batch, batch_facts, batch_name, new_batch
-from schemas.domains import DOMAINS, Domain
+from schemas.domains import Domain
 from schemas.landing import LANDING
 
 OF_COLUMNS = ("table", "columns", "kind", "delimiter", "encoding")
@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("format", choices=list(FORMATS), metavar="FORMAT", help="one of: " + ", ".join(FORMATS))
     parser.add_argument("path", type=Path, nargs="?", metavar="PATH", help="a folder, a file or a zip archive")
-    parser.add_argument("--domain", required=True, choices=list(DOMAINS), help="whose files these are")
+    parser.add_argument("--domain", required=True, choices=settings.domain_names(), help="whose files these are")
     parser.add_argument("--ds", required=True, type=iso_day, metavar="YYYY-MM-DD", help="the night that cleans them")
     parser.add_argument("--replace", action="store_true", help="import again files that were imported in another way")
     own = parser.add_argument_group("csv, jsonl, parquet")

@@ -10,10 +10,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from jobs.errors import InputError
-from jobs.settings import Settings, override
+from jobs.settings import Settings, build, domain_names, override
 from jobs.storage import files
 from jobs.storage.runs import Run, run_name
-from schemas.domains import DOMAINS, Domain
+from schemas.domains import Domain
+from schemas.names import NAME
 
 if TYPE_CHECKING:
     from jobs.storage.catalog import Tables
@@ -69,8 +70,7 @@ class Night:
     @cached_property
     def domain(self) -> Domain:
         """The domain with the settings of this run."""
-        default = DOMAINS[self.run.domain]
-        return override(default, self.pin["configuration"]["domain"], f"domains.{default.name}")
+        return pinned_domain(self.pin["configuration"]["domain"], self.run.domain, self.settings)
 
     @property
     def models(self) -> list[str]:
@@ -119,9 +119,19 @@ def fingerprint(configuration: Mapping[str, Any]) -> str:
 
 def resolved(domain: Domain, models: list[str], model_settings: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration of a run as JSON values: everything that may be overridden, with the value that holds."""
-    fixed = {"name", "verb", "kinds"}
-    settings = {name: value for name, value in asdict(domain).items() if name not in fixed}
-    return {"domain": settings, "models": models, "model_settings": dict(model_settings), "seed": 0}
+    return {"domain": asdict(domain), "models": models, "model_settings": dict(model_settings), "seed": 0}
+
+
+def pinned_domain(values: Mapping[str, Any], name: str, settings: Settings) -> Domain:
+    """The domain of a run by what the run pinned, whatever its file says today, or if it is gone.
+
+    Runs before version 0.2 did not pin what no file could change then (name, verb, kinds): those are today's.
+    """
+    if "kinds" in values:
+        return build(Domain, values, f"domains.{name}")
+    if name not in settings.domains:
+        raise InputError(f"there is no domain {name!r} any more; ENCORE_DOMAINS names the folder of its TOML file")
+    return override(settings.domains[name], values, f"domains.{name}")
 
 
 def night_parser(job: str, description: str | None) -> argparse.ArgumentParser:
@@ -129,10 +139,17 @@ def night_parser(job: str, description: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"encore {job}", description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--domain", required=True, choices=list(DOMAINS), help="whose night")
+    parser.add_argument("--domain", required=True, choices=domain_names(), help="whose night")
     parser.add_argument("--ds", required=True, type=iso_day, metavar="YYYY-MM-DD", help="the completed day")
     parser.add_argument("--run", required=True, type=run_name, help="the run's id, the same for all jobs of a night")
     return parser
+
+
+def published_domain(text: str) -> str:
+    """The name of a domain for commands that read: its tables can be read when its TOML file is gone."""
+    if not NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no domain; there are: {', '.join(domain_names())}")
+    return text
 
 
 def iso_day(text: str) -> str:

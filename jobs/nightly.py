@@ -22,11 +22,11 @@ from pathlib import Path
 from jobs import forkserver, pin, report, settings
 from jobs.errors import DONE, FAULT, REFUSED, WRONG_INPUT, InputError
 from jobs.night import Night, iso_day
-from jobs.settings import ROOT, Settings
+from jobs.settings import ROOT, Settings, domain_names
 from jobs.spark import server as spark_server
 from jobs.storage import runs
 from jobs.storage.runs import Run
-from schemas.names import DOMAINS, MODELS
+from schemas.names import MODELS
 
 # The lines of the DAGs' operator (dags/common.py) in Airflow's log, which puts the name of the logger behind each.
 MARK = re.compile(r"\[encore\] (\S+) (started|done|failed|fault|refused)(?:: (.*?))?\s+\[airflow")
@@ -40,7 +40,9 @@ Problems = dict[str, tuple[int, str]]  # task → exit code and reason
 def parser() -> argparse.ArgumentParser:
     """Arguments of the command."""
     parser = argparse.ArgumentParser(prog="encore nightly", description=__doc__)
-    parser.add_argument("--domain", required=True, action="append", choices=DOMAINS, help="may be given several times")
+    parser.add_argument(
+        "--domain", required=True, action="append", choices=domain_names(), help="may be given several times"
+    )
     parser.add_argument("--ds", required=True, type=iso_day, metavar="YYYY-MM-DD", help="the completed day")
     parser.add_argument("--top-k", type=int, help="items for each user (default: the domain's)")
     parser.add_argument("--models", default=",".join(MODELS), help="models to train, separated by commas")

@@ -12,7 +12,7 @@ from typing import Any
 from jobs import job
 from jobs.errors import InputError, RefusedError
 from jobs.night import Attempt, Night, fingerprint, night_parser, resolved
-from jobs.settings import override
+from jobs.settings import check_models, override
 from jobs.storage.frames import read
 from jobs.storage.landing import Landed, landed
 from schemas.names import MODELS
@@ -63,7 +63,8 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
 
 
 def configure(night: Night, args: argparse.Namespace) -> dict[str, Any]:
-    """Defaults, then the TOML file, then the trigger's form; validated once, here."""
+    """Defaults, then the TOML file, then the trigger's form; all is checked here, before anything is computed."""
+    check_models(night.settings)
     models = [name for name in args.models.split(",") if name]
     if not models:
         raise InputError(f"--models must name at least one of: {', '.join(MODELS)}")

@@ -1,71 +1,141 @@
-"""Where things are and how a night is configured: environment, one TOML file, the trigger's form. Nothing else reads
-the environment."""
+"""Settings: where things are and how a night is configured. They come from the environment, one TOML file, the TOML
+files of the domains, and the trigger's form. Nothing else reads the environment."""
 
 import os
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import MISSING, dataclass, field, replace
 from pathlib import Path
-from types import UnionType
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar
 from urllib.parse import unquote
 
-from jobs.errors import InputError
-from schemas.domains import DOMAINS, Domain
-from schemas.names import MODELS, SENTIMENT
+from annotated_types import doc
 
-_TYPES = {int: "a whole number", float: "a number", tuple: "a list", bool: "true or false", str: "a text"}
+from jobs.errors import InputError
+from models.config import Setting, settings_of
+from schemas.domains import Domain
+from schemas.names import MODELS, SENTIMENT, domain_files
+
 SECTIONS = ("catalog", "spark", "domains", "models")
-FIXED = ("name", "verb", "kinds")  # what a domain is, which no file changes
 ROOT = Path(__file__).resolve().parents[1]
 T = TypeVar("T")
+
+# Setting of the deployment → the environment variable that gives it; an empty variable counts as not set.
+VARIABLES = {
+    "warehouse": "ENCORE_WAREHOUSE",
+    "landing": "ENCORE_LANDING",
+    "config": "ENCORE_CONFIG",
+    "own_domains": "ENCORE_DOMAINS",
+    "state": "ENCORE_STATE",
+    "airflow": "ENCORE_AIRFLOW",
+    "airflow_home": "AIRFLOW_HOME",
+    "spark_remote": "SPARK_REMOTE",
+}
+PATHS = ("state", "airflow", "airflow_home")  # their defaults lie in Encore's own folder, as do the two addresses'
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The deployment. `warehouse` and `landing` are addresses (a path or a file://, s3://, gs:// or hdfs:// URI),
-    `airflow` is the program, `airflow_home` its folder, `state` a local folder for what lives no longer than a
-    process."""
+    """The deployment, with the domains as configured and the settings of models that the file changes."""
 
-    warehouse: str
-    landing: str
-    airflow: str
-    airflow_home: str
-    state: str
+    warehouse: Annotated[
+        str, doc("where the tables are: a path, or an address `file://`, `s3://`, `gs://`, `hdfs://`")
+    ] = "warehouse"
+    landing: Annotated[str, doc("where imports wait for their night: a path or an address")] = "landing"
+    config: Annotated[str | None, doc("a TOML file with the sections below")] = None
+    own_domains: Annotated[str | None, doc("a folder with a TOML file for each domain of your own")] = None
+    state: Annotated[str, doc("a local folder for what may be lost: caches, sockets, checkpoints")] = ".state"
+    airflow: Annotated[str, doc("the program that `encore nightly` calls")] = ".venv-airflow/bin/airflow"
+    airflow_home: Annotated[str, doc("Airflow's folder: its database and logs")] = ".airflow"
+    spark_remote: Annotated[
+        str | None, doc("address of a Spark Connect server, `sc://…`; without one a run starts its own")
+    ] = None
+    spark_submitted: bool = False  # spark-submit has started this very process
     catalog: Mapping[str, str] = field(default_factory=dict)
     spark: Mapping[str, str] = field(default_factory=dict)
-    spark_remote: str | None = None
-    spark_submitted: bool = False
-    domains: Mapping[str, Domain] = field(default_factory=lambda: DOMAINS)
+    domains: Mapping[str, Domain] = field(default_factory=lambda: read_domains())
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:
-    """Settings from the environment and the TOML file that ENCORE_CONFIG names.
+    """Settings from the environment, the domains' files and the TOML file that ENCORE_CONFIG names.
 
-    Raises InputError for an unknown section, setting or type in that file.
+    Raises InputError for whatever is wrong in those files, with the file, the key, the rule and the value; settings
+    of models are looked at by `check_models`, because that imports the models.
     """
     env = os.environ if environment is None else environment
-    file = env.get("ENCORE_CONFIG")
-    config = _read_toml(file) if file else {}
-    _known("section", config, SECTIONS, file)
-    catalog, spark, domains, models = (_table(name, config.get(name, {})) for name in SECTIONS)
-    _known("domain", domains, DOMAINS, file)
-    _known("model", models, (*MODELS, SENTIMENT), file)
+    given: dict[str, Any] = {name: env[variable] for name, variable in VARIABLES.items() if env.get(variable)}
+    default = Settings()
+    for name in PATHS:
+        given.setdefault(name, str(ROOT / getattr(default, name)))
+    for name in ("warehouse", "landing"):
+        given[name] = address(given.get(name) or ROOT / getattr(default, name))
+    file, source = given.get("config"), config_source(given.get("config"))
+    sections = read_toml(file, source) if file else {}
+    _require_known("section", sections, SECTIONS, source)
+    catalog, spark, domains, models = (_table(name, sections.get(name, {}), source) for name in SECTIONS)
+    known = read_domains(given.get("own_domains"))
+    _require_known("domain", domains, known, source)
+    _require_known("model", models, (*MODELS, SENTIMENT), source)
     return Settings(
-        warehouse=address(env.get("ENCORE_WAREHOUSE") or ROOT / "warehouse"),
-        landing=address(env.get("ENCORE_LANDING") or ROOT / "landing"),
-        airflow=env.get("ENCORE_AIRFLOW") or str(ROOT / ".venv-airflow" / "bin" / "airflow"),
-        airflow_home=env.get("AIRFLOW_HOME") or str(ROOT / ".airflow"),
-        state=env.get("ENCORE_STATE") or str(ROOT / ".state"),
-        catalog=_strings("catalog", catalog),
-        spark=_strings("spark", spark),
-        spark_remote=env.get("SPARK_REMOTE"),
-        spark_submitted="PYSPARK_GATEWAY_PORT" in env,  # spark-submit has started this very process
-        domains={name: override(d, domains.get(name, {}), f"domains.{name}") for name, d in DOMAINS.items()},
-        models={name: _table(f"models.{name}", changes) for name, changes in models.items()},
+        **given,
+        spark_submitted="PYSPARK_GATEWAY_PORT" in env,
+        catalog=_strings("catalog", catalog, source),
+        spark=_strings("spark", spark, source),
+        domains={n: override(d, domains.get(n, {}), f"domains.{n}", source) for n, d in known.items()},
+        models={name: _table(f"models.{name}", changes, source) for name, changes in models.items()},
     )
+
+
+def config_source(file: str | None) -> str:
+    """How errors name the TOML file."""
+    return f"ENCORE_CONFIG={file}" if file else ""
+
+
+def domain_names(environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """The names of all domains, shipped and own; InputError where ENCORE_DOMAINS is wrong."""
+    env = os.environ if environment is None else environment
+    return tuple(_domain_files(env.get(VARIABLES["own_domains"])))
+
+
+def _domain_files(own: str | None) -> dict[str, Path]:
+    try:
+        return domain_files(own)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
+def read_domains(own: str | None = None) -> dict[str, Domain]:
+    """The domains that Encore ships and those of a folder of one's own, as their files say."""
+    return {name: read_domain(file) for name, file in _domain_files(own).items()}
+
+
+def read_domain(file: Path) -> Domain:
+    """The domain of a TOML file, which is called after it; InputError for what is wrong in the file."""
+    name, source = file.stem, str(file)
+    values = read_toml(source, source)
+    if values.setdefault("name", name) != name:
+        raise InputError(f"{source}: name must be {name!r}, as the file is called, got {values['name']!r}")
+    return build(Domain, values, f"domains.{name}", source)
+
+
+def check_models(settings: Settings) -> None:
+    """InputError for a setting of a model in ENCORE_CONFIG that the model does not have, or that breaks its rule."""
+    for name, changes in settings.models.items():
+        override(model_config(name), changes, f"models.{name}", config_source(settings.config))
+
+
+def model_config(name: str) -> Any:
+    """The default configuration of a model; imports the model."""
+    if name == SENTIMENT:
+        from models.neural.review_sentiment import ReviewSentimentConfig  # Keras takes seconds to import
+
+        return ReviewSentimentConfig()
+    from models.registry import REGISTRY
+
+    return REGISTRY[name].Config()
 
 
 def share_gpu() -> None:
@@ -82,50 +152,93 @@ def address(place: str | Path) -> str:
     return text if re.match(r"^[a-z0-9]+://", text) else f"file://{Path(text).resolve()}"
 
 
-def override(default: T, changes: Mapping[str, Any], where: str) -> T:
-    """`default` (a frozen dataclass) with `changes`; InputError for a name or type that it does not know."""
-    # `int | None` is a setting that a model chooses: a given value must be of the first type.
-    known = {
-        f.name: get_args(f.type)[0] if isinstance(f.type, UnionType) else type(getattr(default, f.name))
-        for f in fields(default)  # type: ignore[arg-type]
-        if f.name not in FIXED
-    }
-    for name, value in _table(where, changes).items():
-        if name not in known:
-            raise InputError(f"{where}.{name} is not a setting; there are: {', '.join(known)}")
-        wanted = known[name]
-        fits = {float: type(value) in (int, float), tuple: type(value) in (list, tuple)}
-        if not fits.get(wanted, type(value) is wanted):
-            raise InputError(f"{where}.{name} must be {_TYPES.get(wanted, wanted.__name__)}, got {value!r}")
+def override(default: T, changes: Mapping[str, Any], where: str, source: str = "") -> T:
+    """`default` (a frozen dataclass) with `changes`; InputError for a name or value that it does not allow.
+
+    where: the key of the dataclass in the file. source: the file.
+    """
+    if "name" in _table(where, changes, source):  # which no file changes
+        raise _error(f"{where}.name is not a setting; the name of a domain is that of its file", source)
+    values = _values(type(default), changes, where, source, default)
+    with _named(where, source):
+        return replace(default, **values)  # type: ignore[type-var]
+
+
+def build(kind: type[T], given: Mapping[str, Any], where: str, source: str = "") -> T:
+    """A frozen dataclass of the values that are given, and its defaults; errors as in `override`."""
+    values = _values(kind, given, where, source, None)
+    for name, setting in settings_of(kind).items():
+        if setting.default is MISSING and name not in values:
+            raise _error(f"{where}.{name} is missing; it is {setting.meaning}", source)
+    with _named(where, source):
+        return kind(**values)
+
+
+@contextmanager
+def _named(where: str, source: str) -> Iterator[None]:
+    """Errors of settings that do not fit together, with their place."""
     try:
-        return replace(default, **{n: tuple(v) if isinstance(v, list) else v for n, v in changes.items()})  # type: ignore[type-var]
+        yield
     except ValueError as error:
-        raise InputError(str(error)) from error
+        raise _error(f"{where}: {error}", source) from error
 
 
-def _read_toml(file: str) -> dict[str, Any]:
+def _values(kind: type, given: Any, where: str, source: str, default: Any) -> dict[str, Any]:
+    known = settings_of(kind)
+    found = {}
+    for name, value in _table(where, given, source).items():
+        if name not in known:
+            names = ", ".join(other for other in known if other != "name")
+            raise _error(f"{where}.{name} is not a setting; there are: {names}", source)
+        found[name] = _value(known[name], value, f"{where}.{name}", source, getattr(default, name, None))
+    return found
+
+
+def _value(setting: Setting, value: Any, where: str, source: str, default: Any) -> Any:
+    if problem := setting.problem(value):
+        raise _error(f"{where} {problem}", source)
+    if setting.part is not None:  # a table of tables: what is named is changed or added, the rest stays
+        old = default or {}
+        parts = {
+            name: override(old[name], part, f"{where}.{name}", source)
+            if name in old
+            else build(setting.part, part, f"{where}.{name}", source)
+            for name, part in value.items()
+        }
+        return {**old, **parts}
+    if setting.kind is float and value is not None:
+        return float(value)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def read_toml(file: str, source: str) -> dict[str, Any]:
+    """The tables of a TOML file; InputError where it cannot be read."""
     try:
         return tomllib.loads(Path(file).read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"ENCORE_CONFIG={file}: cannot be read ({error.strerror}); name an existing file") from error
+        raise InputError(f"{source}: cannot be read ({error.strerror}); name an existing file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"ENCORE_CONFIG={file}: not valid TOML: {error}") from error
+        raise InputError(f"{source}: not valid TOML: {error}") from error
 
 
-def _known(what: str, given: Mapping[str, Any], known: Any, file: str | None) -> None:
+def _error(text: str, source: str) -> InputError:
+    return InputError(f"{source}: {text}" if source else text)
+
+
+def _require_known(what: str, given: Mapping[str, Any], known: Any, source: str) -> None:
     for name in given:
         if name not in known:
-            raise InputError(f"ENCORE_CONFIG={file}: unknown {what} {name!r}; there are: {', '.join(known)}")
+            raise _error(f"unknown {what} {name!r}; there are: {', '.join(known)}", source)
 
 
-def _table(where: str, value: Any) -> Mapping[str, Any]:
+def _table(where: str, value: Any, source: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise InputError(f"{where} must be a table, got {value!r}")
+        raise _error(f"{where} must be a table, got {value!r}", source)
     return value
 
 
-def _strings(section: str, values: Mapping[str, Any]) -> dict[str, str]:
+def _strings(section: str, values: Mapping[str, Any], source: str) -> dict[str, str]:
     for name, value in values.items():
         if isinstance(value, (dict, list)):
-            raise InputError(f"{section}.{name} must be a single value, got {value!r}")
+            raise _error(f"{section}.{name} must be a single value, got {value!r}", source)
     return {name: str(value) for name, value in values.items()}

@@ -6,17 +6,17 @@ A night's age is counted from the end of its day (UTC) to now. Exit code 1: a ni
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from jobs import settings
 from jobs.errors import DONE, FAULT
+from jobs.night import published_domain
 from jobs.storage.runs import Run
 from jobs.storage.sql import open_tables
 from jobs.storage.upkeep import Upkeep
 from jobs.terminal import grid, show, show_json
-from schemas.domains import DOMAINS
 
 HOUR = timedelta(hours=1)
 
@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--domain",
         action="append",
-        choices=list(DOMAINS),
+        type=published_domain,
         help="may be given several times; a domain that is named must have a complete night (default: all that have)",
     )
     limit = parser.add_mutually_exclusive_group()
@@ -64,9 +64,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> int:
     """Prints the state of every domain; with a limit, complains of those that are too old."""
-    tables = Upkeep(settings.load())
+    config = settings.load()
+    tables = Upkeep(config)
     tables.check_format()
-    found = statuses(tables, args.domain or list(DOMAINS), datetime.now(UTC))
+    found = statuses(tables, args.domain, config.domains, datetime.now(UTC))
     if args.format == "json":
         show_json([asdict(status) for status in found])
     else:
@@ -83,8 +84,8 @@ def main(args: argparse.Namespace) -> int:
     return FAULT if problems else DONE
 
 
-def statuses(tables: Upkeep, domains: Sequence[str], now: datetime) -> list[Status]:
-    """The last complete night of each domain as of `now`."""
+def statuses(tables: Upkeep, asked: Sequence[str] | None, configured: Iterable[str], now: datetime) -> list[Status]:
+    """The last complete night as of `now` of each domain asked for, else of all that are configured or published."""
     with open_tables(tables) as db:
         nights = db.execute(
             "SELECT domain, ds, run_id, sequence, rows FROM runs SEMI JOIN latest USING (domain, ds, run_id, sequence)"
@@ -93,7 +94,8 @@ def statuses(tables: Upkeep, domains: Sequence[str], now: datetime) -> list[Stat
     for domain, ds, run_id, sequence, rows in nights:
         committed = tables.committed("runs", Run(tables.warehouse, domain, ds, run_id).tag(sequence))
         known[domain] = Status(domain, ds, run_id, committed, age_hours(ds, now), json.loads(rows))
-    return [known.get(domain, Status(domain)) for domain in dict.fromkeys(domains)]
+    domains = dict.fromkeys(asked or [*configured, *sorted(known)])
+    return [known.get(domain, Status(domain)) for domain in domains]
 
 
 def age_hours(ds: str, now: datetime) -> float:

@@ -7,11 +7,10 @@ import duckdb
 
 from jobs import settings
 from jobs.errors import InputError
-from jobs.night import iso_day
+from jobs.night import iso_day, published_domain
 from jobs.storage.catalog import Tables
 from jobs.storage.sql import add_publications, open_some
 from jobs.terminal import grid, show, show_json
-from schemas.domains import DOMAINS
 
 ROWS = 20
 SHOWN = ("vocabulary", "interactions", "items", "recommendations", "user_similarity")
@@ -28,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
     """Arguments of the command."""
     parser = argparse.ArgumentParser(prog="encore user", description=__doc__)
     parser.add_argument("user_id", metavar="ID", help="the user's external id")
-    parser.add_argument("--domain", required=True, choices=list(DOMAINS))
+    parser.add_argument("--domain", required=True, type=published_domain)
     parser.add_argument("--ds", type=iso_day, metavar="YYYY-MM-DD", help="default: the last complete night")
     parser.add_argument("--format", choices=("table", "json"), default="table")
     parser.add_argument("--rows", type=int, default=ROWS, help=f"rows of each part in the terminal (default: {ROWS})")

@@ -7,7 +7,7 @@ from schemas.table import Check, Column, Contract, Table
 ID_BYTES = 512
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
-DOMAIN = Column("domain", pa.string(), "movies, music or games", required=True)
+DOMAIN = Column("domain", pa.string(), "the domain's name: movies, music, games or one of your own", required=True)
 DS = Column("ds", pa.string(), "the night that wrote the row: the completed day, YYYY-MM-DD", required=True)
 
 

@@ -44,3 +44,10 @@ class Method:
             if word in weightings and "bm25" in weightings[weightings.index(word) :]:
                 raise ValueError(f"method {name!r}: bm25 takes no negative values, as {word} makes them")
         return cls(weightings, SHRUNK in words, measure)
+
+
+def are_methods(names: tuple[str, ...]) -> bool:
+    """Names of at least one method, none of them twice."""
+    for name in names:
+        Method.named(name)
+    return len(names) == len(set(names)) > 0

@@ -1,6 +1,30 @@
 """Names that DAGs, jobs and tests share. Standard library only: this is all that a DAG may import of Encore."""
 
-DOMAINS = ("movies", "music", "games")
+import re
+from pathlib import Path
+
+SHIPPED_DOMAINS = Path(__file__).parent / "domains"
+NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")  # of domains and their kinds: they stand in paths, tags and SQL
+NAME_RULE = "lower-case letters, digits and _, a letter first, at most 63"
+
+
+def domain_files(own: str | None = None) -> dict[str, Path]:
+    """Name → TOML file of every domain, sorted by name: those that Encore ships, and those in the folder `own`.
+
+    A file of `own` (what ENCORE_DOMAINS names) replaces the shipped one of the same name. Only names are looked at, so
+    that a file with a mistake fails its jobs, which say what is wrong, and not the DAG. Raises ValueError for a folder
+    that is not there, or a file whose name no domain can have.
+    """
+    if own and not Path(own).is_dir():
+        raise ValueError(f"ENCORE_DOMAINS={own}: is not a folder; name one that holds a TOML file for each domain")
+    found = {}
+    for folder in (SHIPPED_DOMAINS, *([Path(own)] if own else [])):
+        for file in folder.glob("[!.]*.toml"):
+            if not NAME.fullmatch(file.stem):
+                raise ValueError(f"{file}: the file's name is the domain's: it must be {NAME_RULE}, got {file.stem!r}")
+            found[file.stem] = file
+    return dict(sorted(found.items()))
+
 
 # In the order of publication: what others refer to comes first, `runs` (which makes a night complete) last.
 TABLES = (

@@ -18,14 +18,15 @@ import pyarrow.csv as pv
 import scipy.sparse as sp
 
 from jobs.learning.arrays import held_out
+from jobs.settings import read_domains
 from jobs.sources.demo import generate
 from models.base import TrainingData
 from models.data import HeldOut
 from models.evaluation.validation import mean_ndcg
 from models.histories import Histories, from_events
 from models.registry import REGISTRY
-from schemas.domains import DOMAINS
 
+DOMAINS = read_domains()
 DS, DAY, HELD_DAYS, STARS = "2026-11-20", 86_400, 7, 5
 WEIGHTS = (0.0, 0.3, 0.6, 1.0)
 MODELS = ("item_knn",)  # the one that compares by all that users took

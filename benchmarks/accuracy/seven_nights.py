@@ -25,14 +25,15 @@ import pyarrow.csv as pv
 
 from benchmarks.shared.data import data_folder
 from jobs.learning.arrays import held_out
+from jobs.settings import read_domains
 from jobs.sources.demo import generate
 from models.base import Recommender, TrainingData
 from models.data import Catalogue, HeldOut
 from models.evaluation.validation import mean_ndcg
 from models.histories import Histories, from_events
 from models.registry import REGISTRY
-from schemas.domains import DOMAINS
 
+DOMAINS = read_domains()
 DS, DAY, NIGHTS, HELD_DAYS = "2026-11-20", 86_400, 7, 7
 Array = npt.NDArray[np.int64]
 

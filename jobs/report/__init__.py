@@ -14,14 +14,13 @@ from rich.console import Console
 
 from jobs import job, settings
 from jobs.errors import DONE, InputError
-from jobs.night import Attempt, Night, iso_day
+from jobs.night import Attempt, Night, iso_day, published_domain
 from jobs.report import summary
 from jobs.storage import files
 from jobs.storage.catalog import Tables
 from jobs.storage.runs import DONE as TASK_DONE
 from jobs.storage.runs import Run, run_name
 from jobs.storage.sql import add_publications, open_tables
-from schemas.domains import DOMAINS
 
 PAGE = "report.html"
 
@@ -31,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="encore report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--domain", required=True, choices=list(DOMAINS))
+    parser.add_argument("--domain", required=True, type=published_domain)
     parser.add_argument("--ds", type=iso_day, metavar="YYYY-MM-DD", help="default: the last published night")
     parser.add_argument("--run", type=run_name, help="default: the night's newest run")
     parser.add_argument(

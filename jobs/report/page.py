@@ -11,12 +11,14 @@ import duckdb
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from jobs.night import pinned_domain
 from jobs.report import curves, facts, figures, people, plots
 from jobs.report.facts import DATA, Rows
 from jobs.report.posters import Posters
-from jobs.settings import override
+from jobs.settings import load
 from jobs.storage.runs import Run
-from schemas.domains import DOMAINS, Domain
+from models.config import settings_of
+from schemas.domains import Domain
 from schemas.tables import TABLES
 
 HERE = Path(__file__).parent
@@ -89,11 +91,9 @@ def context(db: duckdb.DuckDBPyConnection, run: dict[str, Any], folder: Run) -> 
 
 def resolved_domain(run: Mapping[str, Any]) -> Domain:
     """The domain with the settings of the run, as far as this Encore still knows them."""
-    default = DOMAINS[run["domain"]]
-    changes = json.loads(run["configuration"] or "{}").get("domain", {})
-    return override(
-        default, {name: v for name, v in changes.items() if hasattr(default, name)}, f"domains.{default.name}"
-    )
+    values = json.loads(run["configuration"] or "{}").get("domain", {})
+    known = {name: value for name, value in values.items() if name in settings_of(Domain)}
+    return pinned_domain(known, run["domain"], load())
 
 
 def refusal(run: Mapping[str, Any], folder: Run, models: Rows, nights: Rows) -> Context | None:

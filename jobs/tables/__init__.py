@@ -16,14 +16,13 @@ from rich.console import Console
 
 from jobs import settings
 from jobs.errors import InputError
-from jobs.night import iso_day
+from jobs.night import iso_day, published_domain
 from jobs.storage.catalog import Tables
 from jobs.storage.runs import run_name
 from jobs.storage.sql import open_tables
 from jobs.tables import backup, check, expire, export
 from jobs.tables.rollback import roll_back
 from jobs.terminal import grid
-from schemas.domains import DOMAINS
 from schemas.tables import TABLES
 
 COUNTS = "(SELECT count(*) FROM main.{0}) AS rows, (SELECT count(*) FROM latest.{0}) AS latest_rows"
@@ -50,9 +49,9 @@ def parser() -> argparse.ArgumentParser:
     sql.add_argument("query")
     sql.add_argument("--format", choices=("table", "csv", "json", "parquet"), default="table")
     sql.add_argument("--output", help="file to write to (needed for parquet)")
-    actions.add_parser("history", help="all publications, newest first").add_argument("--domain", choices=list(DOMAINS))
+    actions.add_parser("history", help="all publications, newest first").add_argument("--domain", type=published_domain)
     back = actions.add_parser("rollback", help="publish again what an earlier run of a night published")
-    back.add_argument("--domain", required=True, choices=list(DOMAINS))
+    back.add_argument("--domain", required=True, type=published_domain)
     back.add_argument("--ds", required=True, type=iso_day)
     back.add_argument("--to", required=True, type=run_name, metavar="RUN", help="the run, from `encore tables history`")
     for name, (what, made, _) in UPKEEP.items():
@@ -86,6 +85,8 @@ def main(args: argparse.Namespace) -> int:
             query(db, args.query, args.format, args.output)
         elif args.action == "history":
             where = f"WHERE domain = '{args.domain}'" if args.domain else ""
+            if where and args.domain not in config.domains and not db.execute(f"FROM runs {where} LIMIT 1").fetchall():
+                raise InputError(f"there is no domain {args.domain!r}; there are: {', '.join(config.domains)}")
             columns = "domain, ds, run_id, trigger, state, sequence, rows"
             query(db, f"SELECT {columns} FROM runs {where} ORDER BY domain, sequence DESC")
         else:

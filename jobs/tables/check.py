@@ -25,7 +25,7 @@ from jobs.storage.inventory import GRACE_HOURS, RunFolder, artifacts, hours, run
 from jobs.storage.runs import Run
 from jobs.storage.upkeep import State, Upkeep
 from jobs.terminal import show, show_json, size
-from schemas.names import DOMAINS
+from schemas.names import NAME
 from schemas.tables import TABLES
 
 
@@ -140,7 +140,8 @@ def tags(
     for name, state in states.items():
         for tag, snapshot in sorted(state.tags.items()):
             domain, _, rest = tag.partition(".")
-            ds, run_id, sequence = rest.split(".") if domain in DOMAINS and rest.count(".") == 2 else ("", "", "")
+            ours = NAME.fullmatch(domain) and rest.count(".") == 2
+            ds, run_id, sequence = rest.split(".") if ours else ("", "", "")
             row = rows.get(Run(warehouse, domain, ds, run_id))
             if sequence.isdecimal() and (row is None or int(sequence) > row["sequence"]):
                 told = "no row of runs has this publication: it did not end; publish the run again, or expire"

@@ -17,13 +17,13 @@ from functools import partial
 
 from jobs import settings
 from jobs.errors import DONE, InputError
+from jobs.night import published_domain
 from jobs.publish import COMPLETE
 from jobs.storage.frames import read
 from jobs.storage.inventory import GRACE_HOURS, RunFolder, Stored, artifacts, delete, hours, run_folders
 from jobs.storage.runs import Run
 from jobs.storage.upkeep import Cut, DataFile, State, Upkeep
 from jobs.terminal import show, size
-from schemas.domains import DOMAINS
 from schemas.tables import TABLES
 
 KEEP_NIGHTS = 30
@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help=f"complete nights to keep of each domain (default: {KEEP_NIGHTS})",
     )
-    parser.add_argument("--domain", choices=list(DOMAINS), help="default: all")
+    parser.add_argument("--domain", type=published_domain, help="default: all")
     parser.add_argument(
         "--grace-hours",
         type=hours,
@@ -81,13 +81,18 @@ def _positive(text: str) -> int:
 
 def main(args: argparse.Namespace) -> int:
     """Cuts the tables, then removes the files that nothing refers to any more."""
-    tables = Upkeep(settings.load())
+    config = settings.load()
+    tables = Upkeep(config)
     tables.check_format()
-    domains = [args.domain] if args.domain else list(DOMAINS)
     states = {name: tables.state(name) for name in TABLES}
+    published = sorted({file.partition[0] for file in states["runs"].now})
+    if args.domain and args.domain not in {*published, *config.domains}:
+        raise InputError(f"there is no domain {args.domain!r}; there are: {', '.join(config.domains)}")
+    domains = [args.domain] if args.domain else published
     folders, _ = run_folders(tables.warehouse)  # after the tables: whatever they refer to is there by now
     require_whole(tables, states, folders)
-    keep = kept(tables, folders, domains, args.keep_nights, datetime.now(UTC) - timedelta(hours=args.grace_hours))
+    since = datetime.now(UTC) - timedelta(hours=args.grace_hours)
+    keep = kept(tables, states["runs"], folders, domains, args.keep_nights, since)
     cuts = {name: cut(name, state, keep) for name, state in states.items()}
     if args.dry_run:
         referred = {name: paths(cuts[name].after(state)) for name, state in states.items()}
@@ -113,10 +118,11 @@ def require_whole(tables: Upkeep, states: Mapping[str, State], folders: Sequence
             )
 
 
-def kept(tables: Upkeep, folders: Sequence[RunFolder], domains: Sequence[str], nights: int, since: datetime) -> Kept:
+def kept(
+    tables: Upkeep, runs: State, folders: Sequence[RunFolder], domains: Sequence[str], nights: int, since: datetime
+) -> Kept:
     """What stays of the given domains' nights; the other domains keep everything."""
-    files = [path for domain in DOMAINS for _, path in tables.current_files("runs", domain)]
-    rows = read(files, TABLES["runs"].schema).to_pylist()
+    rows = read(sorted(file.path for file in runs.now), TABLES["runs"].schema).to_pylist()
     first = {}
     for domain in domains:
         complete = {row["ds"] for row in rows if row["domain"] == domain and row["state"] == COMPLETE}

@@ -16,11 +16,11 @@ from pyarrow import parquet as pq
 
 from jobs import settings
 from jobs.errors import DONE, InputError
+from jobs.night import published_domain
 from jobs.settings import address
 from jobs.storage import files
 from jobs.storage.catalog import Tables
 from jobs.storage.sql import open_tables
-from schemas.domains import DOMAINS
 from schemas.table import PARTITION
 from schemas.tables import TABLES
 
@@ -34,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
         prog="encore tables export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--to", required=True, metavar="ADDRESS", help="a folder, which an earlier export may hold")
-    parser.add_argument("--domain", action="append", choices=list(DOMAINS), help="may be given several times")
+    parser.add_argument("--domain", action="append", type=published_domain, help="may be given several times")
     parser.add_argument("--table", action="append", choices=list(TABLES), help="may be given several times")
     return parser
 

@@ -7,7 +7,8 @@ import pytest
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.encoders import coerce_to_core_timetable
 
-from schemas.names import DOMAINS, MODELS
+from dags.common import DOMAINS
+from schemas.names import MODELS
 
 
 def test_every_task_is_tried_again_pooled_and_ends(dag, request):

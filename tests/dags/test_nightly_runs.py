@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from schemas.names import DOMAINS, MODELS
+from dags.common import DOMAINS
+from schemas.names import MODELS
 
 ON_GPU = "recommend_gpu"  # skipped where the champion needs none, as the stand-in's
 

@@ -12,8 +12,8 @@ from jobs.cli import main
 from jobs.settings import Settings
 from jobs.storage.landing import Landed, new_batch
 from jobs.storage.runs import Entry, Run
-from schemas.domains import DOMAINS
 from schemas.names import MODELS
+from tests.support.domains import DOMAINS
 from tests.support.fakes import DS, fake_night, publish_words
 
 Captured = pytest.CaptureFixture[str]
@@ -163,9 +163,18 @@ def test_a_bad_value_is_named_with_its_rule(
     [
         ("[domains.movies]\ntop_k = 0\n", "domains.movies.top_k must be between 1 and 1000, got 0"),
         ("[domains.movies]\nbest = 1\n", "domains.movies.best is not a setting"),
-        ("[domains.films]\n", "unknown domain 'films'; there are: movies, music, games"),
+        ("[domains.films]\n", "unknown domain 'films'; there are: games, movies, music"),
         ("[models.magic]\n", "unknown model 'magic'; there are: popularity"),
         ("[domains.movies\n", "not valid TOML"),
+        (
+            "[models.item_knn]\nneighbours = 0\n",
+            "item_knn.neighbours must be between 1 and 100000, got 0",
+        ),
+        (
+            "[models.sasrec]\ndropout = 0.95\n",
+            "sasrec.dropout must be between 0.0 and 0.9, got 0.95",
+        ),
+        ("[models.sasrec]\nlayers = 3\n", "models.sasrec.layers is not a setting; there are: dim, "),
     ],
 )
 def test_a_bad_file_is_named_with_its_rule(

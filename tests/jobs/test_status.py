@@ -33,7 +33,7 @@ def test_the_last_complete_night_of_each_domain(config: Settings) -> None:
     publish(config, 2, ds="2026-11-22", domain="music", run="m")
     tables = Upkeep(config)
     now = datetime(2026, 11, 23, 6, tzinfo=UTC)
-    movies, music, games = statuses(tables, ["movies", "music", "games"], now)
+    movies, music, games = statuses(tables, ["movies", "music", "games"], (), now)
     assert (movies.ds, movies.run_id, movies.age_hours, movies.rows) == (DS, "first", 54.0, COUNTS)
     assert (music.ds, music.run_id, music.age_hours) == ("2026-11-22", "m", 6.0)
     assert games == Status("games")
@@ -48,9 +48,9 @@ def test_the_last_complete_night_of_each_domain(config: Settings) -> None:
 
 def test_expiry_does_not_change_when_a_night_was_published(published: Settings) -> None:
     publish(published, 2, ds="2026-11-21", run="next")
-    [before] = statuses(Upkeep(published), ["movies"], datetime(2026, 11, 23, tzinfo=UTC))
+    [before] = statuses(Upkeep(published), ["movies"], (), datetime(2026, 11, 23, tzinfo=UTC))
     assert main(["tables", "expire", "--keep-nights", "1"]) == 0
-    assert statuses(Upkeep(published), ["movies"], datetime(2026, 11, 23, tzinfo=UTC)) == [before]
+    assert statuses(Upkeep(published), ["movies"], (), datetime(2026, 11, 23, tzinfo=UTC)) == [before]
 
 
 def test_a_night_that_is_too_old_is_a_problem() -> None:

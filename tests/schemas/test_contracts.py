@@ -8,9 +8,10 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from schemas.domains import MOVIES, eligibility_sql
+from schemas.domains import eligibility_sql
 from schemas.table import Contract
 from schemas.tables import TABLES
+from tests.support.domains import MOVIES
 
 DS, LATER = "2018-09-24", "2018-09-25"
 Rows = list[dict[str, Any]]

@@ -1,6 +1,7 @@
 """The names that DAGs import: standard library only."""
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -16,7 +17,34 @@ def test_nothing_but_the_standard_library_is_imported() -> None:
     assert {name.split(".")[0] for name in imported} <= sys.stdlib_module_names
 
 
-@pytest.mark.parametrize("listed", [names.DOMAINS, names.TABLES, names.MODELS])
+@pytest.mark.parametrize("listed", [tuple(names.domain_files()), names.TABLES, names.MODELS])
 def test_names_are_plain_and_stand_once(listed: tuple[str, ...]) -> None:
     assert len(set(listed)) == len(listed) > 0
     assert all(name.isidentifier() and name == name.lower() for name in listed)
+
+
+def test_domains_are_files_shipped_and_own(tmp_path: Path) -> None:
+    shipped = names.domain_files()
+    assert [*shipped] == ["games", "movies", "music"]
+    (tmp_path / "books.toml").write_text("this is not TOML, which the jobs say")
+    (tmp_path / "movies.toml").write_text("")
+    (tmp_path / ".movies.toml").write_text("an editor's copy")
+    (tmp_path / "notes.txt").write_text("")
+    own = names.domain_files(str(tmp_path))
+    assert own == shipped | {"books": tmp_path / "books.toml", "movies": tmp_path / "movies.toml"}
+    assert [*own] == ["books", "games", "movies", "music"]
+    assert names.domain_files("") == shipped
+
+
+@pytest.mark.parametrize("name", ["Books", "böoks", "2books", "my books", "a.b", "x" * 64])
+def test_a_file_whose_name_no_domain_can_have_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / f"{name}.toml").write_text("")
+    with pytest.raises(
+        ValueError, match=rf"{re.escape(name)}\.toml: the file's name is the domain's: it must be lower"
+    ):
+        names.domain_files(str(tmp_path))
+
+
+def test_a_folder_of_domains_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^ENCORE_DOMAINS=.*/none: is not a folder; name one that"):
+        names.domain_files(str(tmp_path / "none"))

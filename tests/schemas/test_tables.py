@@ -8,11 +8,12 @@ import pyarrow as pa
 import pytest
 
 from schemas import inputs
-from schemas.domains import MOVIES, placeholders
+from schemas.domains import placeholders
 from schemas.landing import LANDING, ORIGIN
 from schemas.names import TABLES as NAMES
 from schemas.table import PARTITION, Column, Table, by_name
 from schemas.tables import TABLES
+from tests.support.domains import MOVIES
 
 EVERY = [*TABLES.values(), *LANDING.values()]
 

@@ -8,8 +8,9 @@ from pyspark.sql import DataFrame, SparkSession
 
 from jobs.errors import InputError
 from jobs.sequences import held_out
-from schemas.domains import MOVIES, Domain
+from schemas.domains import Domain
 from schemas.working import HASH, LEAVE_LAST_OUT, TEST, TIME, TRAIN, VALIDATION
+from tests.support.domains import MOVIES
 
 Event = tuple[str, str, str | None, int | None]
 Pairs = set[tuple[str, str]]

@@ -19,8 +19,8 @@ from jobs.storage.runs import Entry, Run
 from models.data import Catalogue
 from models.features.content import content_matrix
 from models.features.weighting import tf_idf
-from schemas.domains import DOMAINS
 from schemas.tables import TABLES
+from tests.support.domains import DOMAINS
 from tests.support.spark import RUN
 
 Encore = Callable[..., int]

@@ -17,8 +17,8 @@ from jobs.storage.frames import read, write
 from jobs.storage.runs import Entry, Run
 from jobs.storage.sql import open_tables
 from models.classic.item_knn import ItemKNN
-from schemas.domains import DOMAINS
 from schemas.tables import TABLES
+from tests.support.domains import DOMAINS
 
 DS = "2026-11-20"
 USERS = ("u1", "ü'2", '日"3', "[u4]")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jobs.learning.choice import Judged, choose, differences
-from schemas.domains import MOVIES
+from tests.support.domains import MOVIES
 
 USERS = 400
 NOISE = np.random.default_rng(0).permutation(np.linspace(-0.05, 0.05, USERS))

@@ -17,9 +17,10 @@ from jobs.sources.demo import generate
 from jobs.sources.demo.draws import Draws
 from jobs.sources.demo.posters import genre_colour
 from jobs.sources.demo.words import WORDS
-from schemas.domains import DOMAINS, Domain
+from schemas.domains import Domain
 from schemas.inputs import ID_BYTES
 from schemas.landing import LANDING, ORIGIN
+from tests.support.domains import DOMAINS
 
 DS, LATER = "2026-03-31", "2026-04-20"
 FIRST = "2026-01-31"

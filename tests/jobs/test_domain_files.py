@@ -1,0 +1,241 @@
+"""Domains as TOML files: those that Encore ships, and a company's own."""
+
+import re
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.errors import InputError
+from jobs.settings import Settings, domain_names, load, override
+from schemas.domains import Domain, Kind
+from schemas.eligibility import ITEM_RULES, USER_RULES
+from tests.support.domains import DOMAINS, MOVIES
+
+RANGES: dict[str, tuple[Any, Any, Any, Any]] = {  # just below, least, most, just above
+    "top_k": (0, 1, 1000, 1001),
+    "assumed_age": (-1, 0, 150, 151),
+    "diversity_lambda": (-0.01, 0.0, 1.0, 1.01),
+    "exploration_slots": (-1, 0, 10, 11),
+    "neighbours": (0, 1, 1000, 1001),
+    "max_rejected_share": (-0.01, 0.0, 1.0, 1.01),
+    "test_days": (0, 1, 365, 366),
+    "validation_days": (0, 1, 365, 366),
+    "test_users": (0, 1, 1_000_000, 1_000_001),
+    "test_share": (0.0009, 0.001, 0.5, 0.51),
+    "full_training_nights": (0, 1, 365, 366),
+    "max_coverage_fall": (-0.01, 0.0, 1.0, 1.01),
+    "max_new_users_fall": (-0.01, 0.0, 1.0, 1.01),
+    "max_tail_items_fall": (-0.01, 0.0, 1.0, 1.01),
+    "min_volume": (-0.01, 0.0, 1.0, 1.01),
+    "max_volume": (0.99, 1.0, 1e6, 1.1e6),
+    "max_psi": (-0.01, 0.0, 1e6, 1.1e6),
+    "half_life_days": (0.009, 0.01, 36_500, 36_501),
+    "shrinkage": (-0.01, 0.0, 1e9, 1.1e9),
+    "alpha": (-0.01, 0.0, 1.0, 1.01),
+    "max_events_per_item": (-1, 0, 10**12, 10**12 + 1),
+    "sentiment_weight": (-0.01, 0.0, 1.0, 1.01),
+    "block_rows": (63, 64, 4096, 4097),
+}
+
+FILMS = """
+verb = "watched"
+exploration_slots = 2
+
+[kinds.play]
+meaning = "times watched"
+low = 1
+high = 1000
+weight = 0.5
+
+[kinds.rating]
+meaning = "points given"
+low = 1
+high = 10
+"""
+Writer = Callable[..., Settings]
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Writer:
+    """Settings with a folder of own domains that holds one file, and with a text as the file of ENCORE_CONFIG."""
+
+    def write(text: str, name: str = "films", config: str = "") -> Settings:
+        (tmp_path / "own").mkdir(exist_ok=True)
+        (tmp_path / "own" / f"{name}.toml").write_text(text, encoding="utf-8")
+        (tmp_path / "encore.toml").write_text(config, encoding="utf-8")
+        return load({"ENCORE_DOMAINS": str(tmp_path / "own"), "ENCORE_CONFIG": str(tmp_path / "encore.toml")})
+
+    return write
+
+
+def test_the_shipped_domains_by_eye() -> None:
+    assert {name: domain.verb for name, domain in DOMAINS.items()} == {
+        "games": "played",
+        "movies": "watched",
+        "music": "listened to",
+    }
+    assert MOVIES.kinds == {"rating": Kind("stars given", 0.5, 5.0)}
+    assert DOMAINS["music"].kinds == {"play": Kind("number of plays", 1.0, 1e7)}
+    assert DOMAINS["games"].kinds == {"play": Kind("hours played", 0.0, 1e6), "purchase": Kind("bought")}
+    assert MOVIES.eligibility == (*ITEM_RULES, *USER_RULES)
+
+
+def test_a_film_service_has_plays_and_ratings_from_1_to_10(written: Writer) -> None:
+    films = written(FILMS).domains["films"]
+    assert films == Domain(
+        name="films",
+        verb="watched",
+        kinds={"play": Kind("times watched", 1.0, 1000.0, 0.5), "rating": Kind("points given", 1.0, 10.0)},
+        exploration_slots=2,
+    )
+
+
+def test_own_domains_stand_beside_the_shipped_or_replace_them(written: Writer, tmp_path: Path) -> None:
+    found = written(FILMS)
+    assert [*found.domains] == ["films", "games", "movies", "music"]
+    assert found.domains["movies"] == MOVIES
+    found = written(FILMS, "movies")
+    assert [*found.domains["movies"].kinds] == ["play", "rating"]
+    assert domain_names({"ENCORE_DOMAINS": str(tmp_path / "own")}) == ("films", "games", "movies", "music")
+    assert domain_names({}) == ("games", "movies", "music")
+
+
+def test_the_configuration_changes_an_own_domain(written: Writer) -> None:
+    films = written(FILMS, config="[domains.films]\ntop_k = 7\n").domains["films"]
+    assert (films.top_k, films.exploration_slots) == (7, 2)
+
+
+def test_the_configuration_changes_the_scale_of_a_kind_and_adds_one(written: Writer) -> None:
+    config = """
+    [domains.movies.kinds.rating]
+    low = 1
+    high = 10
+    [domains.movies.kinds.play]
+    meaning = "times watched"
+    low = 1
+    high = 1000
+    """
+    movies = written(FILMS, config=config).domains["movies"]
+    assert movies.kinds == {"rating": Kind("stars given", 1.0, 10.0), "play": Kind("times watched", 1.0, 1000.0)}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('verb = "watched"', "", ".verb is missing; it is what users did with an item, as in"),
+        ('verb = "watched"', "verb = 3", ".verb must be a text, got 3"),
+        ('verb = "watched"', 'verb = ""', ".verb must be not empty, got ''"),
+        (
+            'verb = "watched"',
+            'verb = "saw"\nname = "movies"',
+            "name must be 'films', as the file is called, got 'movies'",
+        ),
+        (
+            "exploration_slots",
+            "exploration_slot",
+            ".exploration_slot is not a setting; there are: verb, kinds",
+        ),
+        (
+            "exploration_slots = 2",
+            "exploration_slots = 20",
+            ".exploration_slots must be between 0 and 10, got 20",
+        ),
+        (
+            "exploration_slots = 2",
+            "exploration_slots = 5\ntop_k = 5",
+            ": exploration_slots must be below top_k = 5",
+        ),
+        ("exploration_slots = 2", "blocked = [7]", ".blocked must be a list of texts, got [7]"),
+        (
+            "exploration_slots = 2",
+            'split = "time"',
+            ".split must be one of auto, leave_last_out, got 'time'",
+        ),
+        (
+            "exploration_slots = 2",
+            'item_methods = ["pearson"]',
+            ".item_methods must be names of at least one method, none of them twice: method 'pearson' must",
+        ),
+        (
+            "exploration_slots = 2",
+            'user_methods = ["cosine", "cosine"]',
+            ".user_methods must be names of at least one method, none of them twice, got ['",
+        ),
+        (
+            "exploration_slots = 2",
+            'eligibility = ["new"]',
+            ".eligibility must be names of rules of eligibility: there is no rule 'new'; there",
+        ),
+        ('meaning = "points given"', "", ".kinds.rating.meaning is missing; it is what the value is"),
+        (
+            "weight = 0.5",
+            "weight = 0",
+            ".kinds.play.weight must be above 0.0 and at most 1000000.0, got 0",
+        ),
+        (
+            "weight = 0.5",
+            "mass = 0",
+            ".kinds.play.mass is not a setting; there are: meaning, low, hi",
+        ),
+        ("high = 10\n", "", ".kinds.rating: low and high must be given both"),
+        (
+            "low = 1\nhigh = 10\n",
+            "low = 10\nhigh = 1\n",
+            ".kinds.rating: low must be below high = 1.0, got 10.0",
+        ),
+        ("[kinds.rating]", '[kinds."a \'b"]', ": a kind's name must be lower-case letters"),
+        ("[kinds.rating]", "[kinds.rating", "not valid TOML: "),
+    ],
+)
+def test_an_error_names_file_key_rule_and_value(written: Writer, old: str, new: str, message: str) -> None:
+    key = "" if message.startswith(("name", "not valid")) else "domains.films"
+    assert old in FILMS
+    with pytest.raises(InputError, match=rf"^/.*/own/films\.toml: {re.escape(key + message)}"):
+        written(FILMS.replace(old, new))
+
+
+def test_a_domain_has_kinds(written: Writer) -> None:
+    with pytest.raises(InputError, match=r"domains\.films\.kinds is missing; it is the kinds of interaction by name"):
+        written('verb = "watched"')
+    with pytest.raises(InputError, match=r"domains\.films\.kinds must be not empty, got \{\}"):
+        written('verb = "watched"\nkinds = {}')
+
+
+def test_a_name_in_the_file_may_be_that_of_the_file(written: Writer) -> None:
+    assert written('name = "films"' + FILMS).domains["films"].name == "films"
+
+
+def test_a_folder_that_is_not_there_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^ENCORE_DOMAINS=/none: is not a folder"):
+        load({"ENCORE_DOMAINS": "/none"})
+    with pytest.raises(InputError, match=r"^ENCORE_DOMAINS=/none: is not a folder"):
+        domain_names({"ENCORE_DOMAINS": "/none"})
+
+
+def test_every_number_has_a_range() -> None:
+    texts = [
+        "name",
+        "verb",
+        "kinds",
+        "eligibility",
+        "blocked",
+        "assumed_country",
+        "split",
+        "item_methods",
+        "user_methods",
+    ]
+    assert {field.name for field in fields(Domain)} == {*texts, *RANGES}
+
+
+@pytest.mark.parametrize("setting", RANGES)
+def test_values_outside_their_range_are_refused(setting: str) -> None:
+    below, least, most, above = RANGES[setting]
+    for value in (least, most):
+        assert getattr(override(MOVIES, {setting: value}, "domains.movies"), setting) == value
+    for value in (below, above, *([float("nan")] if isinstance(least, float) else [])):
+        message = rf"^domains\.movies\.{setting} must be between {least} and {most}, got {value}$"
+        with pytest.raises(InputError, match=message):
+            override(MOVIES, {setting: value}, "domains.movies")
