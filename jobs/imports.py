@@ -14,7 +14,8 @@ examples:
 import argparse
 import importlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +27,14 @@ from jobs import settings
 from jobs.errors import DONE, InputError
 from jobs.night import iso_day
 from jobs.sources import FORMATS
+from jobs.sources.findings import Findings
 from jobs.sources.folder import Folder, open_folder
+from jobs.sources.options import Options, add_arguments, given
 from jobs.sources.pictures import located
-from jobs.sources.reading import Options, Reading
+from jobs.sources.reading import Reading
 from jobs.storage import files
 from jobs.storage.landing import Batch, batch_facts, batch_name, new_batch
 from schemas.domains import Domain
-from schemas.landing import LANDING
-
-OF_COLUMNS = ("table", "columns", "kind", "delimiter", "encoding")
-OF_DEMO = ("seed", "size")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -61,35 +60,11 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--domain", required=True, choices=settings.domain_names(), help="whose files these are")
     parser.add_argument("--ds", required=True, type=iso_day, metavar="YYYY-MM-DD", help="the night that cleans them")
     parser.add_argument("--replace", action="store_true", help="import again files that were imported in another way")
-    own = parser.add_argument_group("csv, jsonl, parquet")
-    own.add_argument(
-        "--table", choices=list(LANDING), help="what the rows are (default: the table the file is named after)"
-    )
-    own.add_argument(
-        "--map", dest="columns", action="append", type=_pair, metavar="COLUMN=NAME", help="a column's name here"
-    )
-    own.add_argument("--kind", help="the kind of all interactions, where no column says it")
-    own.add_argument(
-        "--delimiter", type=_delimiter, help="csv: what stands between fields, `tab` for a tab (default: ,)"
-    )
-    own.add_argument("--encoding", choices=["utf-8", "latin-1"], help="csv: the text's encoding (default: utf-8)")
+    add_arguments(parser)
     demo = parser.add_argument_group("demo")
     demo.add_argument("--seed", type=int, help="another seed, another company (default: 0)")
     demo.add_argument("--size", help="tiny, small (default) or large")
     return parser
-
-
-def _pair(text: str) -> tuple[str, str]:
-    column, equals, name = text.partition("=")
-    if not (column and equals and name):
-        raise argparse.ArgumentTypeError(f"must be COLUMN=NAME, as in item_id=movieId, got {text!r}")
-    return column, name
-
-
-def _delimiter(text: str) -> str:
-    if not text or '"' in text or "\n" in text:
-        raise argparse.ArgumentTypeError(f"must be one or more characters without quotes, got {text!r}")
-    return "\t" if text in ("tab", "\\t") else text
 
 
 def main(args: argparse.Namespace) -> int:
@@ -101,7 +76,8 @@ def main(args: argparse.Namespace) -> int:
     if args.format == "demo":
         demo = importlib.import_module("jobs.sources.demo")
         demo.generate(path, domain, args.ds, since=_demo_until(place.landing, domain.name, args.ds), **said)
-    options = Options(args.format, **({} if args.format == "demo" else said))
+    first_day = date.fromisoformat(domain.first_day)
+    options = Options(args.format, first_day=first_day, **({} if args.format == "demo" else said))
     with open_folder(path) as folder:
         readings = importlib.import_module(FORMATS[args.format][0]).readings(folder, options)
         _check_kinds(readings, domain, args.format)
@@ -119,6 +95,7 @@ def main(args: argparse.Namespace) -> int:
                 batch.add(reading.file, checksums[reading.file], reading.table, watch.rows(reading, folder))
             _check_unchanged(folder, checksums)
     _report(batch, watch, address)
+    print_unread(folder, checksums)
     print(f"next: encore nightly --domain {domain.name} --ds {args.ds}")
     return DONE
 
@@ -134,21 +111,9 @@ def _demo_until(landing: str, domain: str, ds: str) -> str | None:
 
 def _said(args: argparse.Namespace) -> dict[str, Any]:
     """The options that were given; InputError for those of another format and for a missing PATH."""
-    given = {name: value for name in OF_COLUMNS + OF_DEMO if (value := getattr(args, name)) is not None}
-    allowed = {"csv": OF_COLUMNS, "jsonl": OF_COLUMNS[:3], "parquet": OF_COLUMNS[:3], "demo": OF_DEMO}.get(
-        args.format, ()
-    )
-    for name in given:
-        if name not in allowed:
-            option = "map" if name == "columns" else name
-            raise InputError(f"--{option} is not for the format {args.format}, whose columns are known; leave it out")
-    if "columns" in given:
-        given["columns"] = dict(given["columns"])
-    if "columns" in given and "table" not in given:
-        raise InputError("--map needs --table, which says to which columns the names are mapped")
     if args.path is None and args.format != "demo":
         raise InputError("PATH is missing: name the folder, the file or the zip archive to import")
-    return given
+    return given(args)
 
 
 def _check_kinds(readings: list[Reading], domain: Domain, format: str) -> None:
@@ -178,8 +143,20 @@ def _check_unchanged(folder: Folder, checksums: Mapping[str, str]) -> None:
 def _report(batch: Batch, watch: "Watch", address: str) -> None:
     for file in batch.files:
         print(f"{file.path:<24} {file.rows:>12,} rows → {file.table}")
+        for finding in watch.findings[file.path]:
+            print(f"    {finding}")
     rate = watch.count / max(watch.seconds, 1e-9)
     print(f"imported {len(batch.files)} files, {watch.count:,} rows, {rate:,.0f} rows/s, to {address}")
+
+
+def print_unread(folder: Folder, read: Collection[str]) -> None:
+    """A line for every file of the folder that no table came from."""
+    for name in folder.names:
+        if name not in read:
+            print(f"{name:<24} not imported: it is none of the format's files, and no table is named so (see --table)")
+    for name in folder.skipped:
+        reason = "a folder" if name.endswith("/") else "left there by an operating system"
+        print(f"{name:<24} not imported: {reason}")
 
 
 class Watch:
@@ -195,6 +172,7 @@ class Watch:
         self.progress = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
         self.task = self.progress.add_task("import", total=size, rows="")
         self.count = 0
+        self.findings: dict[str, Findings] = {}
         self.seconds = 0.0
 
     def __enter__(self) -> "Watch":
@@ -212,7 +190,7 @@ class Watch:
         """The reading's rows, watched."""
         before = 0
         self.progress.update(self.task, description=reading.file)
-        for block, read in reading.rows(folder):
+        for block, read in reading.rows(folder, self.findings.setdefault(reading.file, Findings())):
             yield located(block, folder)
             self.count += block.num_rows
             rate = self.count / (time.perf_counter() - self.started)

@@ -21,7 +21,7 @@ def id_checks(column: str) -> tuple[Check, ...]:
 
 UNPARSABLE = Check("unparsable", "size(unparsable) > 0", "a field could not be read as its type, or fields are missing")
 TS_CHECKS = (
-    Check("ts_before_1970", "ts < TIMESTAMP '1970-01-01 00:00:00 UTC'", "`ts` is before 1970"),
+    Check("ts_before_first_day", "ts < {first_day}", "`ts` is before the domain's `first_day`"),
     Check("ts_in_future", "ts >= {end_of_ds}", "`ts` is after the end of the night's day"),
 )
 UNKNOWN_ITEM = Check("unknown_item", "NOT item_known", "no catalogue of this domain, tonight or before, has the item")
@@ -102,7 +102,11 @@ ITEMS = Table(
         Column("released", pa.date32(), "day of release; the first of January where only the year is known"),
         Column("available", pa.bool_(), "whether it may be recommended", required=True),
         Column("age_rating", pa.string(), "who may see it"),
-        Column("regions", pa.list_(pa.string()), "where it is available; null means everywhere"),
+        Column(
+            "regions",
+            pa.list_(pa.string()),
+            "ISO 3166-1 codes of where it is available; null: everywhere, empty: nowhere",
+        ),
     ),
     key=("domain", "ds", "item_id"),
     checks=(UNPARSABLE, *id_checks("item_id"), DUPLICATE),
@@ -116,8 +120,8 @@ USERS = Table(
         DS,
         Column("user_id", pa.string(), "the user's external id", required=True),
         Column("segment", pa.string(), "the segment that the source puts the user in"),
-        Column("country", pa.string(), "ISO 3166 code"),
-        Column("age", pa.int32(), "age in years"),
+        Column("country", pa.string(), "ISO 3166-1 code of two letters; null where unknown"),
+        Column("age", pa.int32(), "age in years, 0 to 120; null where unknown"),
     ),
     key=("domain", "ds", "user_id"),
     checks=(UNPARSABLE, *id_checks("user_id"), DUPLICATE),

@@ -1,6 +1,7 @@
-"""Sources of people's files: one module a format, each with `readings(folder, options)`; the others are their parts.
+"""File formats that `encore import` reads.
 
-A new format is one module here, one line in FORMATS and a page in docs/sources/.
+Each format is a module with `readings(folder, options)`, which says what each file becomes; the other modules are parts
+of these. A new format is one module here, one line in FORMATS and a page in docs/sources/.
 """
 
 from collections.abc import Mapping

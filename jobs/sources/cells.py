@@ -1,196 +1,191 @@
-"""Text as it stands in files → values of the landing columns, a block at a time.
+"""Cells of a file → values of the landing columns, a block at a time.
 
-Every parser takes cells (string arrays without nulls; an empty cell is a missing value) and returns the values, null
-where missing or unparsable, with a mask of the unparsable ones (None: there are none). What a cell becomes depends on
-its own text alone, never on its neighbours in the block.
+Every parser takes cells: an Arrow array of the type that the file gives them (text for delimited files), null where
+there is none. It returns the values, null where missing or unreadable, with a mask of the cells that it could not
+read (None: it read all). What a cell becomes depends on its own content alone, never on its neighbours in the block.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
-from functools import partial
-from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Mask = np.ndarray[Any, np.dtype[np.bool_]] | None
+Bits = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+Mask = Bits | None
 Parsed = tuple[pa.Array, Mask]
 Parser = Callable[..., Parsed]
 
-LIST = "\x1f"  # between the elements of a list that a reader (JSON, Parquet) turned into one cell
 NUMBER = r"(?i)^[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf|infinity|nan(\([a-z0-9_]*\))?)$"  # what Arrow's cast reads
-FIRST, LAST = -62_135_596_800, 253_402_300_799  # the years 1 to 9999 in epoch seconds
-EXACT = 2.0**53
-TIME = pa.timestamp("us", tz="UTC")
-YEAR_1, YEAR_10000 = pa.scalar(FIRST * 10**6, TIME), pa.scalar((LAST + 1) * 10**6, TIME)
+WITH_COMMA = r"^\s*[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d*)?\s*$"
+EXACT = {pa.float64(): 2.0**53, pa.float32(): 2.0**24, pa.float16(): 2.0**11}  # whole numbers up to here are exact
+TRUE, FALSE = ("true", "yes", "1", "t", "y", "on"), ("false", "no", "0", "f", "n", "off")
+OLDEST = 120
+
+
+def as_text(cells: pa.Array) -> Parsed:
+    """Cells of any type as text; bytes that are not UTF-8 are unreadable, and so is a list of more than one element."""
+    kind = cells.type
+    if pa.types.is_string(kind):
+        return cells, None
+    if pa.types.is_list(kind):
+        lengths = pc.fill_null(pc.list_value_length(cells), 0).to_numpy(zero_copy_only=False)
+        single = pc.if_else(pa.array(lengths == 1), cells, pa.scalar([None], kind))
+        texts, bad = as_text(pc.list_element(single, 0))
+        return texts, either(bad, (lengths != 1) & bits(cells.is_valid()))
+    if isinstance(kind, pa.BaseExtensionType):
+        if kind == pa.uuid():
+            return pa.array([str(value) if isinstance(value, UUID) else None for value in cells.to_pylist()]), None
+        return as_text(cells.storage)
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        return _decoded(cells.cast(pa.binary()) if not pa.types.is_binary(kind) else cells)
+    return cells.cast(pa.string()), None
+
+
+def _decoded(cells: pa.Array) -> Parsed:
+    try:
+        return cells.cast(pa.string()), None
+    except pa.ArrowInvalid:
+        texts = [None if value is None else value.decode(errors="replace") for value in cells.to_pylist()]
+        bad = np.array([text is not None and "\ufffd" in text for text in texts])
+        return without(pa.array(texts, pa.string()), bad), some(bad)
 
 
 def text(cells: pa.Array) -> Parsed:
-    """The text itself."""
-    return _missing(cells), None
+    """The text itself; empty text is a missing value."""
+    texts, bad = as_text(cells)
+    return missing(texts), bad
 
 
-def number(cells: pa.Array) -> Parsed:
-    """A float64; `nan` and `inf` are numbers (that clean rejects)."""
-    given = _missing(cells)
+def identity(cells: pa.Array) -> Parsed:
+    """An id, digit by digit as it stands: `007`, `1e3` and 12345678901234567890 stay what they are.
+
+    Of numbers that the file keeps as floats, only whole ones that floats hold exactly are ids.
+    """
+    if pa.types.is_floating(cells.type):
+        floats = cells.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        given = bits(cells.is_valid())
+        wrong = given & ~((np.floor(floats) == floats) & (np.abs(floats) < EXACT[cells.type]))
+        whole = pa.array(np.where(wrong | ~given, 0, floats).astype(np.int64), mask=wrong | ~given)
+        return whole.cast(pa.string()), some(wrong)
+    if pa.types.is_decimal(cells.type):
+        texts = pc.replace_substring_regex(cells.cast(pa.string()), r"\.0*$", "")
+        wrong = bits(pc.match_substring(texts, "."))
+        return without(texts, wrong), some(wrong)
+    return text(cells)
+
+
+def number(cells: pa.Array, decimal: str = ".") -> Parsed:
+    """A float64; `nan` and `inf` are numbers (that clean rejects). With decimal "," dots part thousands."""
+    if pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type) or pa.types.is_decimal(cells.type):
+        return cells.cast(pa.float64(), safe=False), None
+    given, bad = text(cells)
+    if decimal == ",":
+        readable = pc.match_substring_regex(given, WITH_COMMA)
+        dotted = pc.replace_substring(pc.replace_substring(given, ".", ""), ",", ".")
+        given, bad = pc.if_else(readable, dotted, None), either(bad, bits(pc.equal(readable, False)))
     try:
-        return given.cast(pa.float64()), None
+        return given.cast(pa.float64()), bad
     except pa.ArrowInvalid:  # a cast is all or nothing: leave out what is no number, then cast the rest
-        trimmed = _missing(pc.utf8_trim_whitespace(given))
+        trimmed = missing(pc.utf8_trim_whitespace(given))
         readable = pc.match_substring_regex(trimmed, NUMBER)
         values = pc.if_else(readable, trimmed, None).cast(pa.float64())
-        return values, _some(_mask(pc.equal(readable, False)))
+        return values, either(bad, bits(pc.equal(readable, False)))
 
 
-def integer(cells: pa.Array, type: pa.DataType) -> Parsed:
-    """A whole number that `type` holds; `4.0` is one, `4.5` is not."""
-    values, bad = number(cells)
+def integer(cells: pa.Array, type: pa.DataType, decimal: str = ".", most: int | None = None) -> Parsed:
+    """A whole number that `type` holds, from 0 to `most` where that is given; `4.0` is one, `4.5` is not."""
+    if pa.types.is_integer(cells.type):
+        values, bad = cells.cast(pa.float64(), safe=False), None
+    else:
+        values, bad = number(cells, decimal)
     floats = values.to_numpy(zero_copy_only=False)
-    limit = min(EXACT, 2.0 ** (type.bit_width - 1) - 1)
-    wrong = _mask(values.is_valid()) & ~((np.abs(floats) <= limit) & (np.floor(floats) == floats))
-    return _without(values, wrong).cast(type), _either(bad, wrong)
+    limit = min(EXACT[pa.float64()], 2.0 ** (type.bit_width - 1) - 1)
+    least, largest = (-limit, limit) if most is None else (0, most)
+    wrong = bits(values.is_valid()) & ~((floats >= least) & (floats <= largest) & (np.floor(floats) == floats))
+    return without(values, wrong).cast(type), either(bad, wrong)
 
 
-def moment(cells: pa.Array) -> Parsed:
-    """A time in UTC from epoch seconds or ISO 8601 (without a zone: UTC), years 1 to 9999."""
-    seconds, no_number = number(cells)
-    floats = seconds.to_numpy(zero_copy_only=False)
-    outside = _mask(seconds.is_valid()) & ~((floats >= FIRST) & (floats <= LAST))
-    micros = np.rint(np.where(np.isnan(floats) | outside, 0, floats) * 1e6).astype(np.int64)
-    known = _mask(seconds.is_valid()) & ~outside
-    times = pa.array(micros, mask=~known).cast(TIME)
-    if no_number is None:
-        return times, _some(outside)
-    iso = _times(cells.filter(pa.array(no_number)))
-    times = pc.replace_with_mask(times, pa.array(no_number), iso)
-    unreadable = no_number.copy()
-    unreadable[no_number] = _mask(iso.is_null())
-    return times, _either(unreadable, outside)
-
-
-def day(cells: pa.Array) -> Parsed:
-    """A day: `1995` (its first of January), `1995-11-22`, or as MovieLens 100k writes it `22-Nov-1995`."""
-    days = [_day(cell.strip()) for cell in cells.to_pylist()]
-    values = pa.array(days, pa.date32())
-    return values, _some(_mask(pc.and_(values.is_null(), pc.not_equal(pc.utf8_trim_whitespace(cells), ""))))
+def age(cells: pa.Array) -> Parsed:
+    """A person's age in years, from 0 to OLDEST."""
+    return integer(cells, pa.int32(), most=OLDEST)
 
 
 def flag(cells: pa.Array) -> Parsed:
-    """true, yes, 1 or false, no, 0, in any case."""
-    given = pc.utf8_lower(_missing(pc.utf8_trim_whitespace(cells)))
-    true = pc.is_in(given, pa.array(["true", "yes", "1"]))
-    known = pc.or_(true, pc.is_in(given, pa.array(["false", "no", "0"])))
-    return pc.if_else(known, true, None), _some(_mask(pc.and_(given.is_valid(), pc.invert(known))))
+    """true, yes, on, 1 or false, no, off, 0, in any case, or their first letters."""
+    if pa.types.is_boolean(cells.type):
+        return cells, None
+    texts, bad = text(cells)
+    given = pc.utf8_lower(missing(pc.utf8_trim_whitespace(texts)))
+    true = pc.is_in(given, pa.array(TRUE))
+    known = pc.or_(true, pc.is_in(given, pa.array(FALSE)))
+    return pc.if_else(known, true, None), either(bad, bits(pc.and_(given.is_valid(), pc.invert(known))))
 
 
 def available(cells: pa.Array) -> Parsed:
-    """A flag; true where nothing is said."""
+    """A flag; true where nothing is said, false where what is said cannot be read."""
     values, bad = flag(cells)
-    return pc.if_else(pc.equal(pc.utf8_trim_whitespace(cells), ""), True, values), bad
-
-
-def parts(cells: pa.Array, separator: str, none: str = "") -> Parsed:
-    """A list of texts from one cell; the cell `none` is the empty list."""
-    given = _missing(pc.utf8_trim(cells, separator))
-    once = pc.replace_substring_regex(given, rf"\x{{{ord(separator):x}}}{{2,}}", separator)
-    lists = pc.split_pattern(once, separator)
-    if none:
-        empty = pa.array([[]] * len(cells), lists.type)
-        lists = pc.if_else(pc.equal(cells, none), empty, lists)
-    return lists, None
-
-
-def links(*cells: pa.Array, names: tuple[str, ...]) -> Parsed:
-    """Ids elsewhere as `name:id`, one from each column that has one; null where none has."""
-    named = [pc.binary_join_element_wise(name, _missing(cell), ":") for name, cell in zip(names, cells, strict=True)]
-    return parts(pc.binary_join_element_wise(*named, LIST, null_handling="replace", null_replacement=""), LIST)
+    values = pc.fill_null(values, True)
+    return (values if bad is None else pc.if_else(pa.array(bad), False, values)), bad
 
 
 def named(cells: pa.Array, names: Mapping[str, str], then: Parser) -> Parsed:
-    """What `then` makes of the name that stands for a code; a code without a name is unparsable."""
-    given = _missing(cells)
+    """What `then` makes of the name that stands for a code; a code without a name is unreadable."""
+    given, _ = text(cells)
     found = pc.index_in(given, pa.array(list(names), pa.string()))
-    values, _ = then(pc.fill_null(pa.array(list(names.values()), pa.string()).take(found), ""))
-    return values, _some(_mask(pc.and_(given.is_valid(), found.is_null())))
+    values, _ = then(pa.array(list(names.values()), pa.string()).take(found))
+    return values, some(bits(pc.and_(given.is_valid(), found.is_null())))
 
 
-def flags(*cells: pa.Array, names: tuple[str, ...]) -> Parsed:
-    """The names of the cells that hold 1, as a list; any other than 0 and 1 is unparsable."""
-    rows = list(zip(*(cell.to_pylist() for cell in cells), strict=True))
-    good = [set(row) <= {"0", "1"} for row in rows]
-    lists = [
-        [name for name, cell in zip(names, row, strict=True) if cell == "1"] if ok else None
-        for row, ok in zip(rows, good, strict=True)
-    ]
-    return pa.array(lists, pa.list_(pa.string())), _some(~np.array(good, dtype=np.bool_))
+def without_markers(cells: pa.Array, markers: pa.Array) -> tuple[pa.Array, Mask]:
+    """The cells without texts that stand for a missing value, and which were such; empty text is always missing."""
+    if not pa.types.is_string(cells.type):
+        return cells, None
+    marked = some(bits(pc.is_in(cells, markers))) if len(markers) else None
+    cells = missing(cells)
+    return (cells, None) if marked is None else (without(cells, marked), marked)
 
 
-def year_of_title(cells: pa.Array) -> Parsed:
-    """The first of January of the year that ends a title, as in `Toy Story (1995)`."""
-    found = pc.struct_field(pc.extract_regex(cells, r"\((?P<year>[12]\d{3})\)\s*$"), "year")
-    return pc.binary_join_element_wise(found, "01-01", "-").cast(pa.date32()), None
+def list_array(lists: pa.Array, elements: pa.Array) -> pa.Array:
+    """The lists with other elements in place of their own."""
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), elements, mask=lists.is_null())
 
 
-def by_type(type: pa.DataType, separator: str = "|") -> Parser:
-    """The parser for a landing column of an Arrow type."""
-    if pa.types.is_list(type):
-        return partial(parts, separator=separator)
-    if pa.types.is_integer(type):
-        return partial(integer, type=type)
-    simple = {pa.string(): text, pa.float64(): number, pa.bool_(): flag, pa.date32(): day}
-    return simple.get(type, moment)
+def missing(cells: pa.Array) -> pa.Array:
+    """Texts, null where they are empty."""
+    empty = pc.equal(cells, "")
+    return pc.if_else(empty, None, cells) if pc.any(empty).as_py() else cells
 
 
-def _missing(cells: pa.Array) -> pa.Array:
-    return pc.if_else(pc.equal(cells, ""), None, cells)
+def holding(texts: pa.Array, character: str) -> Bits:
+    """Which texts hold a character; quick where none does."""
+    content = texts.buffers()[2]
+    code = np.frombuffer(character.encode()[:1], np.uint8)[0]
+    if content is None or not (np.frombuffer(content, np.uint8) == code).any():
+        return np.zeros(len(texts), dtype=np.bool_)
+    return bits(pc.match_substring(texts, character))
 
 
-def _mask(array: pa.Array) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def bits(array: pa.Array) -> Bits:
+    """An Arrow array of truth values as NumPy has them; null is false."""
     return np.asarray(pc.fill_null(array, False).to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
-def _without(values: pa.Array, wrong: np.ndarray[Any, np.dtype[np.bool_]]) -> pa.Array:
+def without(values: pa.Array, wrong: Bits) -> pa.Array:
+    """The values, null where they are wrong."""
     return pc.if_else(pa.array(wrong), None, values) if wrong.any() else values
 
 
-def _either(one: Mask, other: np.ndarray[Any, np.dtype[np.bool_]]) -> Mask:
-    return _some(other if one is None else one | other)
+def either(one: Mask, other: Mask) -> Mask:
+    """Both masks together."""
+    if one is None or other is None:
+        return some(other) if one is None else one
+    return some(one | other)
 
 
-def _some(mask: np.ndarray[Any, np.dtype[np.bool_]]) -> Mask:
-    return mask if mask.any() else None
-
-
-def _times(written: pa.Array) -> pa.Array:
-    """ISO 8601 as times; Arrow is fast where all of a block are alike, Python reads whatever they are."""
-    for type in (pa.timestamp("us"), TIME):
-        try:
-            times = written.cast(type).cast(TIME)
-        except pa.ArrowInvalid:
-            continue
-        if pc.all(pc.and_(pc.greater_equal(times, YEAR_1), pc.less(times, YEAR_10000))).as_py():
-            return times
-    return pa.array([_iso(text) for text in written.to_pylist()], TIME)
-
-
-def _iso(written: str) -> datetime | None:
-    try:
-        time = datetime.fromisoformat(written.strip())
-        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-
-def _day(written: str) -> date | None:
-    try:
-        if len(written) == 4:
-            return date(int(written), 1, 1)
-        if written[-8:-5] in MONTHS:
-            return date(int(written[-4:]), MONTHS.index(written[-8:-5]) + 1, int(written[:-9]))
-        return date.fromisoformat(written)
-    except ValueError:
-        return None
+def some(mask: Mask) -> Mask:
+    """The mask, or None where nothing is set."""
+    return mask if mask is not None and mask.any() else None

@@ -1,19 +1,22 @@
 """Files of anybody: csv, JSON Lines or Parquet whose columns are those of a landing table, or are mapped to them."""
 
 from collections.abc import Collection
+from functools import partial
 
 from jobs.errors import InputError
-from jobs.sources.cells import LIST, available, by_type
+from jobs.sources import cells, lists, nulls
 from jobs.sources.delimited import Delimited
 from jobs.sources.folder import Folder
 from jobs.sources.json_lines import JsonLines
+from jobs.sources.options import Options
 from jobs.sources.parquet import Parquet
-from jobs.sources.reading import Field, Options, Reading
+from jobs.sources.reading import HOLES, Field, Reading, age, day, identity, moment, number, text
 from schemas.landing import LANDING, ORIGIN
+from schemas.table import Column
 
 SUFFIXES = {
     "csv": (".csv", ".csv.gz", ".tsv", ".tsv.gz"),
-    "jsonl": (".jsonl", ".jsonl.gz"),
+    "jsonl": (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz"),
     "parquet": (".parquet",),
 }
 
@@ -28,7 +31,7 @@ def readings(folder: Folder, options: Options) -> list[Reading]:
         _reading(folder, file, form, options)
         for file in folder.names
         for form in formats
-        if file.endswith(SUFFIXES[form]) or folder.chosen == (file,)
+        if file.lower().endswith(SUFFIXES[form]) or folder.chosen == (file,)
         if options.table or _stem(file) in LANDING
     ]
     if not found:
@@ -40,15 +43,13 @@ def readings(folder: Folder, options: Options) -> list[Reading]:
 
 
 def _stem(file: str) -> str:
-    return file.split(".")[0]
+    return file.split(".")[0].lower()
 
 
 def _reading(folder: Folder, file: str, form: str, options: Options) -> Reading:
     table = LANDING[options.table or _stem(file)]
-    types = {column.name: column.type for column in table.columns if column not in ORIGIN}
-    for name in options.columns:
-        if name not in types:
-            raise InputError(f"--map {name}=…: {table.name} has no column {name!r}; it has: {', '.join(types)}")
+    types = {column.name: column for column in table.columns if column not in ORIGIN}
+    _check_names(options, table.name, types)
     constants: dict[str, str | bool] = {}
     if options.kind is not None:
         if "kind" not in types:
@@ -65,10 +66,55 @@ def _reading(folder: Folder, file: str, form: str, options: Options) -> Reading:
     used = {name: source for name, source in sources.items() if there is None or source in there or source in must}
     if "available" in types and "available" not in used:
         constants["available"] = True
-    separator = "|" if form == "csv" else LIST
-    parsers = {name: available if name == "available" else by_type(types[name], separator) for name in used}
-    fields = {name: Field(parsers[name], (source,)) for name, source in used.items()}
-    return Reading(file, table.name, reader, fields, constants)
+    separator = options.list_separator or ("|" if form == "csv" else "")
+    fields = {name: _field(table.name, types[name], source, separator, options) for name, source in used.items()}
+    return Reading(file, table.name, reader, fields, constants, markers=nulls.markers(form, options.nulls))
+
+
+def _check_names(options: Options, table: str, types: Collection[str]) -> None:
+    for name in options.columns:
+        if name not in types:
+            raise InputError(f"--map {name}=…: {table} has no column {name!r}; it has: {', '.join(types)}")
+    for name in options.time_formats:
+        if name not in ("ts", "released") or name not in types:
+            times = [name for name in ("ts", "released") if name in types]
+            there = f"its times are: {', '.join(times)}" if times else "it has no times"
+            raise InputError(f"--time-format {name}=…: {table} has no such column of times; {there}")
+
+
+def _field(table: str, column: Column, source: str, separator: str, options: Options) -> Field:
+    """How a landing column is read from a column of the file."""
+    name = column.name
+    decimal = options.decimal
+    if name == "ts":
+        return moment(source, options.time_formats.get(name), options.first_day, required=table == "interactions")
+    if name == "released":
+        return day(source, options.time_formats.get(name))
+    if name.endswith("_id"):
+        return identity(source)
+    special = {
+        "age": age(source),
+        "regions": Field(
+            partial(lists.regions, separator=separator),
+            (source,),
+            "lists with elements that are no ISO 3166-1 codes, which are left out",
+        ),
+        "country": Field(lists.country, (source,), "values that are no ISO 3166-1 codes, left out"),
+        "available": Field(cells.available, (source,), "values that are neither true nor false, taken as false"),
+        "ordinal": Field(
+            partial(cells.integer, type=column.type, decimal=decimal),
+            (source,),
+            "values that are not whole numbers, left out",
+        ),
+        "value": number(source, decimal),
+        "rating": number(source, decimal),
+        "sentiment": number(source, decimal),
+    }
+    if name in special:
+        return special[name]
+    if name in ("genres", "tags", "links"):
+        return Field(partial(lists.parts, separator=separator), (source,), HOLES)
+    return text(source)
 
 
 def _form(form: str, file: str, options: Options, must: tuple[str, ...]) -> Delimited | JsonLines | Parquet:
@@ -76,8 +122,8 @@ def _form(form: str, file: str, options: Options, must: tuple[str, ...]) -> Deli
         return Parquet()
     if form == "jsonl":
         return JsonLines(required=must)
-    delimiter = options.delimiter or ("\t" if ".tsv" in file else ",")
-    return Delimited(delimiter, encoding=options.encoding, quoted=len(delimiter) == 1)
+    delimiter = options.delimiter or ("\t" if ".tsv" in file.lower() else ",")
+    return Delimited(delimiter, options.header, options.encoding, options.quote)
 
 
 def _check_kind(file: str, source: str | None, there: Collection[str] | None, options: Options) -> None:

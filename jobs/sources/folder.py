@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from jobs.errors import InputError
+from jobs.sources.signatures import is_left_by_a_system, is_packed, is_zip
 
 BLOCK = 8 << 20
 # Deflate reaches about 1000; text of people stays below 20. Small files may be as dense as they like.
@@ -52,14 +53,20 @@ def refuse_bomb(where: str, plain: int, packed: int) -> None:
 
 
 class Folder:
-    """A folder on disk; `names` are the files directly in it."""
+    """A folder on disk; `names` are the files directly in it.
+
+    `skipped` are those that an operating system left there and the folders in it: they are not read.
+    """
 
     def __init__(self, path: Path, chosen: tuple[str, ...] = ()) -> None:
         """`chosen` are files that the user named himself; these alone are read, wherever a link leads."""
         self.path = path
         self.root = path.resolve()
         self.chosen = chosen
-        self.names = chosen or tuple(sorted(p.name for p in path.iterdir() if not p.is_dir()))
+        there = sorted(path.iterdir()) if not chosen else []
+        self.names = chosen or tuple(p.name for p in there if not p.is_dir() and not is_left_by_a_system(p.name))
+        others = {p.name for p in there} - set(self.names)
+        self.skipped = tuple(sorted(f"{name}/" if (path / name).is_dir() else name for name in others))
 
     @property
     def listing(self) -> str:
@@ -84,7 +91,7 @@ class Folder:
 
     @contextmanager
     def open(self, name: str) -> Iterator[Stream]:
-        """The file's bytes; a `.gz` file's unpacked."""
+        """The file's bytes; those of a gzip file unpacked, whatever its name."""
         with self._inside(name).open("rb") as packed, _unpacked(packed, name) as plain:
             yield Stream(self.where(name), packed, plain)
 
@@ -109,13 +116,15 @@ class ZipFolder(Folder):
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
         """Raises InputError for members that escape, are encrypted, or are denser than text can be."""
         self.archive = archive
-        members = [info for info in archive.infolist() if not info.is_dir()]
+        every = [info for info in archive.infolist() if not info.is_dir()]
+        members = [info for info in every if not is_left_by_a_system(info.filename)]
         for info in members:
             self._check(path, info)
         parts = [PurePosixPath(info.filename).parts for info in members]
         common = all(len(p) > 1 and p[0] == parts[0][0] for p in parts)
         self.members = {"/".join(p[common:]): info for p, info in zip(parts, members, strict=True)}
         super().__init__(path, chosen=tuple(sorted(self.members)))
+        self.skipped = tuple(sorted(info.filename for info in every if is_left_by_a_system(info.filename)))
 
     @staticmethod
     def _check(path: Path, info: zipfile.ZipInfo) -> None:
@@ -143,7 +152,7 @@ class ZipFolder(Folder):
 
     @contextmanager
     def open(self, name: str) -> Iterator[Stream]:
-        """The member's bytes; a `.gz` member's unpacked."""
+        """The member's bytes; those of a gzip member unpacked."""
         with self.archive.open(self.members[name]) as packed, _unpacked(packed, name) as plain:
             yield Stream(self.where(name), packed, plain)
 
@@ -153,7 +162,13 @@ class ZipFolder(Folder):
 
 
 def _unpacked(file: IO[bytes], name: str) -> AbstractContextManager[IO[bytes]]:
-    return gzip.GzipFile(fileobj=file) if name.endswith(".gz") else nullcontext(file)  # type: ignore[return-value]
+    packed = is_packed(file) or name.endswith(".gz")
+    return gzip.GzipFile(fileobj=file) if packed else nullcontext(file)  # type: ignore[return-value]
+
+
+def _is_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return is_zip(file)
 
 
 @contextmanager
@@ -161,9 +176,9 @@ def open_folder(path: Path) -> Iterator[Folder]:
     """The folder, the zip archive or the single file at `path`; InputError where there is none or it is damaged."""
     if path.is_dir():
         yield Folder(path)
-    elif not path.exists():
+    elif not path.is_file():
         raise InputError(f"{path}: there is no such file or folder; give the path of an existing one")
-    elif path.suffix != ".zip":
+    elif path.suffix.lower() != ".zip" and not _is_zip(path):
         yield Folder(path.parent, chosen=(path.name,))
     else:
         try:

@@ -14,7 +14,8 @@ from jobs.sources import cells
 from jobs.sources.cells import Parsed
 from jobs.sources.folder import Folder
 from jobs.sources.json_lines import JsonLines
-from jobs.sources.reading import LINE, Field, Options, Reading, number, text
+from jobs.sources.options import Options
+from jobs.sources.reading import LINE, Field, Reading, number, text
 
 SENTIMENT = {"neg": "0", "pos": "1"}
 

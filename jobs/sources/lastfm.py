@@ -5,19 +5,21 @@ from dataclasses import replace
 from jobs.errors import InputError
 from jobs.sources import cells
 from jobs.sources.delimited import Delimited
+from jobs.sources.findings import Findings
 from jobs.sources.folder import Folder
-from jobs.sources.reading import Options, Reading, named, number, text
+from jobs.sources.options import Options
+from jobs.sources.reading import Reading, identity, named, number, text
 
-TABS = Delimited("\t", quoted=False)
-TAG_NAMES = Delimited("\t", encoding="latin-1", quoted=False)
+TABS = Delimited("\t", quote="")
+TAG_NAMES = Delimited("\t", encoding="latin-1", quote="")
 PLAYS = Reading(
     "user_artists.dat",
     "interactions",
     TABS,
-    {"user_id": text("userID"), "item_id": text("artistID"), "value": number("weight")},
+    {"user_id": identity("userID"), "item_id": identity("artistID"), "value": number("weight")},
     {"kind": "play"},
 )
-ARTISTS = Reading("artists.dat", "items", TABS, {"item_id": text("id"), "title": text("name")}, {"available": True})
+ARTISTS = Reading("artists.dat", "items", TABS, {"item_id": identity("id"), "title": text("name")}, {"available": True})
 TAGGED = Reading("user_taggedartists.dat", "annotations", TABS, {}, lookups=("tags.dat",))
 
 
@@ -26,7 +28,7 @@ def readings(folder: Folder, options: Options) -> list[Reading]:
     found = [reading for reading in (PLAYS, ARTISTS) if reading.file in folder.names]
     if TAGGED.file in folder.names:
         tags = named("tagID", _tags(folder), as_list=True)
-        found.append(replace(TAGGED, fields={"item_id": text("artistID"), "tags": tags}))
+        found.append(replace(TAGGED, fields={"item_id": identity("artistID"), "tags": tags}))
     if not found:
         wanted = ", ".join(reading.file for reading in (PLAYS, ARTISTS, TAGGED))
         raise InputError(f"{folder.path}: no file of Last.fm (HetRec 2011) here ({wanted}); it holds: {folder.listing}")
@@ -36,7 +38,7 @@ def readings(folder: Folder, options: Options) -> list[Reading]:
 def _tags(folder: Folder) -> dict[str, str]:
     """The names of the tags by their ids."""
     names: dict[str, str] = {}
-    for records in TAG_NAMES.records(folder, "tags.dat", ("tagID", "tagValue")):
+    for records in TAG_NAMES.records(folder, "tags.dat", ("tagID", "tagValue"), Findings()):
         ids, values = (cells.text(records.cells[name])[0].to_pylist() for name in ("tagID", "tagValue"))
         names |= {id: value for id, value in zip(ids, values, strict=True) if id and value}
     return names

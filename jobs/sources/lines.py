@@ -1,5 +1,9 @@
-"""Lines of a text file as Arrow blocks, in bounded memory whatever the file holds."""
+"""Lines of a text file as Arrow blocks, in bounded memory whatever the file holds.
 
+Lines end with LF, CRLF or, in files that have no LF, CR. Text is UTF-8 unless its first bytes or the caller say else.
+"""
+
+import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,6 +12,7 @@ import pyarrow.compute as pc
 
 from jobs.errors import InputError
 from jobs.sources.folder import Stream
+from jobs.sources.signatures import BOMS, refuse_other_kinds, utf_16_without_mark
 
 LONGEST = 1 << 20
 
@@ -20,50 +25,76 @@ class Lines:
     first: int
     read: int
 
-    def after(self, count: int) -> "Lines":
-        """Without the first lines."""
-        return Lines(self.text[count:], self.first + count, self.read)
-
 
 def lines(stream: Stream, encoding: str = "utf-8") -> Iterator[Lines]:
     """All lines of a stream. InputError for a line over LONGEST bytes and for bytes that are not of the encoding."""
     first = 1
-    for block in _blocks(stream):
-        if first == 1:
-            block = block.removeprefix(b"\xef\xbb\xbf")
-        text = _split(_decode(block, encoding, stream.where, first))
-        if b"\r" in block:
+    for block, end in _blocks(stream, encoding):
+        text = pc.split_pattern(_decode(block, stream.where, first, encoding), end).values
+        if "\n" in end and b"\r" in block:
             text = pc.utf8_rtrim(text, "\r")
         _check_length(text, stream.where, first)
         yield Lines(text, first, stream.position)
         first += len(text)
 
 
-def _blocks(stream: Stream) -> Iterator[bytes]:
-    """Blocks of whole lines, without the last line end."""
+def _blocks(stream: Stream, encoding: str) -> Iterator[tuple[bytes, str]]:
+    """Blocks of whole lines in UTF-8, without the last line end; and what ends the lines."""
     rest = b""
     seen = 0
-    while chunk := stream.read():
-        head, newline, tail = chunk.rpartition(b"\n")
-        if newline:
-            seen += chunk.count(b"\n")
-            yield rest + head
+    end = b""
+    for chunk in _utf_8(stream, encoding):
+        end = end or (b"\r" if b"\r" in chunk and b"\n" not in chunk else b"\n")
+        head, found, tail = chunk.rpartition(end)
+        if found:
+            seen += chunk.count(end)
+            yield rest + head, end.decode()
             rest = tail
         else:
             rest += chunk
         if len(rest) > LONGEST:
             raise _too_long(stream.where, seen + 1)
     if rest:
-        yield rest
+        yield rest, end.decode()
 
 
-def _decode(block: bytes, encoding: str, where: str, first: int) -> pa.Array:
+def _utf_8(stream: Stream, encoding: str) -> Iterator[bytes]:
+    """The stream's bytes, in UTF-8 where they are of another encoding."""
+    chunk = stream.read()
+    refuse_other_kinds(stream.where, chunk[:2048])
+    for mark, name in BOMS.items():
+        if chunk.startswith(mark):
+            encoding = name
+            chunk = chunk.removeprefix(mark) if name == "utf-8" else chunk
+    if encoding == "utf-8" and (likely := utf_16_without_mark(chunk)):
+        raise InputError(f"{stream.where}, line 1: every other byte is zero: say --encoding {likely}")
+    decoder = None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)()
+    seen = 0
+    while chunk:
+        if decoder is None:
+            yield chunk
+        else:
+            text = _decoded(decoder, chunk, stream.where, encoding, seen)
+            seen += text.count("\n")
+            yield text.encode("utf-8", "surrogatepass")
+        chunk = stream.read()
+
+
+def _decoded(decoder: codecs.IncrementalDecoder, chunk: bytes, where: str, encoding: str, seen: int) -> str:
+    try:
+        text = decoder.decode(chunk)
+    except UnicodeDecodeError as error:
+        line = seen + 1 + error.object[: error.start].decode(encoding, "replace").count("\n")
+        byte = f"{error.object[error.start]:#04x}"
+        raise InputError(f"{where}, line {line}: the byte {byte} is not {encoding}; name another --encoding") from error
+    if "\0" in text:
+        line = seen + 1 + text.count("\n", 0, text.index("\0"))
+        raise InputError(f"{where}, line {line}: a zero byte, so this is not {encoding} text; name another --encoding")
+    return text
+
+
+def _decode(block: bytes, where: str, first: int, encoding: str) -> pa.Array:
     """One string with all lines."""
-    if encoding != "utf-8":
-        if b"\0" in block:
-            line = first + block.count(b"\n", 0, block.index(b"\0"))
-            raise InputError(f"{where}, line {line}: a zero byte, so this is not {encoding} text; convert it to UTF-8")
-        return pa.array([block.decode(encoding)])
     try:
         return pa.array([block], pa.binary()).cast(pa.string())
     except pa.ArrowInvalid:
@@ -73,14 +104,10 @@ def _decode(block: bytes, encoding: str, where: str, first: int) -> pa.Array:
     except UnicodeDecodeError as error:
         line = first + block.count(b"\n", 0, error.start)
         byte = error.start - block.rfind(b"\n", 0, error.start)
+        remedy = "say --encoding windows-1252, latin-1 or whatever it is (csv), or convert it to UTF-8"
         raise InputError(
-            f"{where}, line {line}: byte {byte} of the line is {block[error.start]:#04x}, which is not UTF-8; convert "
-            "the file, for example: iconv -f latin1 -t utf-8"
+            f"{where}, line {line}: byte {byte} of the line is {block[error.start]:#04x}, which is not UTF-8; {remedy}"
         ) from error
-
-
-def _split(block: pa.Array) -> pa.Array:
-    return pc.split_pattern(block, "\n").values
 
 
 def _check_length(text: pa.Array, where: str, first: int) -> None:

@@ -4,29 +4,47 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from jobs.errors import InputError
-from jobs.sources import cells
+from jobs.sources import lists
+from jobs.sources.cells import Parsed
 from jobs.sources.delimited import Delimited
 from jobs.sources.folder import Folder
-from jobs.sources.reading import Field, Options, Reading, flags, integer, moment, named, number, parts, text
+from jobs.sources.options import Options
+from jobs.sources.reading import Field, Reading, age, day, flags, identity, moment, named, number, parts, text
 
 CSV = Delimited(",")
-RATING = {"user_id": text("userId"), "item_id": text("movieId"), "value": number("rating"), "ts": moment("timestamp")}
+
+
+def year_of_title(titles: pa.Array) -> Parsed:
+    """The first of January of the year that ends a title, as in `Toy Story (1995)`."""
+    found = pc.struct_field(pc.extract_regex(titles, r"\((?P<year>[12]\d{3})\)\s*$"), "year")
+    return pc.binary_join_element_wise(found, "01-01", "-").cast(pa.date32()), None
+
+
+RATING = {
+    "user_id": identity("userId"),
+    "item_id": identity("movieId"),
+    "value": number("rating"),
+    "ts": moment("timestamp", "seconds"),
+}
 MOVIE = {
-    "item_id": text("movieId"),
+    "item_id": identity("movieId"),
     "title": text("title"),
     "genres": parts("genres", "|", none="(no genres listed)"),
-    "released": Field(cells.year_of_title, ("title",)),
+    "released": Field(year_of_title, ("title",)),
 }
-TAG = {"item_id": text("movieId"), "tags": parts("tag", cells.LIST)}
-LINKS = Field(partial(cells.links, names=("imdb", "tmdb")), ("imdbId", "tmdbId"))
+TAG = {"item_id": identity("movieId"), "tags": parts("tag")}
+LINKS = Field(partial(lists.links, names=("imdb", "tmdb")), ("imdbId", "tmdbId"))
 
 # latest, latest-small, 20M, 25M, 32M: csv with headers, UTF-8
 RELEASE = (
     Reading("ratings.csv", "interactions", CSV, RATING, {"kind": "rating"}),
     Reading("movies.csv", "items", CSV, MOVIE, {"available": True}),
     Reading("tags.csv", "annotations", CSV, TAG),
-    Reading("links.csv", "annotations", CSV, {"item_id": text("movieId"), "links": LINKS}),
+    Reading("links.csv", "annotations", CSV, {"item_id": identity("movieId"), "links": LINKS}),
 )
 
 # 1M: no headers, latin-1; 10M is the same in UTF-8, with tags and without users
@@ -35,7 +53,7 @@ OCCUPATIONS = (
     *("homemaker", "K-12 student", "lawyer", "programmer", "retired", "sales", "scientist", "self-employed"),
     *("engineer", "craftsman", "unemployed", "writer"),
 )
-COLONS = partial(Delimited, "::", encoding="latin-1", quoted=False)
+COLONS = partial(Delimited, "::", encoding="latin-1", quote="")
 MILLION = (
     Reading(
         "ratings.dat", "interactions", COLONS(("userId", "movieId", "rating", "timestamp")), RATING, {"kind": "rating"}
@@ -47,8 +65,8 @@ MILLION = (
         "users",
         COLONS(("userId", "gender", "age", "occupation", "zip")),
         {
-            "user_id": text("userId"),
-            "age": integer("age"),
+            "user_id": identity("userId"),
+            "age": age("age"),
             "segment": named("occupation", dict(enumerate(OCCUPATIONS))),
         },
     ),
@@ -59,12 +77,12 @@ GENRES = (
     *("unknown", "Action", "Adventure", "Animation", "Children", "Comedy", "Crime", "Documentary", "Drama", "Fantasy"),
     *("Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
 )
-BARS = partial(Delimited, "|", encoding="latin-1", quoted=False)
+BARS = partial(Delimited, "|", encoding="latin-1", quote="")
 HUNDRED = (
     Reading(
         "u.data",
         "interactions",
-        Delimited("\t", ("userId", "movieId", "rating", "timestamp"), quoted=False),
+        Delimited("\t", ("userId", "movieId", "rating", "timestamp"), quote=""),
         RATING,
         {"kind": "rating"},
     ),
@@ -73,9 +91,9 @@ HUNDRED = (
         "items",
         BARS(("movieId", "title", "released", "video", "url", *GENRES)),
         {
-            "item_id": text("movieId"),
+            "item_id": identity("movieId"),
             "title": text("title"),
-            "released": Field(cells.day, ("released",)),
+            "released": day("released", "iso"),
             "genres": flags(GENRES),
         },
         {"available": True},
@@ -84,7 +102,7 @@ HUNDRED = (
         "u.user",
         "users",
         BARS(("userId", "age", "gender", "occupation", "zip")),
-        {"user_id": text("userId"), "age": integer("age"), "segment": text("occupation")},
+        {"user_id": identity("userId"), "age": age("age"), "segment": text("occupation")},
     ),
 )
 

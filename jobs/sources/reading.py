@@ -1,35 +1,49 @@
 """How a file of a source becomes rows of the landing format."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from jobs.sources import cells
-from jobs.sources.cells import Mask, Parser
+from jobs.errors import InputError
+from jobs.sources import cells, lists, nulls
+from jobs.sources.cells import Mask, Parser, either
+from jobs.sources.findings import Findings
 from jobs.sources.folder import Folder
 from jobs.sources.records import Form, Records
+from jobs.sources.times import TimeReader
 from schemas.landing import LANDING
 
 LINE = "#line"
+UNREADABLE = "values that cannot be read, left out"
+HOLES = "lists with empty elements, which are left out"
+OLDEST_WORK = date(1500, 1, 1)  # before it, a number is no plausible day of release
 
 
 @dataclass(frozen=True)
 class Field:
-    """A landing column made from columns of the file: `parse` takes their cells in this order."""
+    """A landing column made from columns of the file: `parse` takes their cells in this order.
 
-    parse: Parser
+    `finding` is said of cells that it cannot read. `begin` makes the parser anew for every file, in place of
+    `parse`, where it learns from a file what the cells mean.
+    """
+
+    parse: Parser | None
     sources: tuple[str, ...]
+    finding: str = UNREADABLE
+    begin: Callable[[], TimeReader] | None = None
 
 
 @dataclass(frozen=True)
 class Reading:
     """One file and the landing table that it becomes: its form, its columns, and what is the same in every row.
 
-    `lookups` are other files that the fields need. The source column LINE is the record's line number.
+    `lookups` are other files that the fields need. `markers` are the texts that stand for a missing value, by column.
+    The source column LINE is the record's line number.
     """
 
     file: str
@@ -38,15 +52,23 @@ class Reading:
     fields: Mapping[str, Field]
     constants: Mapping[str, str | bool] = field(default_factory=dict)
     lookups: tuple[str, ...] = ()
+    markers: Callable[[str], pa.Array] = nulls.of_known_formats
 
-    def rows(self, folder: Folder) -> Iterator[tuple[pa.RecordBatch, int]]:
-        """Blocks of rows in the landing format, each with the file's stored bytes read so far."""
+    def rows(self, folder: Folder, findings: Findings | None = None) -> Iterator[tuple[pa.RecordBatch, int]]:
+        """Blocks of rows in the landing format, each with the file's stored bytes read so far; fills `findings`."""
+        findings = Findings() if findings is None else findings
         sources = (source for made in self.fields.values() for source in made.sources if source != LINE)
         wanted = list(dict.fromkeys(sources))
-        for records in self.form.records(folder, self.file, wanted):
-            yield self._land(records), records.read
+        readers = {name: made.begin() for name, made in self.fields.items() if made.begin}
+        parsers = {name: readers.get(name) or made.parse for name, made in self.fields.items()}
+        try:
+            for records in self.form.records(folder, self.file, wanted, findings):
+                yield self._land(records, parsers, findings), records.read
+        except _UnclearError as error:
+            raise InputError(f"{folder.where(self.file)}: {error}") from error
+        findings.notes.update({name: reader.note for name, reader in readers.items() if reader.note})
 
-    def _land(self, records: Records) -> pa.RecordBatch:
+    def _land(self, records: Records, parsers: Mapping[str, Parser | None], findings: Findings) -> pa.RecordBatch:
         schema = LANDING[self.table].schema
         count = len(records.raw)
         columns: dict[str, pa.Array] = {
@@ -55,46 +77,65 @@ class Reading:
             "line": records.line,
         }
         unparsable: dict[str, Mask] = {}
-
-        def cell(source: str) -> pa.Array:
-            return records.line.cast(pa.string()) if source == LINE else records.cells[source]
-
         for name, made in self.fields.items():
-            columns[name], bad = made.parse(*(cell(source) for source in made.sources))
-            unparsable[name] = bad if records.broken is None else records.broken | (False if bad is None else bad)
+            columns[name], bad = self._parse(name, made, parsers[name], records, findings)
+            if not _rejects(self.table, name):
+                self._drop(name, made, bad, records, findings)
+                bad = None
+            unparsable[name] = either(bad, records.broken)
         columns["unparsable"] = _names(unparsable, count)
         for name, value in self.constants.items():
             columns[name] = pa.repeat(value, count)
         arrays = [columns[f.name] if f.name in columns else pa.nulls(count, f.type) for f in schema]
         return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
+    def _parse(
+        self, name: str, made: Field, parser: Parser | None, records: Records, findings: Findings
+    ) -> tuple[pa.Array, Mask]:
+        assert parser is not None, name
+        given = []
+        nested: Mask = None
+        for source in made.sources:
+            if source == LINE:
+                given.append(records.line.cast(pa.string()))
+                continue
+            column, marked = cells.without_markers(records.cells[source], self.markers(name))
+            nested = either(nested, records.unreadable.get(source))
+            if marked is not None:
+                _note(findings, f"{name}: texts that stand for a missing value", marked, records.cells[source], records)
+            given.append(column)
+        try:
+            values, bad = parser(*given)
+        except InputError as error:
+            raise _UnclearError(str(error)) from error
+        return values, either(bad, nested)
 
-def integer(source: str) -> Field:
-    """The column as a whole number of 32 bits."""
-    return Field(partial(cells.integer, type=pa.int32()), (source,))
+    def _drop(self, name: str, made: Field, bad: Mask, records: Records, findings: Findings) -> None:
+        """Counts the facts that could not be read; their rows stay."""
+        bad = cells.some(bad if bad is None or records.broken is None else bad & ~records.broken)
+        if bad is not None:
+            source = made.sources[0]
+            shown = records.raw if source == LINE else records.cells[source]
+            _note(findings, f"{name}: {made.finding}", bad, shown, records)
 
 
-def named(source: str, names: Mapping[Any, str], as_list: bool = False) -> Field:
-    """The name that stands for the column's code; a code without a name is unparsable."""
-    then = partial(cells.parts, separator=cells.LIST) if as_list else cells.text
-    return Field(partial(cells.named, names={str(code): name for code, name in names.items()}, then=then), (source,))
+class _UnclearError(Exception):
+    """What a parser cannot know from the cells; the file's name is added where it is known."""
 
 
-def flags(names: tuple[str, ...]) -> Field:
-    """The list of those columns that hold 1; the others hold 0."""
-    return Field(partial(cells.flags, names=names), names)
+def _rejects(table: str, column: str) -> bool:
+    """Whether a row is rejected for a value that cannot be read: ids and what an event or a text consists of do that.
+
+    All else are facts that a row can do without.
+    """
+    return table == "interactions" or column in ("user_id", "item_id", "review_id", "item_link", "text")
 
 
-@dataclass(frozen=True)
-class Options:
-    """What the command line may say of files that do not explain themselves; None and empty: nothing was said."""
-
-    format: str
-    table: str | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)
-    kind: str | None = None
-    delimiter: str | None = None
-    encoding: str = "utf-8"
+def _note(findings: Findings, what: str, mask: cells.Bits, shown: pa.Array, records: Records) -> None:
+    place = int(np.flatnonzero(mask)[0])
+    value = shown[place].as_py()
+    text = records.raw[place].as_py() if value is None else value if isinstance(value, str) else str(value)
+    findings.add(what, int(mask.sum()), records.line[place].as_py(), text)
 
 
 def _names(masks: Mapping[str, Mask], count: int) -> pa.Array:
@@ -108,21 +149,50 @@ def _names(masks: Mapping[str, Mask], count: int) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(names, pa.string()))
 
 
+def identity(source: str) -> Field:
+    """The column as an id."""
+    return Field(cells.identity, (source,))
+
+
 def text(source: str) -> Field:
     """The column as it is."""
     return Field(cells.text, (source,))
 
 
-def number(source: str) -> Field:
+def number(source: str, decimal: str = ".") -> Field:
     """The column as a number."""
-    return Field(cells.number, (source,))
+    return Field(partial(cells.number, decimal=decimal), (source,), "values that are not numbers, left out")
 
 
-def moment(source: str) -> Field:
-    """The column, epoch seconds or ISO 8601, as a time."""
-    return Field(cells.moment, (source,))
+def age(source: str) -> Field:
+    """The column as a person's age."""
+    return Field(cells.age, (source,), f"values that are not ages from 0 to {cells.OLDEST}, left out")
 
 
-def parts(source: str, separator: str, none: str = "") -> Field:
+def moment(source: str, given: str | None = None, first_day: date = date.min, required: bool = False) -> Field:
+    """The column as a time, in the format given, else in the one that the file's cells show."""
+    begin = partial(TimeReader, source, first_day, given=given, required=required)
+    return Field(None, (source,), "values that are not times, left out", begin)
+
+
+def day(source: str, given: str | None = None) -> Field:
+    """The column as a day, likewise."""
+    begin = partial(TimeReader, source, OLDEST_WORK, day=True, given=given, required=False)
+    return Field(None, (source,), "values that are not days, left out", begin)
+
+
+def parts(source: str, separator: str = "", none: str = "") -> Field:
     """The column as a list."""
-    return Field(partial(cells.parts, separator=separator, none=none), (source,))
+    return Field(partial(lists.parts, separator=separator, none=none), (source,), HOLES)
+
+
+def named(source: str, names: Mapping[Any, str], as_list: bool = False) -> Field:
+    """The name that stands for the column's code; a code without a name is unreadable."""
+    then = lists.parts if as_list else cells.text
+    parse = partial(cells.named, names={str(code): name for code, name in names.items()}, then=then)
+    return Field(parse, (source,), "codes without a name, left out")
+
+
+def flags(names: tuple[str, ...]) -> Field:
+    """The list of those columns that hold 1; the others hold 0."""
+    return Field(partial(lists.flags, names=names), names, "flags that are neither 0 nor 1, left out")

@@ -1,31 +1,31 @@
 """Records of a file before they are read: their text, their line number, and the cells of the columns asked for."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-import numpy as np
 import pyarrow as pa
 
 from jobs.errors import InputError
 from jobs.sources.cells import Mask
+from jobs.sources.findings import Findings
 from jobs.sources.folder import Folder
 
 
 @dataclass(frozen=True)
 class Records:
-    """A block of records. Cells of a broken record are empty; `read` counts the file's stored bytes so far."""
+    """A block of records, with the number of the line (in Parquet: row) where each begins.
+
+    Cells keep the type that the file gives them, null where there is none. All cells of a broken record are unreadable,
+    and those that `unreadable` marks by column. `read` counts the file's stored bytes so far.
+    """
 
     raw: pa.Array
-    first: int
+    line: pa.Array
     broken: Mask
     cells: Mapping[str, pa.Array]
     read: int
-
-    @property
-    def line(self) -> pa.Array:
-        """Line numbers."""
-        return pa.array(np.arange(self.first, self.first + len(self.raw)))
+    unreadable: Mapping[str, Mask] = field(default_factory=dict)
 
 
 class Form(Protocol):
@@ -34,15 +34,18 @@ class Form(Protocol):
     def columns(self, folder: Folder, file: str) -> Collection[str] | None:
         """The names of its columns; None where every record has its own."""
 
-    def records(self, folder: Folder, file: str, wanted: Collection[str]) -> Iterator[Records]:
+    def records(self, folder: Folder, file: str, wanted: Collection[str], findings: Findings) -> Iterator[Records]:
         """All records of a file with the cells of the wanted columns; InputError where the file is not of this form."""
 
 
-def check_columns(where: str, wanted: Collection[str], there: Collection[str], found: str) -> None:
-    """InputError that names the first wanted column which is not there; `found` is the header as it stands."""
+def check_columns(where: str, wanted: Collection[str], there: Collection[str], found: str, hint: str = "") -> None:
+    """InputError for a wanted column that is not there, or is there twice; `found` is the header as it stands."""
+    names = list(there)
     for column in wanted:
-        if column not in there:
+        if column not in names:
             raise InputError(
-                f"{where}: there is no column {column!r}; it has: {found[:300]}. "
+                f"{where}: there is no column {column!r}; it has: {found[:300]}. {hint}"
                 "Is this the right file? `encore import csv|jsonl|parquet --map` gives other names to columns"
             )
+        if names.count(column) > 1:
+            raise InputError(f"{where}: the column {column!r} stands there twice: {found[:300]}; rename one of them")

@@ -3,15 +3,20 @@
 from jobs.errors import InputError
 from jobs.sources.delimited import Delimited
 from jobs.sources.folder import Folder
-from jobs.sources.reading import Options, Reading, number, text
+from jobs.sources.options import Options
+from jobs.sources.reading import Reading, identity, number, text
 
-TABS = Delimited("\t", quoted=False)
-EVENT = {"user_id": text("User_ID"), "item_id": text("Game_ID")}
+TABS = Delimited("\t", quote="")
+EVENT = {"user_id": identity("User_ID"), "item_id": identity("Game_ID")}
 FILES = (
     Reading("game_play.dat", "interactions", TABS, EVENT | {"value": number("Hours")}, {"kind": "play"}),
     Reading("game_purchase.dat", "interactions", TABS, EVENT, {"kind": "purchase"}),
     Reading(
-        "item_info.dat", "items", TABS, {"item_id": text("Game_ID"), "title": text("Game Name")}, {"available": True}
+        "item_info.dat",
+        "items",
+        TABS,
+        {"item_id": identity("Game_ID"), "title": text("Game Name")},
+        {"available": True},
     ),
 )
 

@@ -43,6 +43,11 @@ def are_rules(names: tuple[str, ...]) -> bool:
     return True
 
 
+def is_day(text: str) -> bool:
+    """A day, YYYY-MM-DD."""
+    return bool(date.fromisoformat(text))
+
+
 @dataclass(frozen=True)
 class Domain:
     """A domain with the settings of its nights."""
@@ -107,6 +112,9 @@ class Domain:
         int, Interval(ge=64, le=4096), Unit("rows"), doc("rows of a block of the similarity kernel")
     ] = 4096
 
+    first_day: Annotated[
+        str, Predicate(is_day), doc("no event is older (YYYY-MM-DD): earlier times are misread numbers")
+    ] = "1990-01-01"
     max_rejected_share: Annotated[Share, doc("a night with a larger share of rejected rows fails")] = 0.1
     split: Annotated[
         Literal["auto", "leave_last_out"],
@@ -178,7 +186,7 @@ def _text(value: str) -> str:
 
 
 def placeholders(domain: Domain, ds: str) -> dict[str, str]:
-    """What stands for {kinds}, {value_missing}, {value_out_of_range} and {end_of_ds} in the checks (Spark SQL)."""
+    """What stands for the words in braces of the checks (Spark SQL): {kinds}, {first_day}, {end_of_ds} and others."""
     with_value = {name: kind for name, kind in domain.kinds.items() if kind.low is not None}
     ranges = " ".join(f"WHEN '{name}' THEN value NOT BETWEEN {k.low} AND {k.high}" for name, k in with_value.items())
     valued = ", ".join(f"'{name}'" for name in with_value) or "''"
@@ -186,5 +194,6 @@ def placeholders(domain: Domain, ds: str) -> dict[str, str]:
         "kinds": ", ".join(f"'{name}'" for name in domain.kinds),
         "value_missing": f"kind IN ({valued}) AND value IS NULL",
         "value_out_of_range": f"CASE kind {ranges} ELSE FALSE END" if ranges else "FALSE",
+        "first_day": f"TIMESTAMP '{domain.first_day} 00:00:00 UTC'",
         "end_of_ds": f"TIMESTAMP '{date.fromisoformat(ds) + timedelta(days=1)} 00:00:00 UTC'",
     }

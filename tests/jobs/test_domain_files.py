@@ -222,6 +222,7 @@ def test_every_number_has_a_range() -> None:
         "kinds",
         "eligibility",
         "blocked",
+        "first_day",
         "assumed_country",
         "split",
         "item_methods",

@@ -66,6 +66,51 @@ def test_an_import_lands_in_the_landing_format(files: Path, run: Any, landed: An
     assert said.endswith(f"next: encore nightly --domain movies --ds {DAY}\n")
 
 
+def test_every_file_is_accounted_for_and_what_was_found_is_said(run: Any, tmp_path: Path) -> None:
+    place = tmp_path / "mine"
+    (place / "posters").mkdir(parents=True)
+    (place / "interactions.csv").write_text("user_id,item_id,value,ts\nu,i,4,20240430\n\\N,i,4,20240430\n")
+    (place / "items.csv").write_text("item_id,released\ni,Q4 2024\n")
+    (place / "README.txt").write_text("x")
+    (place / "._items.csv").write_text("x")
+    code, said, _ = run("csv", place, "--domain", "movies", "--ds", DAY, "--kind", "rating")
+    assert code == 2  # items have no kind
+    (place / "interactions.csv").write_text(
+        "user_id,item_id,kind,value,ts\nu,i,rating,4,20240430\n\\N,i,rating,4,20240430\n"
+    )
+    code, said, errors = run("csv", place, "--domain", "movies", "--ds", DAY)
+    assert (code, errors) == (0, "")
+    lines = said.splitlines()
+    assert lines[:5] == [
+        "interactions.csv                    2 rows → interactions",
+        "    ts: digits of year, month and day, and of hour, minute and second where given (20240430 is 2024-04-30)",
+        r"    user_id: texts that stand for a missing value: 1, first in line 3: '\\N'",
+        "items.csv                           1 rows → items",
+        "    released: values that are not days, left out: 1, first in line 2: 'Q4 2024'",
+    ]
+    rest = "\n".join(lines[5:])
+    assert re.search(r"README\.txt +not imported: it is none of the format's files", rest)
+    assert re.search(r"\._items\.csv +not imported: left there by an operating system", rest)
+    assert re.search(r"posters/ +not imported: a folder", rest)
+
+
+def test_a_time_that_is_not_clear_stops_the_import(run: Any, landed: Any, tmp_path: Path) -> None:
+    path = tmp_path / "plays.csv"
+    path.write_text("user_id,item_id,value,ts\nu,i,4,01/02/2024\n")
+    command = ("csv", path, "--domain", "music", "--ds", DAY, "--table", "interactions", "--kind", "play")
+    code, _, error = run(*command)
+    assert code == 2
+    assert "plays.csv: the column 'ts' can be read in two ways: '01/02/2024' as" in error
+    assert landed("music") == []
+    code, said, _ = run(*command, "--time-format", "day-month-year")
+    assert code == 0
+    assert "ts: day, month, year (01/02/2024 is 2024-02-01)" in said
+    path.write_text("user_id,item_id,value,ts\nu,i,4,0\n")
+    code, _, error = run(*command)
+    assert code == 2
+    assert "are no time from 1990-01-01 on, as '0' (as seconds since 1970: 1970-01-01)" in error
+
+
 def test_the_same_again_changes_nothing(files: Path, run: Any, landed: Any, tmp_path: Path) -> None:
     run("movielens", files, "--domain", "movies", "--ds", DAY)
     before = landed()

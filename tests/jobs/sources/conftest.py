@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from jobs.sources.folder import open_folder
-from jobs.sources.reading import Options, Reading
+from jobs.sources.options import Options
+from jobs.sources.reading import Reading
 from tests.support.data import data_file
 
 NOTHING = Options("csv")

@@ -108,7 +108,9 @@ def test_wrong_delimiter(source: Source, folder: Any, refused: Refused) -> None:
 
 @every(TEXTS)
 def test_wrong_encoding(source: Source, folder: Any, refused: Refused) -> None:
-    refused(source, folder({source.file: source.text.encode("utf-16")}), source.file, "line 1", "byte")
+    content = source.text.encode() + b"caf\xe9\n"
+    refused(source, folder({source.file: content}), source.file, "byte 4", "0xe9", "--encoding")
+    refused(source, folder({source.file: source.text.encode("utf-16-le")}), source.file, "line 1", "zero")
 
 
 @every(SOURCES)

@@ -10,7 +10,7 @@ from pyarrow import parquet as pq
 
 from jobs.errors import InputError
 from jobs.sources.columns import readings
-from jobs.sources.reading import Options
+from jobs.sources.options import Options
 
 TIME = datetime(2018, 9, 24, 10, 0, tzinfo=UTC)
 MAPPED = {"user_id": "who", "item_id": "what", "value": "stars", "ts": "at"}
@@ -45,13 +45,13 @@ def test_csv_with_mapped_columns(folder: Any, read: Any) -> None:
 
 
 def test_other_delimiters_and_encodings(folder: Any, read: Any) -> None:
-    place = folder({"x.csv": "who;what;stars;at\n\u00fc;i;4;1\n".encode("latin-1")})
+    place = folder({"x.csv": "who;what;stars;at\n\u00fc;i;4;1537783200\n".encode("latin-1")})
     (row,) = read(readings, place, mapped("csv", delimiter=";", encoding="latin-1"))["x.csv"]
     assert row["user_id"] == "ü"
 
 
 def test_a_file_that_is_named_itself_may_have_any_suffix(folder: Any, read: Any) -> None:
-    place = folder({"x.data": "who\twhat\tstars\tat\nu\ti\t4\t1\n"})
+    place = folder({"x.data": "who\twhat\tstars\tat\nu\ti\t4\t1537783200\n"})
     assert len(read(readings, place / "x.data", mapped("csv", delimiter="\t"))["x.data"]) == 1
 
 
@@ -83,7 +83,7 @@ def test_parquet_with_mapped_columns(parquet: Any, read: Any) -> None:
         ("ü", "7", "rating", 4.5, TIME, None, []),
         (None, "8", "rating", None, None, None, []),
     ]
-    assert values(rows, "line", "raw")[0] == (1, "ü\t7\t4.5\t1537783200")
+    assert values(rows, "line", "raw")[0] == (1, "ü\t7\t4.5\t2018-09-24 12:00:00.000000+0200")
 
 
 ITEM = {"item_id": "i", "title": 'A "B"', "genres": ["x", "y"], "released": "1995-11-22", "available": False}

@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 
 from jobs.errors import InputError
 from jobs.sources.delimited import Delimited
+from jobs.sources.findings import Findings
 from jobs.sources.folder import open_folder
 
-TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=5) | st.sampled_from(['"', ',",', ""])
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=5) | st.sampled_from(
+    ['"', ',",', "", "\n", '"\n']
+)
 
 
 @settings(derandomize=True, deadline=None)
@@ -24,7 +27,7 @@ def test_as_python_reads_it(tmp_path_factory: pytest.TempPathFactory, rows: list
     writer.writerows([("a", "b", "c"), *rows])
     (place / "f.csv").write_text(text.getvalue(), encoding="utf-8", newline="")
     with open_folder(place) as folder:
-        (records,) = Delimited().records(folder, "f.csv", ("c", "a"))
+        (records,) = Delimited().records(folder, "f.csv", ("c", "a"), Findings())
     assert records.broken is None
     assert records.cells["a"].to_pylist() == [row[0] for row in rows]
     assert records.cells["c"].to_pylist() == [row[2] for row in rows]
@@ -32,7 +35,7 @@ def test_as_python_reads_it(tmp_path_factory: pytest.TempPathFactory, rows: list
 
 def records(text: str, form: Delimited, wanted: tuple[str, ...], folder: Any) -> Any:
     with open_folder(folder({"f.csv": text})) as source:
-        (found,) = form.records(source, "f.csv", wanted)
+        (found,) = form.records(source, "f.csv", wanted, Findings())
     return found
 
 
@@ -40,11 +43,11 @@ def test_many_characters_between_fields(folder: Any) -> None:
     found = records("1::Toy: Story::x\n2::a\n", Delimited("::", ("id", "title", "genres")), ("title",), folder)
     assert found.cells["title"].to_pylist() == ["Toy: Story", ""]
     assert found.broken.tolist() == [False, True]
-    assert found.first == 1
+    assert found.line.to_pylist() == [1, 2]
 
 
 def test_quotes_are_letters_where_the_format_has_none(folder: Any) -> None:
-    form = Delimited("\t", quoted=False)
+    form = Delimited("\t", quote="")
     assert records('id\tname\n1\t"Weird\n', form, ("name",), folder).cells["name"].to_pylist() == ['"Weird']
 
 
@@ -64,4 +67,4 @@ def test_wrong_headers(folder: Any, text: str, message: str) -> None:
 
 def test_a_header_alone_is_a_file_without_rows(folder: Any) -> None:
     with open_folder(folder({"f.csv": "id,name\n"})) as source:
-        assert list(Delimited().records(source, "f.csv", ("id",))) == []
+        assert list(Delimited().records(source, "f.csv", ("id",), Findings())) == []

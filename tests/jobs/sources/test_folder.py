@@ -65,6 +65,27 @@ def test_an_archive_may_not_leave_its_folder(tmp_path: Path) -> None:
             pass
 
 
+def test_what_operating_systems_leave_is_passed_over(folder: Any, tmp_path: Path) -> None:
+    left = {"__MACOSX/top/._a.csv": b"\0\5", "top/._b.csv": b"\0", "top/.DS_Store": b"\0", "../Thumbs.db": b"\0"}
+    with open_folder(zipped(tmp_path / "f.zip", {"top/a.csv": b"one\n", **left})) as opened:
+        assert opened.names == ("a.csv",)
+        assert opened.skipped == tuple(sorted(left))
+    place = folder({"a.csv": "one\n", "._a.csv": "\0\5", ".DS_Store": "\0"})
+    (place / "posters").mkdir()
+    with open_folder(place) as opened:
+        assert opened.names == ("a.csv",)
+        assert opened.skipped == (".DS_Store", "._a.csv", "posters/")
+
+
+def test_an_archive_of_any_name_is_one(tmp_path: Path) -> None:
+    for name in ("F.ZIP", "download"):
+        with open_folder(zipped(tmp_path / name, {"a.csv": b"one\n"})) as opened:
+            assert opened.names == ("a.csv",)
+    workbook = zipped(tmp_path / "book.csv", {"[Content_Types].xml": b"", "xl/workbook.xml": b""})
+    with open_folder(workbook) as opened:
+        assert opened.names == ("book.csv",)  # the reader of text says what it is
+
+
 def test_bombs(folder: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobs.sources.folder.SMALL", 1 << 20)
     zeros = bytes(4 << 20)

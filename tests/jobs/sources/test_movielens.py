@@ -57,12 +57,12 @@ def test_what_cannot_be_read_is_null_and_named(folder: Any, read: Any) -> None:
     lines = ["1,2,four,964982703", "1,2,,964982703", ",2,nan,soon", "1,2,3", "1,2,3,4,5", "", '1,"2,3,4', "ü,2,-inf,5"]
     rows = read(readings, folder({"ratings.csv": RATINGS + "\n".join(lines)}))["ratings.csv"]
     every = ["user_id", "item_id", "value", "ts"]
-    assert [row["unparsable"] for row in rows] == [["value"], [], ["ts"], every, every, every, every, []]
-    assert [row["raw"] for row in rows] == lines
-    assert [row["line"] for row in rows] == list(range(2, 10))
-    assert [row["user_id"] for row in rows] == ["1", "1", None, None, None, None, None, "ü"]
-    assert str(rows[2]["value"]) == "nan"
-    assert rows[7]["value"] == float("-inf")
+    assert [row["unparsable"] for row in rows] == [["value"], [], ["ts"], every, every, every, []]
+    assert [row["raw"] for row in rows] == [line for line in lines if line]
+    assert [row["line"] for row in rows] == [2, 3, 4, 5, 6, 8, 9]
+    assert [row["user_id"] for row in rows] == ["1", "1", None, None, None, None, "ü"]
+    assert rows[2]["value"] is None
+    assert rows[6]["value"] == float("-inf")
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,11 @@ def test_what_cannot_be_read_is_null_and_named(folder: Any, read: Any) -> None:
         ({"ratings.csv": "userId,rating,timestamp\n1,2,3\n"}, "no column 'movieId'; it has: userId,rating,timestamp"),
         ({"ratings.csv": "userId;movieId;rating;timestamp\n"}, "wrong delimiter: .* has ';'"),
         ({"ratings.csv": "userId\tmovieId\trating\ttimestamp\n"}, r"wrong delimiter: .* has '\\t'"),
-        ({"movies.csv": "movieId,title,genres\n1,Am\u00e9lie,x\n".encode("latin-1")}, "line 2: byte 5 .* 0xe9.*iconv"),
-        ({"movies.csv": "movieId,title,genres\n".encode("utf-16")}, "line 1: byte 1 .* 0xff"),
+        (
+            {"movies.csv": "movieId,title,genres\n1,Am\u00e9lie,x\n".encode("latin-1")},
+            "line 2: byte 5 .* 0xe9.*--encoding",
+        ),
+        ({"movies.csv": "movieId,title,genres\n".encode("utf-16-le")}, "line 1: .*--encoding utf-16-le"),
     ],
 )
 def test_wrong_files_are_named_with_rule_and_fix(folder: Any, read: Any, files: Any, message: str) -> None:
@@ -113,7 +116,7 @@ def test_100k(folder: Any, read: Any) -> None:
     )
     assert [values(row, "user_id", "age", "segment", "unparsable") for row in found["u.user"]] == [
         ("1", 24, "technician", []),
-        ("2", None, "other", ["age"]),
+        ("2", None, "other", []),
     ]
 
 
@@ -133,7 +136,7 @@ def test_1m(folder: Any, read: Any) -> None:
     )
     assert [values(row, "user_id", "age", "segment", "unparsable") for row in found["users.dat"]] == [
         ("1", 1, "K-12 student", []),
-        ("2", 56, None, ["segment"]),
+        ("2", 56, None, []),
     ]
 
 

@@ -32,7 +32,7 @@ def test_lastfm(folder: Any, read: Any) -> None:
     assert values(found["artists.dat"], "item_id", "title", "available") == [("51", 'Duran "D" Duran', True)]
     assert values(found["user_taggedartists.dat"], "item_id", "tags", "unparsable") == [
         ("51", ["café"], []),
-        ("51", None, ["tags"]),
+        ("51", None, []),
     ]
 
 
@@ -61,7 +61,7 @@ def test_imdb(folder: Any, read: Any) -> None:
     assert values(rows, "review_id", "item_link", "item_id", "text", "rating", "sentiment", "unparsable") == [
         ("test-1", "imdb:0114709", None, "Fine.", 9.0, 1.0, []),
         ("train-2", None, None, "Fine.", 1.0, 0.0, []),
-        ("test-3", "imdb:0114709", None, "Fine.", 9.0, None, ["sentiment"]),
+        ("test-3", "imdb:0114709", None, "Fine.", 9.0, None, []),
     ]
 
 

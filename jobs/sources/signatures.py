@@ -1,0 +1,77 @@
+"""What a file is by its first bytes, whatever its name says."""
+
+import zipfile
+from pathlib import PurePosixPath
+from typing import IO
+
+from jobs.errors import InputError
+
+GZIP = b"\x1f\x8b"
+BOMS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_UNPACK = "unpack it, or pack it as gzip"
+# First bytes → what such a file is, and what to do with it. None of them is text.
+KINDS = {
+    b"PAR1": ("a Parquet file", "import it with `encore import parquet`"),
+    b"\xd0\xcf\x11\xe0": ("an old Excel workbook (xls)", "save it as CSV UTF-8"),
+    b"SQLite format 3\0": ("an SQLite database", "export its tables as csv"),
+    b"BZh": ("packed with bzip2", _UNPACK),
+    b"\xfd7zXZ\0": ("packed with xz", _UNPACK),
+    b"\x28\xb5\x2f\xfd": ("packed with zstd", _UNPACK),
+    b"7z\xbc\xaf\x27\x1c": ("a 7z archive", "unpack it and import the folder"),
+    b"Rar!": ("a RAR archive", "unpack it and import the folder"),
+    b"ORC": ("an ORC file", "convert it to Parquet"),
+    b"Obj\x01": ("an Avro file", "convert it to Parquet"),
+    b"%PDF": ("a PDF", "export the data as csv"),
+    b"\x89PNG": ("a picture", "take it out of the folder"),
+    b"\xff\xd8\xff": ("a picture", "take it out of the folder"),
+    b"\x89HDF": ("an HDF5 file", "export the data as csv or Parquet"),
+    b"\x93NUMPY": ("a NumPy array", "export the data as csv or Parquet"),
+    b"\x80\x04\x95": ("a Python pickle", "export the data as csv or Parquet"),
+}
+MARKUP = (b"<!doctype html", b"<html", b"<?xml")
+
+
+def refuse_other_kinds(where: str, head: bytes) -> None:
+    """InputError where text is expected and the first bytes are those of another kind of file."""
+    for start, (kind, remedy) in KINDS.items():
+        if head.startswith(start):
+            raise InputError(f"{where}: this is {kind}, not text; {remedy}")
+    if head.startswith(b"PK\x03\x04"):
+        is_excel = b"xl/" in head or b"[Content_Types].xml" in head
+        kind = "an Excel workbook (xlsx)" if is_excel else "a zip archive"
+        remedy = "save it as CSV UTF-8" if is_excel else "give it the ending .zip, or unpack it"
+        raise InputError(f"{where}: this is {kind}, not text; {remedy}")
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:14].lower().startswith(MARKUP):
+        raise InputError(f"{where}: this is a web page or XML, perhaps of a login or an error; fetch the file again")
+
+
+def utf_16_without_mark(head: bytes) -> str | None:
+    """utf-16-le or utf-16-be where every other byte is zero, as in western text without a byte order mark."""
+    pairs = len(head[:2048]) // 2
+    zeros = [head[: 2 * pairs][side::2].count(0) for side in (0, 1)]
+    if pairs < 4 or min(zeros) > 0.05 * pairs or max(zeros) < 0.6 * pairs:
+        return None
+    return "utf-16-le" if zeros[1] > zeros[0] else "utf-16-be"
+
+
+def is_packed(handle: IO[bytes]) -> bool:
+    """Whether the content is gzip; the place in the file stays."""
+    start = handle.read(2)
+    handle.seek(0)
+    return start == GZIP
+
+
+def is_zip(handle: IO[bytes]) -> bool:
+    """Whether the content is a zip archive that is no Office document."""
+    if not zipfile.is_zipfile(handle):
+        return False
+    handle.seek(0)
+    with zipfile.ZipFile(handle) as archive:
+        return "[Content_Types].xml" not in archive.namelist()
+
+
+def is_left_by_a_system(name: str) -> bool:
+    """Whether an operating system put the file there: macOS's __MACOSX and ._x, .DS_Store, Windows' Thumbs.db."""
+    parts = PurePosixPath(name).parts
+    last = parts[-1] if parts else ""
+    return "__MACOSX" in parts or last.startswith("._") or last in (".DS_Store", "Thumbs.db", "desktop.ini")
