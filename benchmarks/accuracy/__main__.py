@@ -11,6 +11,8 @@ trained again, so that the command goes on where it was stopped. The ensemble ta
 import argparse
 import json
 import logging
+import shlex
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -18,6 +20,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from benchmarks.shared.measurement import Cell, Table, markdown, measured_now, write
 from benchmarks.shared.movielens_1m import catalogue, leave_last_out
 from jobs.settings import override
 from models.base import Recommender, TrainingData
@@ -76,21 +79,19 @@ def measured(name: str, seed: int, data: TrainingData, test: HeldOut, out: Path,
     return row
 
 
-def table(rows: Iterable[Row]) -> str:
-    """Markdown, means over the seeds."""
-    lines = [
-        "| model | seeds | HR@10 | NDCG@10 | HR@10, all | NDCG@10, all | validation NDCG@10 | seconds | chosen |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+def table(rows: Iterable[Row]) -> Table:
+    """A row for each model, means over the seeds."""
+    columns = ("model", "seeds", "HR@10", "NDCG@10", "HR@10, all", "NDCG@10, all", "NDCG@10, validation", "seconds")
+    lines: list[list[Cell]] = []
     by_model: dict[str, list[Row]] = {}
     for row in rows:
         by_model.setdefault(row["model"], []).append(row)
     for name, runs in by_model.items():
         figures = [mean(run[key] for run in runs) for key in ("hr", "ndcg", "all_hr", "all_ndcg", "validation_ndcg")]
         chosen = ", ".join(f"{key} {value}" for key, value in runs[0]["config"].items() if value != "")
-        shown = " | ".join(f"{value:.4f}".removeprefix("0") for value in figures)
-        lines.append(f"| `{name}` | {len(runs)} | {shown} | {mean(run['seconds'] for run in runs):.1f} | {chosen} |")
-    return "\n".join(lines)
+        shown = [f"{value:.4f}".removeprefix("0") for value in figures]
+        lines.append([f"`{name}`", len(runs), *shown, f"{mean(run['seconds'] for run in runs):.1f}", chosen])
+    return Table("Means over all users and over the seeds.", (*columns, "chosen"), lines)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -100,6 +101,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--models", nargs="+", choices=list(REGISTRY), default=list(REGISTRY), help="which ones")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="one training each")
     parser.add_argument("--set", nargs="*", default=[], metavar="MODEL.SETTING=VALUE", help="a setting, as JSON")
+    parser.add_argument("--measurement", metavar="FILE", type=Path, help="JSON for docs/measurements")
     return parser
 
 
@@ -125,7 +127,11 @@ def main() -> None:
                 file.write_text(json.dumps(row, indent=1))
                 print(f"{name}, seed {seed}: NDCG@10 {row['ndcg']:.4f}, {row['seconds']:.1f} s", flush=True)
     files = [args.out / f"{name}-{seed}.json" for name in REGISTRY for seed in range(max(args.seeds) + 1)]
-    print(table(json.loads(file.read_text()) for file in files if file.exists()))
+    found = table(json.loads(file.read_text()) for file in files if file.exists())
+    print("\n".join(markdown(found)))
+    if args.measurement:
+        command = f"python -m benchmarks.accuracy {shlex.join(sys.argv[1:])}"
+        write(measured_now("Accuracy on MovieLens-1M, leave-last-out", [command], [found]), args.measurement)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,22 @@
 """What diversity costs: NDCG@10 and intra-list diversity of the lists that are served, for several λ.
 
-    python -m benchmarks.accuracy.diversity --json diversity.json
+    python -m benchmarks.accuracy.diversity --measurement docs/measurements/diversity.json
 
 On MovieLens with genres, split by time: the newest tenth of the ratings is the test, and the users who have new items
 in it are judged. Prints the table of docs/recommendations.md.
 """
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from benchmarks.shared.data import data_folder
+from benchmarks.shared.measurement import Table, markdown, measured_now, write
 from jobs.learning.arrays import held_out
 from models.base import Recommender, TrainingData
 from models.classic.content_knn import ContentKNN
@@ -74,7 +75,7 @@ def ndcg(items: npt.NDArray[np.int64], test: HeldOut) -> float:
     return float(((hits * gains).sum(axis=1) / ideal).mean())
 
 
-def rows() -> Iterator[dict[str, object]]:
+def rows() -> Iterator[dict[str, Any]]:
     """Data set, model, λ, NDCG and diversity."""
     for name, load in SETS.items():
         ratings, kinds = load(data_folder(name))
@@ -112,15 +113,15 @@ def judged(
 def main() -> None:
     """Prints the table, and writes its rows as JSON where asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--measurement", metavar="FILE", type=Path, help="JSON for docs/measurements")
     args = parser.parse_args()
-    found = list(rows())
-    print("| data | model | λ | NDCG@10 | diversity@10 |\n| --- | --- | --- | --- | --- |")
-    for row in found:
-        values = (row[name] for name in ("data", "model", "lambda", "ndcg@10", "diversity@10"))
-        print("| " + " | ".join(map(str, values)) + " |")
-    if args.json:
-        args.json.write_text(json.dumps(found, indent=1) + "\n")
+    found = [[row[name] for name in ("data", "model", "lambda", "ndcg@10", "diversity@10")] for row in rows()]
+    caption = "MovieLens, split by time, the newest tenth is the test. λ = 1: no re-rank."
+    table = Table(caption, ("data", "model", "λ", "NDCG@10", "diversity@10"), found)
+    print("\n".join(markdown(table)))
+    if args.measurement:
+        command = "python -m benchmarks.accuracy.diversity"
+        write(measured_now("What diversity costs", [command], [table]), args.measurement)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The best K items of every user from vectors: Encore beside the plain product, Spark ALS and implicit, in one run.
 
-    python -m benchmarks.night.recommend --peers .bench/bin/python --json recommend.json
+    python -m benchmarks.night.recommend --peers .bench/bin/python --measurement docs/measurements/lists.json
 
 Each measurement is a process of its own, and repetitions go round the contestants, so that a noisy minute does not hit
 one alone; medians count. All have the same vectors and as many threads. Seconds, and CPU seconds for a machine that
@@ -14,6 +14,7 @@ others.
 import argparse
 import json
 import os
+import shlex
 import statistics
 import subprocess
 import sys
@@ -26,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.shared.data import ROOT
+from benchmarks.shared.measurement import Table, measured_now, write
 
 HISTORY = 160  # items of a user, as in MovieLens-20M
 BLOCK = 512  # users of a block of the plain product; from 256 to 4096 it makes no difference
@@ -165,7 +167,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=list(CONTESTANTS), default=list(CONTESTANTS))
     parser.add_argument("--peers", help="a Python that has implicit")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--measurement", metavar="FILE", type=Path, help="JSON for docs/measurements")
     parser.add_argument("--once", choices=list(CONTESTANTS), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.once:
@@ -183,8 +185,12 @@ def main() -> None:
             print(f"{name}: {seconds[name][-1]:.3f} s", file=sys.stderr, flush=True)
     figures = summary(seconds, cpu, args)
     print(json.dumps(figures, indent=1))
-    if args.json:
-        args.json.write_text(json.dumps(figures, indent=1) + "\n")
+    if args.measurement:
+        caption = f"{args.users:,} users, {args.items:,} items × {args.dim}, the best {args.k}, {args.threads} threads."
+        rows = [[name, figures["median"][name], figures["gflops"][name]] for name in names]
+        table = Table(caption, ("method", "seconds, median", "GFLOP/s"), rows)
+        command = f"python -m benchmarks.night.recommend {shlex.join(sys.argv[1:])}"
+        write(measured_now("Lists from vectors", [command], [table]), args.measurement)
 
 
 if __name__ == "__main__":
