@@ -1,5 +1,6 @@
 """docs/tables.md, from the tables themselves: `python -m schemas.document > docs/tables.md`."""
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 from schemas.table import Check, Contract, Table
@@ -20,12 +21,12 @@ night are of its domain and day, required columns are never null, and no two row
 def document() -> str:
     """The whole page."""
     names = ", ".join(f"[{name}](#{name})" for name in TABLES)
-    return "\n".join([HEAD, names, *(line for table in TABLES.values() for line in section(table))]) + "\n"
+    return "\n".join([HEAD, _fill(names), *(line for table in TABLES.values() for line in section(table))]) + "\n"
 
 
 def section(table: Table) -> Iterator[str]:
     """One table: meaning, key, partition, columns, checks, contracts."""
-    yield from ("", f"## {table.name}", "", table.meaning, "")
+    yield from ("", f"## {table.name}", "", _fill(table.meaning), "")
     yield f"Key: {_code(table.key)}. Partition: {_code(table.partition)}."
     columns = [(f"`{c.name}`", f"`{c.type}`", "yes" if c.required else "", c.meaning) for c in table.columns]
     yield from ("", *grid(("column", "type", "required", "meaning"), columns))
@@ -42,6 +43,10 @@ def grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     """Rows as Markdown."""
     for row in (head, ["---"] * len(head), *rows):
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
+
+
+def _fill(text: str) -> str:
+    return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
 
 
 def _code(names: Iterable[str]) -> str:

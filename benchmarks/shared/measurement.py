@@ -32,6 +32,7 @@ class Measurement:
 
     commands: that measured it, run from the root. date: YYYY-MM-DD. machine: cores, memory, system. commit: of the code
     that was measured, or of the page that first told the figures where the code's is not known.
+    notes: paragraphs of Markdown, an empty line between them.
     """
 
     title: str
@@ -95,5 +96,5 @@ def page(measurement: Measurement, name: str) -> str:
             raise ValueError(f"{name}: a row of {table.caption!r} has not {width} cells")
         lines += ["", fill(table.caption), "", *markdown(table)]
     if measurement.notes:
-        lines += ["", fill(measurement.notes)]
+        lines += ["", "\n\n".join(map(fill, measurement.notes.split("\n\n")))]
     return "\n".join(lines) + "\n"

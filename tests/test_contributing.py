@@ -1,0 +1,123 @@
+"""The checklists of CONTRIBUTING.md, step by step in a copy of the packages, with the checks that they name."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+# A file of the project in a code span, and the code block that follows it.
+STEP = re.compile(
+    r"`((?:schemas|models|jobs|dags|tests)/[\w/]+\.py)`[^\n]*(?:\n(?!\n)[^\n]*)*:\n\n```(python|diff)\n(.*?)\n```",
+    re.DOTALL,
+)
+PUBLISHED = """
+import json
+from jobs import cli, settings
+from jobs.storage.catalog import Tables
+from schemas.document import document
+from schemas.tables import TABLES
+Tables(settings.load()).create()
+assert cli.main(["tables", "sql", "DESCRIBE trends", "--format", "csv"]) == 0
+print(json.dumps([list(TABLES), "## trends" in document()]))
+"""
+TASKS = """
+import json
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag("dags")
+print(json.dumps([bag.import_errors, sorted(task.task_id for task in bag.dags["nightly"].tasks)]))
+"""
+
+
+def section(name: str) -> str:
+    """The text below a heading of the checklists."""
+    return re.split(r"^###? ", PAGE.split(f"### {name}\n")[1], flags=re.MULTILINE)[0]
+
+
+def applied(name: str, folder: Path) -> list[str]:
+    """A copy of the packages and tests below `folder` with the steps of a section; the files that it names.
+
+    Compiled kernels are copied too: their caches hold where neither name, time nor size of a source has changed.
+    """
+    for package in ("schemas", "models", "jobs", "dags", "tests"):
+        shutil.copytree(ROOT / package, folder / package)
+    shutil.copy(ROOT / "setup.cfg", folder)
+    files = []
+    for file, language, code in STEP.findall(section(name)):
+        path = folder / file
+        if language == "diff":
+            lines = [(line[:1], line[1:]) for line in code.splitlines()]
+            old, new = ("\n".join(text for sign, text in lines if sign != leave) for leave in "+-")
+            text = path.read_text(encoding="utf-8")
+            assert text.count(f"{old}\n") == 1, f"CONTRIBUTING.md: {file} does not have these lines once: {old}"
+            path.write_text(text.replace(f"{old}\n", f"{new}\n"), encoding="utf-8")
+        else:
+            before = f"{path.read_text(encoding='utf-8')}\n\n" if path.exists() else ""
+            path.write_text(f"{before}{code}\n", encoding="utf-8")
+        files.append(file)
+    return files
+
+
+def run(folder: Path, *words: str, python: Path = Path(sys.executable)) -> str:
+    """What a process with the copy's packages prints; it must end with 0."""
+    own = {"PYTHONPATH": str(folder), "AIRFLOW_HOME": str(folder / "airflow")}
+    own |= {f"ENCORE_{name.upper()}": str(folder / name) for name in ("warehouse", "landing", "state")}
+    others = {name: value for name, value in os.environ.items() if name not in ("ENCORE_CONFIG", "SPARK_REMOTE")}
+    done = subprocess.run([python, *words], cwd=folder, env={**others, **own}, capture_output=True, text=True)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    return done.stdout
+
+
+def lint(folder: Path, files: list[str]) -> None:
+    """The examples are formatted and linted as all code is."""
+    for words in (["check"], ["format", "--check"]):
+        run(folder, "-m", "ruff", *words, "--config", str(ROOT / ".ruff.toml"), *files)
+
+
+def test_a_table(tmp_path: Path) -> None:
+    files = applied("A table", tmp_path)
+    assert files == ["schemas/outputs.py", "schemas/tables.py", "schemas/names.py"]
+    lint(tmp_path, files)
+    shown = run(tmp_path, "-c", PUBLISHED)
+    tables, documented = json.loads(shown.splitlines()[-1])
+    assert tables.index("continuations") + 1 == tables.index("trends") == tables.index("metrics") - 1
+    assert documented
+    assert re.findall(r"^(\w+),\w+,", shown, re.MULTILINE)[1:] == ["domain", "ds", "item_id", "growth"]
+
+
+def test_a_model(tmp_path: Path) -> None:
+    files = applied("A model", tmp_path)
+    new, tests = "models/classic/newest.py", "tests/models/classic/test_newest.py"
+    assert files == [new, "models/registry.py", "schemas/names.py", tests]
+    lint(tmp_path, files)
+    run(
+        tmp_path,
+        "-m",
+        "pytest",
+        tests,
+        "tests/models/test_registry.py",
+        "-k",
+        "newest or Newest or know or first_taken",
+    )
+    errors, tasks = json.loads(run(tmp_path, "-c", TASKS, python=ROOT / ".venv-airflow/bin/python").splitlines()[-1])
+    assert errors == {}
+    assert "movies.train_newest" in tasks
+
+
+def test_a_source(tmp_path: Path) -> None:
+    files = applied("A source", tmp_path)
+    assert files == ["jobs/sources/goodbooks.py", "jobs/sources/__init__.py"]
+    lint(tmp_path, files)
+    books = tmp_path / "goodbooks"
+    books.mkdir()
+    (books / "ratings.csv").write_text("user_id,book_id,rating\n1,258,5\n2,258,four\n")
+    (books / "books.csv").write_text("book_id,title\n258,The Shadow of the Wind\n")
+    shown = run(
+        tmp_path, *["-m", "jobs", "import", "goodbooks", "goodbooks", "--domain", "movies", "--ds", "2024-05-01"]
+    )
+    assert re.search(r"ratings\.csv +2 rows → interactions", shown)
+    assert re.search(r"books\.csv +1 rows? → items", shown)
