@@ -26,7 +26,7 @@ test: setup ## linters and all tests, with one summary
 test-slow: setup ## tests that train longer, on both backends of Keras, and whole nights through Airflow
 	@.ci/test slow
 
-test-browser: setup ## the night's page in a real browser (Chromium, installed where it is missing)
+test-browser: setup ## the nightly HTML report in a real browser (Chromium, installed where it is missing)
 	@.ci/test browser
 
 up: setup ## Airflow on this machine, http://localhost:8080 (or PORT=…), with the nights as scheduled

@@ -1,17 +1,13 @@
 """Documentation: links lead somewhere, prose fits in 120 columns, every page is listed, commands name what there is."""
 
 import re
-import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-LISTED = subprocess.check_output(
-    ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.md"], cwd=ROOT, text=True
-)
-PAGES = sorted(ROOT / name for name in LISTED.split("\0") if name and (ROOT / name).exists())
+PAGES = sorted([*ROOT.glob("*.md"), *(page for name in ("docs", ".github") for page in (ROOT / name).rglob("*.md"))])
 FENCE = re.compile(r"^( *)```.*?^\1```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"(?<!\\)\]\(([^)\s]+)\)")
 COLUMNS = 120
