@@ -17,6 +17,7 @@ PEOPLE: Mapping[str, tuple[str, str]] = {
     "status": ("jobs.status", "each domain's last complete night; with a limit, whether it is too old"),
     "report": ("jobs.report", "a night: metrics, one user's list, where its page and the tables are"),
     "tables": ("jobs.tables", "list, show, query, roll back, expire, export, check, back up the published tables"),
+    "config": ("jobs.config", "check the settings, show them with their origin"),
     "spark": ("jobs.spark.server", "start or stop the Spark Connect server of a run"),
 }
 NIGHT: Mapping[str, tuple[str, str]] = {
@@ -90,7 +91,7 @@ def overview() -> str:
             *night,
             "",
             "Exit codes: 0 done · 1 a fault, try again · 2 wrong usage or input, mend it · 3 refused by the gate",
-            "Environment: ENCORE_WAREHOUSE, ENCORE_LANDING, ENCORE_CONFIG (TOML), ENCORE_AIRFLOW, SPARK_REMOTE",
+            "Environment: ENCORE_WAREHOUSE, ENCORE_LANDING, ENCORE_CONFIG (TOML), ENCORE_DOMAINS, … (docs/settings.md)",
         ]
     )
 

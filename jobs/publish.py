@@ -8,7 +8,6 @@ import argparse
 import json
 import logging
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any
 
 import pyarrow as pa
@@ -19,6 +18,7 @@ from jobs.night import Attempt, Night, night_parser
 from jobs.storage.frames import read, write
 from jobs.storage.runs import DONE as TASK_DONE
 from jobs.storage.runs import REFUSED, Entry, Run, standing
+from jobs.version import code_version
 from schemas.tables import TABLES
 
 log = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ def facts(night: Night, entries: Mapping[str, Entry]) -> dict[str, Any]:
     return {
         "configuration": json.dumps(night.pin["configuration"]),
         "configuration_hash": night.pin["configuration_hash"],
-        "code_version": version("encore"),
+        "code_version": code_version(),
         "input_snapshots": json.dumps(night.pin["snapshots"]),
         "tasks": json.dumps(tasks),
     }

@@ -97,10 +97,11 @@ def config_source(file: str | None) -> str:
 def domain_names(environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
     """The names of all domains, shipped and own; InputError where ENCORE_DOMAINS is wrong."""
     env = os.environ if environment is None else environment
-    return tuple(_domain_files(env.get(VARIABLES["own_domains"])))
+    return tuple(domain_paths(env.get(VARIABLES["own_domains"])))
 
 
-def _domain_files(own: str | None) -> dict[str, Path]:
+def domain_paths(own: str | None) -> dict[str, Path]:
+    """Name → TOML file of every domain; InputError where the folder of one's own is wrong."""
     try:
         return domain_files(own)
     except ValueError as error:
@@ -109,7 +110,7 @@ def _domain_files(own: str | None) -> dict[str, Path]:
 
 def read_domains(own: str | None = None) -> dict[str, Domain]:
     """The domains that Encore ships and those of a folder of one's own, as their files say."""
-    return {name: read_domain(file) for name, file in _domain_files(own).items()}
+    return {name: read_domain(file) for name, file in domain_paths(own).items()}
 
 
 def read_domain(file: Path) -> Domain:

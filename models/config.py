@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origi
 from annotated_types import DocInfo, Ge, GroupedMetadata, Gt, Le, Lt, MinLen, Predicate, Unit
 
 TYPES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", tuple: "a list of texts"}
-BOUNDS = {Gt: "above {0.gt}", Ge: "at least {0.ge}", Lt: "below {0.lt}", Le: "at most {0.le}"}
+BOUNDS = {Gt: ("above", "gt"), Ge: ("at least", "ge"), Lt: ("below", "lt"), Le: ("at most", "le")}
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,10 @@ class Setting:
         if self.choices and self.kind is not bool:
             return "one of " + ", ".join(map(str, self.choices))
         bounds = {type(rule): rule for rule in self.rules if type(rule) in BOUNDS}
-        if bounds.keys() == {Ge, Le}:
-            return f"between {bounds[Ge].ge} and {bounds[Le].le}"
-        words = [words.format(bounds[kind]) for kind, words in BOUNDS.items() if kind in bounds]
+        limits = {kind: _number(getattr(bounds[kind], name)) for kind, (_, name) in BOUNDS.items() if kind in bounds}
+        if limits.keys() == {Ge, Le}:
+            return f"between {limits[Ge]} and {limits[Le]}"
+        words = [f"{BOUNDS[kind][0]} {limit}" for kind, limit in limits.items()]
         words += [_first_sentence(rule.func) for rule in self.rules if isinstance(rule, Predicate)]
         words += ["not empty" for rule in self.rules if isinstance(rule, MinLen)]
         return " and ".join(words)
@@ -73,6 +74,11 @@ class Setting:
         if self.kind is tuple:
             return isinstance(value, (list, tuple)) and all(isinstance(part, str) for part in value)
         return isinstance(value, self.kind) and (self.kind is bool or not isinstance(value, bool))
+
+
+def _number(value: float) -> str:
+    """The same for 1 and 1.0: `typing` takes `Annotated[float, Ge(1)]` and `Annotated[float, Ge(1.0)]` for one."""
+    return str(int(value)) if value == int(value) else repr(value)
 
 
 def _first_sentence(function: Any) -> str:
@@ -110,6 +116,7 @@ def _setting(field: Field[Any], hint: Any) -> Setting:
     choices = get_args(kind) if get_origin(kind) is Literal else ()
     plain = type(choices[0]) if choices else get_origin(kind) or kind
     rules = [part for fact in facts for part in (fact if isinstance(fact, GroupedMetadata) else (fact,))]
+    outer = facts[::-1]  # Annotated[Epochs, doc("…")] says more than the alias
     default = field.default if field.default_factory is MISSING else field.default_factory()
     return Setting(
         name=field.name,
@@ -118,9 +125,9 @@ def _setting(field: Field[Any], hint: Any) -> Setting:
         choices=choices,
         optional=optional,
         rules=tuple(rule for rule in rules if isinstance(rule, (*BOUNDS, MinLen, Predicate))),
-        unit=next((fact.unit for fact in facts if isinstance(fact, Unit)), ""),
+        unit=next((fact.unit for fact in outer if isinstance(fact, Unit)), ""),
         default=default,
-        meaning=next((fact.documentation for fact in facts if isinstance(fact, DocInfo)), ""),
+        meaning=next((fact.documentation for fact in outer if isinstance(fact, DocInfo)), ""),
     )
 
 

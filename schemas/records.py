@@ -87,7 +87,11 @@ RUNS = Table(
         Column("sequence", pa.int64(), "counts the domain's publications, from 1", required=True),
         Column("configuration", pa.string(), "the resolved configuration, JSON"),
         Column("configuration_hash", pa.string(), "its SHA-256, hexadecimal"),
-        Column("code_version", pa.string(), "version of Encore"),
+        Column(
+            "code_version",
+            pa.string(),
+            "version and commit, as 0.1.0+1a2b3c4d5e6f; `.dirty`: of changed files",
+        ),
         Column("input_snapshots", pa.string(), "table → snapshot that the run read, JSON"),
         Column("rows", pa.string(), "table → rows published, JSON"),
         Column("tasks", pa.string(), "task → seconds and peak memory (MiB), JSON"),

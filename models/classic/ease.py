@@ -1,16 +1,18 @@
 """EASE: the best linear map from a user's history to items, in closed form (Steck 2019; in order, Choi et al. 2021)."""
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numba
 import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 import scipy.sparse as sp
+from annotated_types import Ge, Gt, Interval, Unit, doc
 
 from models.base import Recommender, Scores, TrainingData
 from models.classic.knn import run_in_stripes
+from models.config import Config
 from models.data import UnlearnableError
 from models.evaluation.validation import mean_ndcg, sample_users
 from models.histories import Histories, IntArray
@@ -22,40 +24,33 @@ Moments = tuple[Scores, Scores | None]  # of the normal equations: the left side
 
 
 @dataclass(frozen=True)
-class EaseConfig:
-    """Settings of EASE; those of the order are not used where histories have none.
+class EaseConfig(Config):
+    """Settings of EASE; those of the order are not used where histories have none."""
 
-    ridge: λ; None: chosen on validation. next_item: learn what comes next; false: what stands in the same history,
-    whatever the order. half: h, how many events back one counts half. window: L, how many events back count at all.
-    ahead: weight of the event after the next as a target, relative to the next; squared for the one after, and so on.
-    min_events: items with fewer training events are left out, since the ridge leaves little of them. max_items: fitting
-    is refused above, because memory grows with the square of the items and time with the cube.
-    """
-
-    ridge: float | None = None
-    next_item: bool = True
-    half: float = 2.0
-    window: int = 50
-    ahead: float = 0.3
-    min_events: int = 5
-    max_items: int = 10_000
-
-    def __post_init__(self) -> None:
-        """Raises ValueError for a value out of range."""
-        if self.ridge is not None and not 0 < self.ridge < np.inf:
-            raise ValueError(f"ease.ridge must be above 0, got {self.ridge}")
-        if not isinstance(self.next_item, bool):
-            raise ValueError(f"ease.next_item must be true or false, got {self.next_item}")
-        if not 0 < self.half < np.inf:
-            raise ValueError(f"ease.half must be above 0, got {self.half}")
-        if not 1 <= self.window <= 1000:
-            raise ValueError(f"ease.window must be between 1 and 1000, got {self.window}")
-        if not 0 <= self.ahead < 1:
-            raise ValueError(f"ease.ahead must be at least 0 and below 1, got {self.ahead}")
-        if self.min_events < 1:
-            raise ValueError(f"ease.min_events must be at least 1, got {self.min_events}")
-        if not 1 <= self.max_items <= 40_000:
-            raise ValueError(f"ease.max_items must be between 1 and 40000, got {self.max_items}")
+    model: ClassVar[str] = "ease"
+    ridge: Annotated[float | None, Gt(0.0), doc("λ of the ridge regression; none: chosen on validation")] = None
+    next_item: Annotated[
+        bool, doc("learn what comes next; false: what stands in the same history, whatever the order")
+    ] = True
+    half: Annotated[float, Gt(0.0), Unit("events"), doc("so many events back one counts half")] = 2.0
+    window: Annotated[int, Interval(ge=1, le=1000), Unit("events"), doc("so many events back count at all")] = 50
+    ahead: Annotated[
+        float,
+        Interval(ge=0.0, lt=1.0),
+        doc("weight of the event after the next as a target, relative to the next; its square for the one after, …"),
+    ] = 0.3
+    min_events: Annotated[
+        int,
+        Ge(1),
+        Unit("events"),
+        doc("items with fewer training events are left out"),
+    ] = 5
+    max_items: Annotated[
+        int,
+        Interval(ge=1, le=40_000),
+        Unit("items"),
+        doc("fitting is refused above: memory grows with the square of the items, time with the cube"),
+    ] = 10_000
 
 
 class Ease(Recommender):

@@ -5,13 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numba
 import numpy as np
 import numpy.typing as npt
+from annotated_types import Ge, Interval, Unit, doc
 
 from models.base import BLOCK_USERS, Recommender, Scores, TrainingData
+from models.config import Config
 from models.data import HeldOut
 from models.evaluation.metrics import ndcg
 from models.evaluation.ties import groups_without_ties
@@ -31,25 +33,22 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class EnsembleConfig:
-    """constant: k0, how little the first places count more than the next; None: chosen on validation.
+class EnsembleConfig(Config):
+    """Settings of the ensemble."""
 
-    depth: places of a member's list that count.
-    fitted: places of a member's list by which weights are fitted; what stands behind hardly reaches the first ten.
-    """
-
-    constant: float | None = None
-    depth: int = 300
-    fitted: int = 50
-
-    def __post_init__(self) -> None:
-        """Raises ValueError for a value out of range."""
-        if self.constant is not None and not 0 <= self.constant < np.inf:
-            raise ValueError(f"ensemble.constant must be at least 0, got {self.constant}")
-        if not 1 <= self.depth <= 10_000:
-            raise ValueError(f"ensemble.depth must be between 1 and 10000, got {self.depth}")
-        if not 10 <= self.fitted <= 1000:
-            raise ValueError(f"ensemble.fitted must be between 10 and 1000, got {self.fitted}")
+    model: ClassVar[str] = "ensemble"
+    constant: Annotated[
+        float | None,
+        Ge(0.0),
+        doc("k0: the larger, the less the first places count; none: chosen on validation"),
+    ] = None
+    depth: Annotated[int, Interval(ge=1, le=10_000), Unit("items"), doc("places of a member's list that count")] = 300
+    fitted: Annotated[
+        int,
+        Interval(ge=10, le=1000),
+        Unit("items"),
+        doc("places by which the members' weights are fitted; what stands behind hardly reaches the first ten"),
+    ] = 50
 
 
 class Ensemble(Recommender):

@@ -2,9 +2,10 @@
 
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import scipy.sparse as sp
+from annotated_types import Interval, doc
 
 from models.base import TrainingData
 from models.classic.content_knn import content_rows
@@ -17,16 +18,14 @@ ALPHAS = (0.7, 0.3, 0.5, 0.9, 0.97)  # to choose from on validation; the first w
 
 @dataclass(frozen=True)
 class HybridKNNConfig(ItemNeighboursConfig):
-    """alpha: share of the users in the similarity, the rest is the description's. None: chosen on validation."""
+    """Settings of hybrid-kNN."""
 
     model: ClassVar[str] = "hybrid_knn"
-    alpha: float | None = None
-
-    def __post_init__(self) -> None:
-        """Raises ValueError for a value out of range."""
-        super().__post_init__()
-        if self.alpha is not None and not 0 < self.alpha < 1:
-            raise ValueError(f"hybrid_knn.alpha must be above 0 and below 1, got {self.alpha}")
+    alpha: Annotated[
+        float | None,
+        Interval(gt=0.0, lt=1.0),
+        doc("share of the users in the similarity, the rest is the description's; none: chosen on validation"),
+    ] = None
 
 
 class HybridKNN(ItemNeighbours):

@@ -4,14 +4,16 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Annotated, Any
 
 import numba
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
+from annotated_types import Interval, Unit, doc
 
 from models.base import Recommender, Scores
+from models.config import Config
 from models.data import HeldOut
 from models.evaluation.validation import mean_ndcg
 from models.features.hybrid import Floats
@@ -86,23 +88,21 @@ def recency_weights(histories: Histories, decay: float) -> sp.csr_array:
     return weights
 
 
+Decay = Annotated[
+    float | None,
+    Interval(gt=0.0, le=1.0),
+    doc("weight of an item of the history relative to the one after it; none: chosen on validation"),
+]
+
+
 @dataclass(frozen=True)
-class ItemNeighboursConfig:
-    """neighbours: how many an item keeps. decay: weight of a history item relative to the one after it.
+class ItemNeighboursConfig(Config):
+    """Settings of the models that know each item's neighbours."""
 
-    None: chosen on validation.
-    """
-
-    model: ClassVar[str]
-    neighbours: int | None = None
-    decay: float | None = None
-
-    def __post_init__(self) -> None:
-        """Raises ValueError for a value out of range."""
-        if self.neighbours is not None and not 1 <= self.neighbours <= 100_000:
-            raise ValueError(f"{self.model}.neighbours must be between 1 and 100000, got {self.neighbours}")
-        if self.decay is not None and not 0 < self.decay <= 1:
-            raise ValueError(f"{self.model}.decay must be above 0 and at most 1, got {self.decay}")
+    neighbours: Annotated[
+        int | None, Interval(ge=1, le=100_000), Unit("items"), doc("how many an item keeps; none: chosen on validation")
+    ] = None
+    decay: Decay = None
 
 
 class ItemNeighbours(Recommender):

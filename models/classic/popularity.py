@@ -1,27 +1,25 @@
 """Recent popularity: how often an item was taken lately."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
+from annotated_types import Gt, Unit, doc
 
 from models.base import Recommender, Scores, TrainingData
+from models.config import Config
 from models.histories import Histories
 
 DAY_MICROSECONDS = 86_400_000_000
 
 
 @dataclass(frozen=True)
-class PopularityConfig:
-    """half_life_days: after how many days an event counts half."""
+class PopularityConfig(Config):
+    """Settings of recent popularity."""
 
-    half_life_days: float = 30.0
-
-    def __post_init__(self) -> None:
-        """Raises ValueError for a value out of range."""
-        if not 0 < self.half_life_days < np.inf:
-            raise ValueError(f"popularity.half_life_days must be above 0, got {self.half_life_days}")
+    model: ClassVar[str] = "popularity"
+    half_life_days: Annotated[float, Gt(0.0), Unit("days"), doc("age at which an event counts half")] = 30.0
 
 
 def recency(histories: Histories, half_life_days: float) -> npt.NDArray[np.float64]:

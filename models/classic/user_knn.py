@@ -1,15 +1,17 @@
 """User-kNN: what the users nearest to the user's present history took (Herlocker et al. 1999), recent events first."""
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numba
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
+from annotated_types import Interval, Unit, doc
 
 from models.base import Recommender, Scores, TrainingData
-from models.classic.knn import recency_weights, run_in_stripes
+from models.classic.knn import Decay, recency_weights, run_in_stripes
+from models.config import Config
 from models.evaluation.validation import mean_ndcg, sample_users
 from models.features.hybrid import norms
 from models.histories import Histories, IntArray
@@ -21,21 +23,17 @@ DECAYS = (0.8, 0.7, 0.9, 0.95, 1.0)
 
 
 @dataclass(frozen=True)
-class UserKNNConfig:
-    """neighbours: how many users are asked. decay: weight of a history item relative to the one after it.
+class UserKNNConfig(Config):
+    """Settings of user-kNN."""
 
-    None: chosen on validation.
-    """
-
-    neighbours: int | None = None
-    decay: float | None = None
-
-    def __post_init__(self) -> None:
-        """Raises ValueError for a value out of range."""
-        if self.neighbours is not None and not 1 <= self.neighbours <= 100_000:
-            raise ValueError(f"user_knn.neighbours must be between 1 and 100000, got {self.neighbours}")
-        if self.decay is not None and not 0 < self.decay <= 1:
-            raise ValueError(f"user_knn.decay must be above 0 and at most 1, got {self.decay}")
+    model: ClassVar[str] = "user_knn"
+    neighbours: Annotated[
+        int | None,
+        Interval(ge=1, le=100_000),
+        Unit("users"),
+        doc("users asked; none: chosen on validation"),
+    ] = None
+    decay: Decay = None
 
 
 class UserKNN(Recommender):

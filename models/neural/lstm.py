@@ -1,43 +1,33 @@
 """Next item by a recurrent network over the play history (Hidasi et al. 2016), full cross-entropy."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import keras
+from annotated_types import doc
 from keras import ops
 
+from models.config import Config
 from models.layers.dropout import Dropout
 from models.layers.packing import ITEM, SEGMENT
 from models.neural.next_item import NextItem
-from models.ranges import between, one_of
+from models.neural.settings import BatchRows, Dim, DropoutShare, Epochs, LearningRate, Length, Patience, Units
 
 
 @dataclass(frozen=True)
-class LSTMConfig:
-    """Architecture and training of the recurrent network.
+class LSTMConfig(Config):
+    """Architecture and training of the recurrent network."""
 
-    cell: "lstm" or "gru". units: of its state. dim: of the embeddings. length: how many of a user's newest events are
-    looked at. dropout: share of the embeddings' and states' numbers dropped in training. batch_rows: at most so many
-    rows of `length` events in a step. epochs: at most so many, and after `patience` without a better validation NDCG@10
-    no more. learning_rate: Adam's.
-    """
-
-    cell: str = "gru"
-    units: int = 128
-    dim: int = 64
-    length: int = 50
-    dropout: float = 0.2
-    batch_rows: int = 64
-    epochs: int = 20
-    patience: int = 2
-    learning_rate: float = 2e-3
-
-    def __post_init__(self) -> None:
-        """Raises ValueError for a value out of range."""
-        one_of("lstm", self, cell=("lstm", "gru"))
-        between("lstm", self, units=(1, 8192), dim=(1, 4096), length=(1, 10_000), dropout=(0.0, 0.9))
-        between("lstm", self, batch_rows=(1, 100_000), epochs=(1, 10_000), patience=(1, 10_000))
-        between("lstm", self, learning_rate=(1e-7, 1.0))
+    model: ClassVar[str] = "lstm"
+    cell: Annotated[Literal["gru", "lstm"], doc("the recurrent cell")] = "gru"
+    units: Units = 128
+    dim: Dim = 64
+    length: Length = 50
+    dropout: DropoutShare = 0.2
+    batch_rows: BatchRows = 64
+    epochs: Epochs = 20
+    patience: Patience = 2
+    learning_rate: LearningRate = 2e-3
 
 
 class Cell(keras.layers.Layer):

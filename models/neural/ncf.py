@@ -2,49 +2,49 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import keras
 import numpy as np
 import numpy.typing as npt
+from annotated_types import Interval, Unit, doc
 from keras import ops
 
 from models.base import Scores
+from models.config import Config
 from models.histories import Histories, IntArray
 from models.kernels.nearest import nearest_in_history
 from models.layers.packing import Pieces, newest
 from models.neural.recommender import LEAST_STEPS, Neural
-from models.ranges import between
+from models.neural.settings import Dim, Epochs, LearningRate, Patience
 
 USERS_AT_ONCE = 32  # scored against all items in one step
 Batch = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
-class NCFConfig:
-    """Architecture and training of NCF.
+class NCFConfig(Config):
+    """Architecture and training of NCF."""
 
-    dim: of the embeddings. units: of the MLP's two layers, the second half as wide. length: how many of a user's newest
-    events are looked at. positives: items drawn from each user's history in an epoch, negatives: others for each of
-    them. batch_users: at most so many users in a step. epochs: at most so many, and after `patience` without a better
-    validation NDCG@10 no more. learning_rate: Adam's.
-    """
-
-    dim: int = 32
-    units: int = 64
-    length: int = 100
-    positives: int = 20
-    negatives: int = 4
-    batch_users: int = 128
-    epochs: int = 20
-    patience: int = 2
-    learning_rate: float = 3e-3
-
-    def __post_init__(self) -> None:
-        """Raises ValueError for a value out of range."""
-        between("ncf", self, dim=(1, 4096), units=(2, 8192), length=(2, 10_000), positives=(1, 10_000))
-        between("ncf", self, negatives=(1, 10_000), batch_users=(1, 100_000), epochs=(1, 10_000))
-        between("ncf", self, patience=(1, 10_000), learning_rate=(1e-7, 1.0))
+    model: ClassVar[str] = "ncf"
+    dim: Annotated[Dim, doc("width of the embeddings")] = 32
+    units: Annotated[
+        int,
+        Interval(ge=2, le=8192),
+        Unit("numbers"),
+        doc("width of the perceptron's first layer; half in the second"),
+    ] = 64
+    length: Annotated[
+        int, Interval(ge=2, le=10_000), Unit("events"), doc("how many of a user's newest events are read")
+    ] = 100
+    positives: Annotated[
+        int, Interval(ge=1, le=10_000), Unit("items"), doc("items drawn from each user's history in an epoch")
+    ] = 20
+    negatives: Annotated[int, Interval(ge=1, le=10_000), Unit("items"), doc("other items drawn for each of those")] = 4
+    batch_users: Annotated[int, Interval(ge=1, le=100_000), Unit("users"), doc("most users in a step")] = 128
+    epochs: Epochs = 20
+    patience: Patience = 2
+    learning_rate: LearningRate = 3e-3
 
 
 @keras.saving.register_keras_serializable(package="encore")

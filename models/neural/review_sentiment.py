@@ -5,20 +5,22 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import keras
 import numpy as np
 import numpy.typing as npt
+from annotated_types import Interval, Unit, doc
 from keras import ops
 
 from models.base import MANIFEST
+from models.config import Config
 from models.features.text import PADDING, Encoded, Tokeniser, distinct_pairs, pad, pairs, tokens
 from models.histories import IntArray
 from models.neural.devices import device
 from models.neural.recommender import NETWORK
+from models.neural.settings import Dim, DropoutShare, Epochs, LearningRate, Patience
 from models.neural.training_loop import DivergedError
-from models.ranges import between
 
 VOCABULARY = "vocabulary.json"
 VALIDATION_SHARE = 0.1
@@ -29,36 +31,37 @@ Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class ReviewSentimentConfig:
-    """Architecture and training.
+class ReviewSentimentConfig(Config):
+    """Architecture and training of the sentiment network."""
 
-    reviews: how many are learned, the newest. words: at most so many have an embedding. pairs: hashed pairs of
-    neighbouring words, likewise; no more than the texts have. dim: of the embeddings. units: of the LSTM, in each
-    direction. length: words of a text that are read. dropout: share of the embeddings' dimensions and of the pooled
-    states dropped in training. batch: reviews a step. averaged_epochs: what predicts is a running mean of the weights
-    over about so many (Polyak and Juditsky 1992). epochs: at most so many; patience: so many without a better
-    validation accuracy, or an equal one at a lower loss. learning_rate: Adam's.
-    """
-
-    reviews: int = 50_000
-    words: int = 30_000
-    pairs: int = 200_000
-    dim: int = 64
-    units: int = 64
-    length: int = 320
-    dropout: float = 0.5
-    batch: int = 64
-    averaged_epochs: float = 1.5
-    epochs: int = 8
-    patience: int = 2
-    learning_rate: float = 1e-3
-
-    def __post_init__(self) -> None:
-        """Raises ValueError for a value out of range."""
-        between("review_sentiment", self, words=(1, 10_000_000), pairs=(1, 100_000_000), dim=(1, 4096), units=(1, 4096))
-        between("review_sentiment", self, length=(1, 100_000), dropout=(0.0, 0.9), batch=(1, 100_000))
-        between("review_sentiment", self, reviews=(1, 10**9), averaged_epochs=(0.0, 1000.0))
-        between("review_sentiment", self, epochs=(1, 10_000), patience=(1, 10_000), learning_rate=(1e-7, 1.0))
+    model: ClassVar[str] = "review_sentiment"
+    reviews: Annotated[int, Interval(ge=1, le=10**9), Unit("reviews"), doc("most reviews learned, the newest")] = 50_000
+    words: Annotated[int, Interval(ge=1, le=10_000_000), Unit("words"), doc("most words with an embedding")] = 30_000
+    pairs: Annotated[
+        int,
+        Interval(ge=1, le=100_000_000),
+        Unit("pairs"),
+        doc("most hashed pairs of words with an embedding"),
+    ] = 200_000
+    dim: Dim = 64
+    units: Annotated[
+        int, Interval(ge=1, le=4096), Unit("numbers"), doc("width of the LSTM's state, in each direction")
+    ] = 64
+    length: Annotated[int, Interval(ge=1, le=100_000), Unit("words"), doc("words of a text that are read")] = 320
+    dropout: DropoutShare = 0.5
+    batch: Annotated[int, Interval(ge=1, le=100_000), Unit("reviews"), doc("reviews in a step")] = 64
+    averaged_epochs: Annotated[
+        float,
+        Interval(ge=0.0, le=1000.0),
+        Unit("epochs"),
+        doc("over how many the weights that predict are averaged (Polyak and Juditsky 1992)"),
+    ] = 1.5
+    epochs: Epochs = 8
+    patience: Annotated[
+        Patience,
+        doc("training ends after so many without a better accuracy, or an equal one at a lower loss"),
+    ] = 2
+    learning_rate: LearningRate = 1e-3
 
 
 @keras.saving.register_keras_serializable(package="encore")

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import keras
 import numpy as np
 import numpy.typing as npt
+from annotated_types import Interval, Unit, doc
 from keras import ops
 from keras.initializers import RandomNormal
 
 from models.base import TrainingData
+from models.config import Config
 from models.features.categories import category_codes
 from models.histories import Histories
 from models.layers.attention import BLOCKS, RelativeBias, digits, visible
@@ -19,44 +21,50 @@ from models.layers.lookup import looked_up
 from models.layers.negatives import SharedNegativesLoss, expected_counts, over_own_items, shared_negatives
 from models.layers.packing import ITEM, POSITION, SEGMENT, TIME
 from models.neural.next_item import NextItem, NextItemLoss
-from models.ranges import between, one_of
+from models.neural.settings import BatchRows, Dim, DropoutShare, Epochs, LearningRate, Length, Patience
 
 
 @dataclass(frozen=True)
-class SASRecConfig:
-    """Architecture and training of SASRec.
+class SASRecConfig(Config):
+    """Architecture and training of SASRec."""
 
-    dim: of the embeddings. blocks, heads: of attention. length: how many of a user's newest events are looked at.
-    block: "original" or "ligr". relative_bias: whether attention also goes by how far apart two events are, in places
-    and, where the data has times, in seconds. categories: how many embeddings the items' genres and tags share, which
-    are added to the items' own; 0 for none. dropout: share of activations dropped in training. batch_rows: at most so
-    many rows of `length` events in a step. epochs: at most so many, and after `patience` without a better validation
-    NDCG@10 no more. learning_rate: Adam's. full_softmax_items: with more items than that the softmax is over the target
-    and `negatives` items that are drawn for each step, and a step holds no other items' embeddings.
-    """
-
-    dim: int = 64
-    blocks: int = 2
-    heads: int = 1
-    length: int = 100
-    block: str = "original"
-    relative_bias: bool = False
-    categories: int = 0
-    dropout: float = 0.1
-    batch_rows: int = 64
-    epochs: int = 20
-    patience: int = 2
-    learning_rate: float = 1e-3
-    full_softmax_items: int = 20_000
-    negatives: int = 3000
+    model: ClassVar[str] = "sasrec"
+    dim: Dim = 64
+    blocks: Annotated[int, Interval(ge=1, le=64), Unit("blocks"), doc("blocks of attention, one after the other")] = 2
+    heads: Annotated[int, Interval(ge=1, le=64), Unit("heads"), doc("heads of attention; must divide `dim`")] = 1
+    length: Length = 100
+    block: Annotated[
+        Literal["original", "ligr"], doc("kind of block: `original` of SASRec, `ligr` with learned gates")
+    ] = "original"
+    relative_bias: Annotated[
+        bool, doc("attention also goes by how far apart two events are, in places and, where known, in seconds")
+    ] = False
+    categories: Annotated[
+        int,
+        Interval(ge=0, le=10_000_000),
+        doc("embeddings of genres and tags, added to the items' own; 0: none"),
+    ] = 0
+    dropout: DropoutShare = 0.1
+    batch_rows: BatchRows = 64
+    epochs: Epochs = 20
+    patience: Patience = 2
+    learning_rate: LearningRate = 1e-3
+    full_softmax_items: Annotated[
+        int,
+        Interval(ge=0, le=10**9),
+        Unit("items"),
+        doc("with more items the softmax is over drawn `negatives`"),
+    ] = 20_000
+    negatives: Annotated[
+        int,
+        Interval(ge=1, le=1_000_000),
+        Unit("items"),
+        doc("items drawn for a step where the softmax needs them"),
+    ] = 3000
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a value out of range."""
-        between("sasrec", self, dim=(1, 4096), blocks=(1, 64), heads=(1, 64), length=(1, 10_000))
-        between("sasrec", self, batch_rows=(1, 100_000), epochs=(1, 10_000), patience=(1, 10_000))
-        between("sasrec", self, dropout=(0.0, 0.9), learning_rate=(1e-7, 1.0))
-        between("sasrec", self, categories=(0, 10_000_000), full_softmax_items=(0, 1e9), negatives=(1, 1_000_000))
-        one_of("sasrec", self, block=("original", "ligr"), relative_bias=(False, True))
+        """Raises ValueError for a value out of range, and for heads that do not divide the width."""
+        super().__post_init__()
         if self.dim % self.heads:
             raise ValueError(f"sasrec.heads must divide sasrec.dim ({self.dim}), got {self.heads}")
 

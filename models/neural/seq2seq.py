@@ -2,19 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import keras
 import numpy as np
 import numpy.typing as npt
+from annotated_types import Interval, Unit, doc
 from keras import ops
 
 from models.base import Mask, Scores, TopK
+from models.config import Config
 from models.histories import Histories, IntArray
 from models.layers.beam import Step, beam_search
 from models.layers.losses import softmax_cross_entropy
 from models.neural.dot_product import DotProduct
-from models.ranges import between
+from models.neural.settings import Dim, DropoutShare, Epochs, LearningRate, Length, Patience, Units
 
 NO_ITEM = -1
 CELLS = 1 << 22  # numbers of a step of the search, users × beams × items, that are in memory at once
@@ -22,33 +24,25 @@ Batch = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
-class Seq2SeqConfig:
-    """Architecture and training.
+class Seq2SeqConfig(Config):
+    """Architecture and training of the sequence-to-sequence network."""
 
-    dim: of the embeddings. units: of the encoder's and the decoder's state. length: how many of a user's newest events
-    are read; horizon: how many are continued. beams: continuations kept in the search. dropout: share of the
-    embeddings' and states' numbers dropped in training. windows: places drawn from each user's history in an epoch, at
-    which it is continued. batch: of them in a step. epochs: at most so many, and after `patience` without a better
-    validation NDCG@10 no more. learning_rate: Adam's.
-    """
-
-    dim: int = 64
-    units: int = 128
-    length: int = 30
-    horizon: int = 10
-    beams: int = 4
-    dropout: float = 0.2
-    windows: int = 2
-    batch: int = 128
-    epochs: int = 10
-    patience: int = 2
-    learning_rate: float = 5e-3
-
-    def __post_init__(self) -> None:
-        """Raises ValueError for a value out of range."""
-        between("seq2seq", self, dim=(1, 4096), units=(1, 8192), length=(1, 10_000), horizon=(1, 1000), beams=(1, 1000))
-        between("seq2seq", self, dropout=(0.0, 0.9), windows=(1, 10_000), batch=(1, 100_000), epochs=(1, 10_000))
-        between("seq2seq", self, patience=(1, 10_000), learning_rate=(1e-7, 1.0))
+    model: ClassVar[str] = "seq2seq"
+    dim: Dim = 64
+    units: Units = 128
+    length: Length = 30
+    horizon: Annotated[int, Interval(ge=1, le=1000), Unit("events"), doc("how many events are predicted")] = 10
+    beams: Annotated[int, Interval(ge=1, le=1000), doc("continuations that the beam search keeps")] = 4
+    dropout: DropoutShare = 0.2
+    windows: Annotated[
+        int,
+        Interval(ge=1, le=10_000),
+        doc("places drawn from each history in an epoch, to be continued"),
+    ] = 2
+    batch: Annotated[int, Interval(ge=1, le=100_000), doc("places in a step")] = 128
+    epochs: Epochs = 10
+    patience: Patience = 2
+    learning_rate: LearningRate = 5e-3
 
 
 @keras.saving.register_keras_serializable(package="encore")

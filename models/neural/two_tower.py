@@ -3,14 +3,16 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 import keras
 import numpy as np
 import numpy.typing as npt
+from annotated_types import Interval, Unit, doc
 from keras import ops
 
 from models.base import Scores, TrainingData
+from models.config import Config
 from models.data import Catalogue
 from models.features.content import terms
 from models.features.posters import pictures
@@ -18,46 +20,46 @@ from models.features.text import FIRST, PADDING, UNKNOWN, Tokeniser, pad
 from models.histories import Histories, IntArray
 from models.layers.towers import NO_ITEM, SampledSoftmaxLoss, Towers
 from models.neural.dot_product import DotProduct
-from models.ranges import between
+from models.neural.settings import Dim, DropoutShare, Epochs, LearningRate, Length, Patience
 
 AT_ONCE = 256  # users or items in a step outside training
 Batch = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class TwoTowerConfig:
-    """Architecture and training.
+class TwoTowerConfig(Config):
+    """Architecture and training of the two towers.
 
-    dim: of the vectors. length: how many of a user's newest events are looked at. words: how many terms of titles,
-    genres, tags and descriptions have an embedding, the most frequent: by a rare one the network would know a learned
-    item again, and nothing of a new one. facts: how many terms of an item's title, genres and tags are read, text: of
-    its description. id_dropout: share of the items that are taken for new ones in training; content_dropout: share of
-    them whose description, and share whose poster, is left out; dropout: share of numbers dropped. targets: events
-    drawn from each user's history in an epoch. batch: of them in a step. epochs: at most so many, and after `patience`
-    without a better validation NDCG@10 no more. learning_rate: Adam's.
+    `words` is small on purpose: by a rare word the network would know a learned item again, and nothing of a new one.
     """
 
-    dim: int = 64
-    length: int = 50
-    words: int = 2_000
-    facts: int = 16
-    text: int = 64
-    id_dropout: float = 0.5
-    content_dropout: float = 0.5
-    dropout: float = 0.2
-    targets: int = 5
-    batch: int = 256
-    epochs: int = 10
-    patience: int = 2
-    learning_rate: float = 3e-3
-
-    def __post_init__(self) -> None:
-        """Raises ValueError for a value out of range."""
-        between("two_tower", self, dim=(1, 4096), length=(1, 10_000), words=(0, 10_000_000))
-        between("two_tower", self, facts=(1, 100_000), text=(1, 100_000), targets=(1, 10_000))
-        between("two_tower", self, id_dropout=(0.0, 1.0), content_dropout=(0.0, 0.9), dropout=(0.0, 0.9))
-        between("two_tower", self, batch=(1, 100_000), epochs=(1, 10_000), patience=(1, 10_000))
-        between("two_tower", self, learning_rate=(1e-7, 1.0))
+    model: ClassVar[str] = "two_tower"
+    dim: Annotated[Dim, doc("width of the users' and the items' vectors")] = 64
+    length: Length = 50
+    words: Annotated[
+        int,
+        Interval(ge=0, le=10_000_000),
+        Unit("words"),
+        doc("how many words of titles, genres, tags and descriptions have an embedding, the most frequent"),
+    ] = 2_000
+    facts: Annotated[
+        int, Interval(ge=1, le=100_000), Unit("words"), doc("words of an item's title, genres and tags that are read")
+    ] = 16
+    text: Annotated[int, Interval(ge=1, le=100_000), Unit("words"), doc("words of its description that are read")] = 64
+    id_dropout: Annotated[
+        float, Interval(ge=0.0, le=1.0), doc("share of the items that are taken for new ones in training")
+    ] = 0.5
+    content_dropout: Annotated[
+        float, Interval(ge=0.0, le=0.9), doc("share of those whose description, and whose poster, is left out")
+    ] = 0.5
+    dropout: DropoutShare = 0.2
+    targets: Annotated[
+        int, Interval(ge=1, le=10_000), Unit("events"), doc("events drawn from each user's history in an epoch")
+    ] = 5
+    batch: Annotated[int, Interval(ge=1, le=100_000), Unit("events"), doc("events in a step")] = 256
+    epochs: Epochs = 10
+    patience: Patience = 2
+    learning_rate: LearningRate = 3e-3
 
 
 class Content(NamedTuple):

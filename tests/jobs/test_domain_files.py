@@ -173,7 +173,7 @@ def test_the_configuration_changes_the_scale_of_a_kind_and_adds_one(written: Wri
         (
             "weight = 0.5",
             "weight = 0",
-            ".kinds.play.weight must be above 0.0 and at most 1000000.0, got 0",
+            ".kinds.play.weight must be above 0 and at most 1000000, got 0",
         ),
         (
             "weight = 0.5",
@@ -237,6 +237,7 @@ def test_values_outside_their_range_are_refused(setting: str) -> None:
     for value in (least, most):
         assert getattr(override(MOVIES, {setting: value}, "domains.movies"), setting) == value
     for value in (below, above, *([float("nan")] if isinstance(least, float) else [])):
-        message = rf"^domains\.movies\.{setting} must be between {least} and {most}, got {value}$"
+        limits = " and ".join(str(limit).removesuffix(".0") for limit in (least, most))
+        message = rf"^domains\.movies\.{setting} must be between {limits}, got {value}$"
         with pytest.raises(InputError, match=message):
             override(MOVIES, {setting: value}, "domains.movies")

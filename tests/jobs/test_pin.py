@@ -172,7 +172,7 @@ def test_a_bad_value_is_named_with_its_rule(
         ),
         (
             "[models.sasrec]\ndropout = 0.95\n",
-            "sasrec.dropout must be between 0.0 and 0.9, got 0.95",
+            "sasrec.dropout must be between 0 and 0.9, got 0.95",
         ),
         ("[models.sasrec]\nlayers = 3\n", "models.sasrec.layers is not a setting; there are: dim, "),
     ],

@@ -242,7 +242,7 @@ class RecommenderContract:
 
     def test_settings_out_of_range_are_refused(self) -> None:
         for setting, value in self.out_of_range:
-            with pytest.raises(ValueError, match=rf"^{self.model.name}\.{setting} must .*, got {value}$"):
+            with pytest.raises(ValueError, match=rf"^{self.model.name}\.{setting} must .*, got {value!r}$"):
                 self.model.Config(**{setting: value})
 
     def test_every_setting_has_a_range(self) -> None:

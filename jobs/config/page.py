@@ -1,0 +1,87 @@
+"""docs/settings.md, from the settings themselves: `encore config document > docs/settings.md`."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING
+from typing import Any
+
+from jobs.settings import VARIABLES, Settings, model_config
+from models.config import TYPES, Setting, settings_of
+from schemas.document import grid
+from schemas.domains import Domain, Kind
+from schemas.names import MODELS, SENTIMENT
+
+HEAD = """# Settings
+
+Generated from the code by `encore config document > docs/settings.md`; a test compares.
+
+A setting has its default unless a file or the trigger's form changes it: first the domain's TOML file
+([domains.md](domains.md)), then the file that `ENCORE_CONFIG` names, then the form. `encore config check` says whether
+the files are right, with the file, the key, the rule and the value that breaks it; `pin`, the first task of a night,
+checks the same. `encore config show` prints every value with its origin. What holds for a run is kept in
+`runs.configuration`.
+
+A variable that is empty counts as not set. Paths of defaults lie in Encore's own folder.
+"""
+ELSEWHERE = (  # variables that are read where no settings are: by the DAGs, by tests and benchmarks
+    ("ENCORE", "path", "`.venv/bin/encore`", "the program that the DAGs call; for the scheduler and its workers"),
+    ("ENCORE_DATA", "path", "none", "a folder with public data sets, for tests and benchmarks ([data.md](data.md))"),
+    ("KERAS_BACKEND", "`tensorflow`, `jax`", "`tensorflow`", "on which backend networks train; read by Keras"),
+)
+FILE = """
+## The file of ENCORE_CONFIG
+
+A TOML file with any of these sections; an unknown one is an error. It is read by every command, so keep it where the
+scheduler's workers find it.
+
+| section | what it holds |
+| --- | --- |
+| `[catalog]` | properties of the Iceberg catalog as [PyIceberg](https://py.iceberg.apache.org/configuration/) names them: `type`, `uri`, … ; without the section it is a SQLite file in the warehouse |
+| `[spark]` | settings of Spark as [Spark](https://spark.apache.org/docs/latest/configuration.html) names them, in quotes: `"spark.driver.memory" = "4g"` |
+| `[domains.NAME]` | settings of a domain, below |
+| `[domains.NAME.kinds.KIND]` | settings of a kind of interaction, below; a kind that the domain does not have is added |
+| `[models.NAME]` | settings of a model, below |
+"""  # noqa: E501
+
+
+def document() -> str:
+    """The whole page."""
+    lines = [HEAD, *environment(), FILE]
+    lines += ["## Domains", "", "`[domains.NAME]`, and the domain's own file.", "", *table(Domain)]
+    lines += ["", "### Kinds", "", "`[domains.NAME.kinds.KIND]`", "", *table(Kind), "", "## Models"]
+    for name in (*MODELS, SENTIMENT):
+        lines += ["", f"### {name}", "", f"`[models.{name}]`", "", *table(type(model_config(name)))]
+    return "\n".join(lines) + "\n"
+
+
+def environment() -> Iterator[str]:
+    """The variables, those of the settings first."""
+    known = settings_of(Settings)
+    rows = [(f"`{variable}`", "text", shown(known[name]), known[name].meaning) for name, variable in VARIABLES.items()]
+    rows += [(f"`{name}`", form, default, meaning) for name, form, default, meaning in ELSEWHERE]
+    yield from ("## Environment", "", *grid(("variable", "type", "default", "meaning"), rows))
+
+
+def table(config: type) -> Iterator[str]:
+    """A line for each setting of a dataclass."""
+    settings = (setting for name, setting in settings_of(config).items() if name != "name")
+    rows = [(f"`{s.name}`", kind(s), s.rule, s.unit, shown(s), s.meaning) for s in settings]
+    yield from grid(("setting", "type", "range", "unit", "default", "meaning"), rows)
+
+
+def kind(setting: Setting) -> str:
+    """The type in words."""
+    return "a table" if setting.kind is Mapping else TYPES[setting.kind]
+
+
+def shown(setting: Setting) -> str:
+    """The default as TOML has it."""
+    default: Any = setting.default
+    if default is MISSING:
+        return "must be given"
+    if default is None:
+        return "none"
+    if isinstance(default, tuple):
+        return "`[" + ", ".join(f'"{part}"' for part in default) + "]`"
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
+    return f'`"{default}"`' if isinstance(default, str) else f"`{default}`"
