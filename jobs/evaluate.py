@@ -18,7 +18,7 @@ from jobs import job
 from jobs.errors import InputError
 from jobs.learning.arrays import Ids, catalogue, ids, split, split_name
 from jobs.learning.artifacts import artifacts, load, require_unseen
-from jobs.learning.reigning import trained_before
+from jobs.learning.incumbent import trained_incumbents
 from jobs.learning.serving import audience, serving
 from jobs.night import Attempt, Night, night_parser
 from jobs.storage.frames import write
@@ -79,8 +79,8 @@ def offered(test: HeldOut, how: Serving) -> HeldOut:
 
 
 def candidates(night: Night, train: TrainingData, known: Ids) -> Iterator[tuple[str, Recommender]]:
-    """Every model that the run trained, one at a time, and recent popularity even if it did not; the reigning champion
-    also with the settings of before."""
+    """Every model that the run trained, one at a time, and recent popularity even if it did not; the incumbent
+    also with the settings that it was promoted with."""
     trained = artifacts(night)
     if not trained:
         raise InputError(f"{night.run.domain} {night.ds}: no model of run {night.run.run_id} was trained")
@@ -89,7 +89,7 @@ def candidates(night: Night, train: TrainingData, known: Ids) -> Iterator[tuple[
     for name, address in trained.items():
         require_unseen(night, name)
         yield name, load(name, address, known)
-    for name, facts in trained_before(night).items():
+    for name, facts in trained_incumbents(night).items():
         yield name, load(facts["model"], facts["artifact"], known)
 
 

@@ -1,7 +1,7 @@
 """Chooses the champion, or refuses the night: what is published must deserve it.
 
-The reigning champion is that of the last complete night; tonight's model of that name and settings stands for it
-(jobs/learning/reigning.py). A challenger takes its place only where its NDCG@10 is better on the same users beyond the
+The incumbent is the champion of the last complete night; tonight's model of that name and settings stands for it
+(jobs/learning/incumbent.py). A challenger takes its place only where its NDCG@10 is better on the same users beyond the
 interval, and no guard metric falls past its limit. Refused, with exit code 3, is a night whose events are not like
 those before (jobs/learning/drift.py), or whose best candidate is worse than recent popularity beyond the interval:
 metrics and models are published, the old lists stay. Rules and reasons: docs/evaluation.md.
@@ -22,8 +22,9 @@ from jobs.evaluate import ALL, GATE
 from jobs.learning.artifacts import artifacts
 from jobs.learning.choice import Choice, Judged, choose
 from jobs.learning.drift import Drift, drift
-from jobs.learning.reigning import CHAMPION, name_of, reigning, trained_before
+from jobs.learning.incumbent import CHAMPION, incumbent, name_of, trained_incumbents
 from jobs.night import Attempt, Night, night_parser
+from jobs.states import TaskState
 from jobs.storage.frames import read, write
 from schemas.tables import TABLES
 from schemas.working import USER_METRICS
@@ -52,7 +53,7 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
         log.info("%s %.3f (ordinary: %.3f to %.3f)", found.metric, found.value, found.low, found.high)
     if not drifts:
         log.info("too few nights before this one: drift is not judged")
-    champion, old = reigning(night), trained_before(night)
+    champion, old = incumbent(night), trained_incumbents(night)
     choice = choose(judged(night), [*artifacts(night), *old], name_of(champion, old), night.domain)
     reasons = [found.reason for found in drifts if found.reason] + ([choice.refusal] if choice.refusal else [])
     rows = [model_row(night, name, choice, "; ".join(reasons), old) for name in [*night.models, *old]]
@@ -90,7 +91,7 @@ def model_row(
     """One row of `models`."""
     entry = night.run.find(f"train_{name}")
     row: dict[str, Any] = {"domain": night.run.domain, "ds": night.ds, "model": name}
-    if name not in old and (entry is None or entry.state != "done"):
+    if name not in old and (entry is None or entry.state != TaskState.DONE):
         return row | {"status": "failed", "reason": (entry.error if entry else None) or "it was not trained"}
     facts = old[name] if name in old else night.run.entry(f"train_{name}").facts
     status, reason = "challenger", choice.reasons[name]

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from jobs import settings
 from jobs.errors import DONE, FAULT, RefusedError
 from jobs.night import Attempt, Night, open_night
-from jobs.storage.runs import DONE as TASK_DONE
-from jobs.storage.runs import FAILED, REFUSED, Entry
+from jobs.states import TaskState
+from jobs.storage.runs import Entry
 
 Compute = Callable[[Night, Attempt, argparse.Namespace], None]
 TOLD = ("champion",)  # facts that a DAG decides by
@@ -29,7 +29,7 @@ def run(task: str, compute: Compute, args: argparse.Namespace) -> int:
     started = time.perf_counter()
 
     def record(state: str, error: BaseException | None = None, exit_code: int = DONE) -> Entry:
-        files, rows = attempt.written() if error is None or state == REFUSED else ({}, {})
+        files, rows = attempt.written() if error is None or state == TaskState.REFUSED else ({}, {})
         name = attempt.address.rsplit("/", 1)[1]
         seconds = round(time.perf_counter() - started, 3)
         text = str(error) if error else None
@@ -39,14 +39,14 @@ def run(task: str, compute: Compute, args: argparse.Namespace) -> int:
 
     try:
         compute(night, attempt, args)
-        entry = record(TASK_DONE)
+        entry = record(TaskState.DONE)
     except RefusedError as refusal:
-        record(REFUSED, refusal, refusal.exit_code)
+        record(TaskState.REFUSED, refusal, refusal.exit_code)
         raise
     except Exception as error:
         told = OSError(f"no space left in {night.run.warehouse}; free some and run it again") if full(error) else error
         try:
-            record(FAILED, told, getattr(told, "exit_code", FAULT))
+            record(TaskState.FAILED, told, getattr(told, "exit_code", FAULT))
         except OSError as second:
             log.error("the failure could not be recorded in %s: %s", night.run.address, second)
         if told is error:

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.errors import InputError
 from jobs.settings import Settings, build, domain_names, override
+from jobs.states import PUBLISHED, Publication, last_complete
 from jobs.storage import files
+from jobs.storage.frames import read
 from jobs.storage.runs import Run, run_name
 from schemas.domains import Domain
 from schemas.names import NAME
+from schemas.tables import TABLES
 
 if TYPE_CHECKING:
     from jobs.storage.catalog import Tables
@@ -93,6 +96,12 @@ class Night:
     def history(self, table: str) -> list[str]:
         """Files of a published table from nights before this one."""
         return [path for _, path in self._pinned(table, before=self.ds)]
+
+    @cached_property
+    def last_complete(self) -> Publication | None:
+        """The last complete night before this one, as the run pinned it."""
+        rows = read(self.history("runs"), TABLES["runs"].schema, PUBLISHED)
+        return last_complete(rows.to_pylist(), self.run.domain, before=self.ds)
 
     def history_by_night(self, table: str) -> list[tuple[str, str]]:
         """(night, file) of a published table from nights before this one."""

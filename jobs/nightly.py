@@ -24,7 +24,7 @@ from jobs.errors import DONE, FAULT, REFUSED, WRONG_INPUT, InputError
 from jobs.night import Night, iso_day
 from jobs.settings import ROOT, Settings, domain_names
 from jobs.spark import server as spark_server
-from jobs.storage import runs
+from jobs.states import TaskState
 from jobs.storage.runs import Run
 from schemas.names import MODELS
 
@@ -161,13 +161,13 @@ def show(nights: list[Run], problems: Problems, log: Path) -> int:
     for run in nights:
         entries = run.entries()
         for task, entry in entries.items():
-            if entry.state == runs.FAILED and task not in HARMLESS:
+            if entry.state == TaskState.FAILED and task not in HARMLESS:
                 problems.pop("airflow", None)  # it failed because of this
                 problems[f"{run.domain}.{task}"] = (entry.exit_code, entry.error or "")
-            elif entry.state == runs.REFUSED:
+            elif entry.state == TaskState.REFUSED:
                 refused = True
                 print(f"{run.domain}: {task} refused: {entry.error}; the lists of the last published night stay")
-        if "publish" in entries and entries["publish"].state == runs.DONE:
+        if "publish" in entries and entries["publish"].state == TaskState.DONE:
             report.show(run.domain, run.ds, run.run_id)
         elif not problems:
             problems[f"{run.domain}.publish"] = (FAULT, "nothing was published")

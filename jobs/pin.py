@@ -13,8 +13,10 @@ from jobs import job
 from jobs.errors import InputError, RefusedError
 from jobs.night import Attempt, Night, fingerprint, night_parser, resolved
 from jobs.settings import check_models, override
+from jobs.states import PUBLISHED, TaskState, last_complete
 from jobs.storage.frames import read
 from jobs.storage.landing import Landed, landed
+from jobs.storage.runs import Run
 from schemas.names import MODELS
 from schemas.tables import TABLES
 
@@ -39,7 +41,7 @@ def main(args: argparse.Namespace) -> int:
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     """Keeps an earlier pin of the run, or makes one."""
     earlier = night.run.find("pin")
-    if earlier and earlier.state == "done":
+    if earlier and earlier.state == TaskState.DONE:
         log.info("run %s is pinned already; its inputs stay", night.run.run_id)
         attempt.facts |= earlier.facts
         return
@@ -79,10 +81,16 @@ def configure(night: Night, args: argparse.Namespace) -> dict[str, Any]:
 def published(night: Night) -> dict[str, Any]:
     """`snapshots` of all tables, and of those that jobs read the `history`: (night, address) of the domain's files.
 
-    With the files named here, the other jobs need not ask the catalog, and none of them has to import it.
+    With the files named here, the other jobs need not ask the catalog, and none of them has to import it. Of `models`
+    those of the last complete night, as its last complete run published them: a later run that the gate refused may
+    have replaced them in the table.
     """
     snapshots = night.tables.snapshots()
     files = {name: night.tables.data_files(name, snapshots[name], domain=night.run.domain) for name in READ}
+    runs = read([path for _, path in files["runs"]], TABLES["runs"].schema, PUBLISHED)
+    last = last_complete(runs.to_pylist(), night.run.domain, before=night.ds)
+    if last and (tagged := night.tables.tagged("models", Run.of(night.settings.warehouse, last).tag(last.sequence))):
+        files["models"] = night.tables.data_files("models", tagged, domain=last.domain, ds=last.ds)
     return {"snapshots": snapshots, "history": files}
 
 

@@ -15,14 +15,13 @@ import pyarrow as pa
 from jobs import contracts, job
 from jobs.errors import ContractError
 from jobs.night import Attempt, Night, night_parser
+from jobs.states import NightState, TaskState
 from jobs.storage.frames import read, write
-from jobs.storage.runs import DONE as TASK_DONE
-from jobs.storage.runs import REFUSED, Entry, Run, standing
+from jobs.storage.runs import Entry, Run, standing
 from jobs.version import code_version
 from schemas.tables import TABLES
 
 log = logging.getLogger(__name__)
-COMPLETE = "complete"
 LISTS = "recommend"
 FOR_USERS = (LISTS, "continuations")  # what a refused night keeps from being replaced
 NEEDED = ("pin", "clean", "vocabulary", "item_similarity", "user_similarity", "sequences", "evaluate", "gate", LISTS)
@@ -42,8 +41,8 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     """Checks, commits, completes."""
     entries = night.run.entries()
     require_done(night.run, entries)
-    state = REFUSED if entries["gate"].state == REFUSED else COMPLETE
-    counted = {task: entry for task, entry in entries.items() if state == COMPLETE or task not in FOR_USERS}
+    state = NightState.REFUSED if entries["gate"].state == TaskState.REFUSED else NightState.COMPLETE
+    counted = {task: entry for task, entry in entries.items() if state == NightState.COMPLETE or task not in FOR_USERS}
     files, rows = written(standing(counted))
     contracts.check(night, files)
     sequence = next_sequence(night)
@@ -58,10 +57,10 @@ def require_done(run: Run, entries: Mapping[str, Entry]) -> None:
 
     A model that failed to train is left out; where the gate refused there are no lists.
     """
-    refused = "gate" in entries and entries["gate"].state == REFUSED
+    refused = "gate" in entries and entries["gate"].state == TaskState.REFUSED
     for task in NEEDED:
         state = entries[task].state if task in entries else None
-        if state not in (TASK_DONE, REFUSED) and not (refused and task == LISTS):
+        if state not in (TaskState.DONE, TaskState.REFUSED) and not (refused and task == LISTS):
             raise ContractError(
                 f"run {run.run_id} of {run.domain} {run.ds}: task {task} "
                 f"{'has failed' if state else 'has not run'}; run it again. Nothing was published"

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from jobs import settings
 from jobs.errors import DONE, FAULT
 from jobs.night import published_domain
+from jobs.states import Publication
 from jobs.storage.runs import Run
 from jobs.storage.sql import open_tables
 from jobs.storage.upkeep import Upkeep
@@ -92,7 +93,8 @@ def statuses(tables: Upkeep, asked: Sequence[str] | None, configured: Iterable[s
         ).fetchall()
     known = {}
     for domain, ds, run_id, sequence, rows in nights:
-        committed = tables.committed("runs", Run(tables.warehouse, domain, ds, run_id).tag(sequence))
+        night = Publication(domain, ds, run_id, sequence)
+        committed = tables.committed("runs", Run.of(tables.warehouse, night).tag(sequence))
         known[domain] = Status(domain, ds, run_id, committed, age_hours(ds, now), json.loads(rows))
     domains = dict.fromkeys(asked or [*configured, *sorted(known)])
     return [known.get(domain, Status(domain)) for domain in domains]

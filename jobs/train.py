@@ -14,7 +14,7 @@ from jobs.errors import InputError
 from jobs.learning import item_vectors
 from jobs.learning.arrays import Ids, Split, catalogue, ids, split
 from jobs.learning.artifacts import artifacts, fingerprint, load, require_unseen
-from jobs.learning.reigning import FACT, before, settings_before
+from jobs.learning.incumbent import FACT, as_incumbent, incumbent_settings
 from jobs.learning.warm_start import warm_start
 from jobs.night import Attempt, Night, night_parser
 from jobs.settings import override
@@ -60,7 +60,7 @@ class Material:
 
 
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
-    """Reads the training events, fits, saves; the reigning champion also with the settings that it reigns with."""
+    """Reads the training events, fits, saves; the incumbent also with the settings that it was promoted with."""
     if args.require_gpu:
         require_gpu(args.model)
     known = ids(night)
@@ -79,11 +79,11 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     attempt.facts |= facts
     if "alpha" in facts["config"]:
         attempt.facts["alpha"] = facts["config"]["alpha"]  # for the hybrid of `item_similarity`
-    if (old := settings_before(night, args.model, asdict(asked))) is not None:
-        log.info("%s reigns with other settings; it is trained with them too: %s", args.model, old)
-        again = replace(material, data=replace(material.data, workspace=workspace.with_name(before(args.model))))
+    if (old := incumbent_settings(night, args.model, asdict(asked))) is not None:
+        log.info("%s is the incumbent with other settings; it is trained with them too: %s", args.model, old)
+        again = replace(material, data=replace(material.data, workspace=workspace.with_name(as_incumbent(args.model))))
         _, attempt.facts[FACT] = trained(night, args.model, old, again, attempt.folder(FACT))
-        shutil.rmtree(workspace.with_name(before(args.model)))
+        shutil.rmtree(workspace.with_name(as_incumbent(args.model)))
     shutil.rmtree(workspace)  # not before: a retry would learn all anew
 
 

@@ -8,8 +8,9 @@ import duckdb
 from jobs import settings
 from jobs.errors import InputError
 from jobs.night import iso_day, published_domain
+from jobs.states import Publication, last_complete
 from jobs.storage.catalog import Tables
-from jobs.storage.sql import add_publications, open_some
+from jobs.storage.sql import add_publications, open_some, published
 from jobs.terminal import grid, show, show_json
 
 ROWS = 20
@@ -50,22 +51,16 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def complete_night(db: duckdb.DuckDBPyConnection, domain: str, ds: str | None) -> tuple[str, str, str, int]:
-    """(domain, ds, run_id, sequence) of the last complete night, or of `ds`; InputError where there is none."""
-    found = db.execute(
-        """SELECT domain, ds, run_id, sequence FROM runs
-           WHERE state = 'complete' AND domain = $1 AND ds = coalesce($2, ds)
-           ORDER BY ds DESC, sequence DESC LIMIT 1""",
-        [domain, ds],
-    ).fetchall()  # fmt: skip
-    if not found:
+def complete_night(db: duckdb.DuckDBPyConnection, domain: str, ds: str | None) -> Publication:
+    """The last complete night, or that of `ds`; InputError where there is none."""
+    night = last_complete(published(db), domain, ds=ds)
+    if night is None:
         asked = f"{domain} {ds}" if ds else domain
         raise InputError(f"no complete night of {asked}; `encore tables history` lists what is published")
-    domain, ds, run_id, sequence = found[0]
-    return domain, ds, run_id, sequence
+    return night
 
 
-def user(db: duckdb.DuckDBPyConnection, night: tuple[str, str, str, int], user_id: str) -> dict[str, Any]:
+def user(db: duckdb.DuckDBPyConnection, night: Publication, user_id: str) -> dict[str, Any]:
     """History (newest first), recommendations and similar users; InputError for a user that no night has seen."""
     domain, ds, run_id, _ = night
     known = db.execute("SELECT count(*) FROM vocabulary WHERE kind = 'user' AND id = $1", [user_id]).fetchall()

@@ -15,7 +15,7 @@ METRICS = Table(
         Column(
             "model",
             pa.string(),
-            "the model, <model>-before with the settings that it reigned with; `data` for the night's own events",
+            "the model, <model>-incumbent with the incumbent's settings; `data` for the night's own events",
             required=True,
         ),
         Column("split", pa.string(), "how events were held out: time, leave_last_out, hash, or none", required=True),
@@ -55,7 +55,12 @@ MODELS = Table(
     columns=(
         DOMAIN,
         DS,
-        Column("model", pa.string(), "the model, <model>-before with the settings that it reigned with", required=True),
+        Column(
+            "model",
+            pa.string(),
+            "the model, <model>-incumbent with the incumbent's settings",
+            required=True,
+        ),
         Column("artifact", pa.string(), "address of its saved folder"),
         Column("checksum", pa.string(), "SHA-256 over the artifact's files, hexadecimal"),
         Column("status", pa.string(), "champion, challenger, refused or failed", required=True),

@@ -7,6 +7,7 @@ from pathlib import Path
 from jobs.errors import ContractError, InputError
 from jobs.learning.arrays import Ids
 from jobs.night import Night
+from jobs.states import TaskState
 from jobs.storage.files import download
 from models.base import Recommender
 from models.registry import REGISTRY
@@ -18,7 +19,7 @@ def artifacts(night: Night) -> dict[str, str]:
     """Model → address of the artifact that the run trained."""
     entries = night.run.entries()
     found = {name: entries.get(f"train_{name}") for name in night.models}
-    return {name: entry.facts["artifact"] for name, entry in found.items() if entry and entry.state == "done"}
+    return {name: entry.facts["artifact"] for name, entry in found.items() if entry and entry.state == TaskState.DONE}
 
 
 def require_unseen(night: Night, name: str) -> None:

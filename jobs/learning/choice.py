@@ -47,33 +47,33 @@ class Difference:
         return f"{self.mean:+.4f} ({self.low:+.4f} to {self.high:+.4f})"
 
 
-def choose(judged: Judged, candidates: list[str], reigning: str | None, domain: Domain) -> Choice:
+def choose(judged: Judged, candidates: list[str], incumbent: str | None, domain: Domain) -> Choice:
     """The champion among the `candidates` (simplest first, at least one).
 
-    The reigning one, unless a challenger is better beyond the interval and keeps the guards: then the best of these.
-    Where none reigns, or it was not trained: the simplest that the best is not better than beyond the interval.
+    The incumbent, unless a challenger is better beyond the interval and keeps the guards: then the best of these.
+    Where there is none, or it was not trained: the simplest that the best is not better than beyond the interval.
     """
     if not len(judged.new):
-        name = reigning if reigning in candidates else candidates[0]
+        name = incumbent if incumbent in candidates else candidates[0]
         return Choice(name, dict.fromkeys(candidates, "no held-out users to judge it on"))
     means = {name: float(judged.ndcg[name].mean()) for name in candidates}
     best = max(candidates, key=lambda name: means[name])
     measured = {name: f"ndcg@10 {means[name]:.4f}" for name in candidates}
-    if reigning in candidates:
-        gains = differences(judged, {name: (name, reigning) for name in candidates if name != reigning})
+    if incumbent in candidates:
+        gains = differences(judged, {name: (name, incumbent) for name in candidates if name != incumbent})
         better = [name for name, gain in gains.items() if gain.low > 0]
-        fallen = {name: guards(judged, name, reigning, domain) for name in better}
+        fallen = {name: guards(judged, name, incumbent, domain) for name in better}
         promoted = [name for name in better if not fallen[name]]
-        champion = max(promoted, key=lambda name: means[name], default=reigning)
-        told = {name: f"{gain} to the reigning {reigning}" for name, gain in gains.items()}
+        champion = max(promoted, key=lambda name: means[name], default=incumbent)
+        told = {name: f"{gain} to the incumbent {incumbent}" for name, gain in gains.items()}
         told |= {name: f"{told[name]}, but {'; '.join(fell)}" for name, fell in fallen.items() if fell}
-        told[reigning] = "reigning" if champion == reigning else f"was reigning, {champion} takes its place"
+        told[incumbent] = "incumbent" if champion == incumbent else f"was incumbent, {champion} takes its place"
     else:
         behind = differences(judged, {name: (name, best) for name in candidates if name != best})
         champion = next(name for name in candidates if name == best or behind[name].high >= 0)
         told = {name: f"{difference} to the best, {best}" for name, difference in behind.items()}
         told[best] = "the best"
-        why = f"{reigning}, which reigned, was not trained" if reigning else "no champion before"
+        why = f"the incumbent {incumbent} was not trained" if incumbent else "no champion before"
         told[champion] += f"; {why}: the simplest that is not worse beyond the interval"
     reasons = {name: f"{measured[name]}, {told[name]}" for name in candidates}
     return Choice(champion, reasons, worse_than_popular(judged, champion))
@@ -99,19 +99,19 @@ def differences(judged: Judged, pairs: Mapping[str, tuple[str, str]]) -> dict[st
     return {name: Difference(*map(float, row)) for name, row in zip(pairs, np.c_[means, ends], strict=True)}
 
 
-def guards(judged: Judged, name: str, reigning: str, domain: Domain) -> list[str]:
-    """Which guard metrics of a challenger are past their limits: shares of the reigning champion's values.
+def guards(judged: Judged, name: str, incumbent: str, domain: Domain) -> list[str]:
+    """Which guard metrics of a challenger are past their limits: shares of the incumbent's values.
 
     Catalogue coverage and the share of tail items as they are; NDCG@10 of new users beyond the interval, because
     they are few.
     """
     found = []
     for metric, fall in (("coverage", domain.max_coverage_fall), ("tail_items", domain.max_tail_items_fall)):
-        least = (1 - fall) * judged.overall.get((reigning, metric), 0.0)
+        least = (1 - fall) * judged.overall.get((incumbent, metric), 0.0)
         if (value := judged.overall.get((name, metric), 0.0)) < least:
             found.append(f"{metric} {value:.4f} is below its limit {least:.4f}")
     if judged.new.any():
-        allowed = (1 - domain.max_new_users_fall) * judged.ndcg[reigning][judged.new]
+        allowed = (1 - domain.max_new_users_fall) * judged.ndcg[incumbent][judged.new]
         gap = judged.ndcg[name][judged.new] - allowed
         low, high = intervals(gap[:, None], judged.seed, RESAMPLES)[0]
         if high < 0:

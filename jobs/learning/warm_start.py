@@ -1,7 +1,7 @@
 """Last night's model, with whose weights tonight's training begins: nothing held out tonight may be in them.
 
 It is the artifact that the last complete night trained on its training part; what made that night's lists has learned
-the held-out days too and is nobody's beginning. Why a training begins from nothing, the log says.
+the held-out days too and is nobody's beginning. Why a training starts from scratch, the log says.
 """
 
 import logging
@@ -15,15 +15,15 @@ import pyarrow.compute as pc
 from jobs.errors import InputError
 from jobs.learning.arrays import Ids, Split
 from jobs.learning.artifacts import load
-from jobs.learning.reigning import FACT
+from jobs.learning.incumbent import incumbent_facts
 from jobs.night import Night
+from jobs.states import TaskState
 from jobs.storage.frames import read
-from jobs.storage.runs import DONE, Run
+from jobs.storage.runs import Run
 from models.base import Recommender
 from models.data import HeldOut
 from models.histories import from_events
 from schemas.names import NEURAL
-from schemas.tables import TABLES
 from schemas.working import SEQUENCES, TIME, TRAIN
 
 log = logging.getLogger(__name__)
@@ -53,10 +53,10 @@ def warm_start(night: Night, name: str, settings: Mapping[str, Any], known: Ids,
         require_earlier(night, run, parts)
         model = load(name, address, known)
     except ColdError as reason:
-        log.info("%s learns from nothing: %s", name, reason)
+        log.info("%s trains from scratch: %s", name, reason)
         return None
     except (InputError, OSError, KeyError, TypeError, ValueError) as error:  # which must not stop tonight's training
-        log.warning("%s learns from nothing: last night's model cannot be read: %s", name, error)
+        log.warning("%s trains from scratch: last night's model cannot be read: %s", name, error)
         return None
     log.info("%s begins with the weights of %s", name, address)
     return Start(model, address)
@@ -64,21 +64,18 @@ def warm_start(night: Night, name: str, settings: Mapping[str, Any], known: Ids,
 
 def last_complete(night: Night) -> Run:
     """The run that the last complete night before this one published, as `pin` saw it."""
-    rows = read(night.history("runs"), TABLES["runs"].schema, columns=["ds", "sequence", "run_id", "state"]).to_pylist()
-    complete = [row for row in rows if row["state"] == "complete"]
-    if not complete:
+    if night.last_complete is None:
         raise ColdError("no night is complete before this one")
-    last = max(complete, key=lambda row: (row["ds"], row["sequence"]))
-    return Run(night.run.warehouse, night.run.domain, last["ds"], last["run_id"])
+    return Run.of(night.run.warehouse, night.last_complete)
 
 
 def artifact(run: Run, name: str, settings: Mapping[str, Any], nights: int) -> str:
     """Address of what a run trained with `settings` on the training part alone; not where it is the last of `nights`
-    trainings of which only the first began from nothing."""
+    trainings of which only the first started from scratch."""
     entry = run.find(f"train_{name}")
-    if entry is None or entry.state != DONE:
+    if entry is None or entry.state != TaskState.DONE:
         raise ColdError(f"run {run.run_id} of {run.ds} has not trained it")
-    trained = [facts for facts in (entry.facts, entry.facts.get(FACT, {})) if facts.get("settings") == settings]
+    trained = [facts for facts in (entry.facts, incumbent_facts(entry.facts)) if facts.get("settings") == settings]
     if not trained:
         raise ColdError(f"run {run.run_id} of {run.ds} trained it with other settings")
     facts = trained[0]

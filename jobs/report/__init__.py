@@ -16,9 +16,9 @@ from jobs import job, settings
 from jobs.errors import DONE, InputError
 from jobs.night import Attempt, Night, iso_day, published_domain
 from jobs.report import summary
+from jobs.states import Publication, TaskState
 from jobs.storage import files
 from jobs.storage.catalog import Tables
-from jobs.storage.runs import DONE as TASK_DONE
 from jobs.storage.runs import Run, run_name
 from jobs.storage.sql import add_publications, open_tables
 
@@ -64,7 +64,7 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
 
     with open_tables(night.tables) as db:
         run = newest(db, args.domain, args.ds, args.run)
-        add_publications(db, night.tables, "shown", [publication(run)])
+        add_publications(db, night.tables, "shown", [Publication.of(run)])
         files.write_bytes(f"{attempt.address}/{PAGE}", html(db, run, night.run).encode())
 
 
@@ -73,7 +73,7 @@ def show(domain: str, ds: str | None = None, run_id: str | None = None) -> str |
     tables = Tables(settings.load())
     with open_tables(tables) as db:
         run = newest(db, domain, ds, run_id)
-        add_publications(db, tables, "shown", [publication(run)])
+        add_publications(db, tables, "shown", [Publication.of(run)])
         db.execute("SET search_path = 'shown'")
         console = Console()
         console.print(summary.summary(db, run))
@@ -91,17 +91,12 @@ def show(domain: str, ds: str | None = None, run_id: str | None = None) -> str |
 def address(run: Run) -> str | None:
     """Where the page of a run lies; None where it has none."""
     entry = run.find("report")
-    return f"{run.address}/report/{entry.attempt}/{PAGE}" if entry and entry.state == TASK_DONE else None
+    return f"{run.address}/report/{entry.attempt}/{PAGE}" if entry and entry.state == TaskState.DONE else None
 
 
 def missing(run: dict[str, Any]) -> str:
     """What to do where a run has no page."""
     return "none yet; make it with: encore report --domain {domain} --ds {ds} --run {run_id} --write".format(**run)
-
-
-def publication(run: dict[str, Any]) -> tuple[str, str, str, int]:
-    """(domain, ds, run_id, sequence) of a row of `runs`."""
-    return run["domain"], run["ds"], run["run_id"], run["sequence"]
 
 
 def newest(db: duckdb.DuckDBPyConnection, domain: str, ds: str | None, run_id: str | None) -> dict[str, Any]:

@@ -16,7 +16,9 @@ from jobs.report import curves, facts, figures, people, plots
 from jobs.report.facts import DATA, Rows
 from jobs.report.posters import Posters
 from jobs.settings import load
+from jobs.states import NightState, last_complete
 from jobs.storage.runs import Run
+from jobs.storage.sql import published
 from models.config import settings_of
 from schemas.domains import Domain
 from schemas.tables import TABLES
@@ -63,7 +65,7 @@ def context(db: duckdb.DuckDBPyConnection, run: dict[str, Any], folder: Run) -> 
         "domain": domain,
         "ds": ds,
         "run": run,
-        "refusal": refusal(run, folder, models, nights),
+        "refusal": refusal(db, run, folder, models),
         "models": models,
         "champion": champion,
         "verdict": verdict(champion, headline),
@@ -96,16 +98,16 @@ def resolved_domain(run: Mapping[str, Any]) -> Domain:
     return pinned_domain(known, run["domain"], load())
 
 
-def refusal(run: Mapping[str, Any], folder: Run, models: Rows, nights: Rows) -> Context | None:
-    """Why a refused night was refused, and whose lists stay; None for a complete one."""
-    if run["state"] == "complete":
+def refusal(db: duckdb.DuckDBPyConnection, run: Mapping[str, Any], folder: Run, models: Rows) -> Context | None:
+    """Why a refused night was refused, and which night's lists stay; None for a complete one."""
+    if run["state"] == NightState.COMPLETE:
         return None
     gate = folder.find("gate")
     reasons = [row["reason"] for row in models if row["status"] == "refused"]
-    stays = next((night["ds"] for night in nights if night["state"] == "complete" and night["ds"] < run["ds"]), None)
+    night = last_complete([row for row in published(db) if row["sequence"] < run["sequence"]], run["domain"])
     return {
         "reason": (gate.error if gate and gate.error else "; ".join(reasons)) or "no reason was kept",
-        "stays": stays,
+        "stays": night and night.ds,
     }
 
 

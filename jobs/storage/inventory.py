@@ -15,9 +15,10 @@ from pathlib import Path
 
 from pyarrow import fs as arrow_fs
 
+from jobs.states import TaskState
 from jobs.storage.files import filesystem
 from jobs.storage.frames import read
-from jobs.storage.runs import FAILED, Entry, Run
+from jobs.storage.runs import Entry, Run
 from schemas.tables import TABLES
 
 GRACE_HOURS = 24.0
@@ -72,7 +73,7 @@ class RunFolder:
     @cached_property
     def named(self) -> frozenset[str]:
         """Addresses of the files that the manifest names: itself, the attempts that count, what they wrote."""
-        counted = {(task, entry.attempt) for task, entry in self.entries.items() if entry.state != FAILED}
+        counted = {(task, entry.attempt) for task, entry in self.entries.items() if entry.state != TaskState.FAILED}
         inside = {file.address for a in self.attempts if (a.task, a.name) in counted for file in a.files}
         manifest = {f"{self.run.address}/manifest/{task}.json" for task in self.entries}
         wrote = {path for entry in self.entries.values() for paths in entry.files.values() for path in paths}
@@ -81,7 +82,7 @@ class RunFolder:
     def failed(self, attempt: Attempt) -> bool:
         """Whether the manifest says that the attempt has failed: nobody writes there any more."""
         entry = self.entries.get(attempt.task)
-        return entry is not None and entry.state == FAILED and entry.attempt == attempt.name
+        return entry is not None and entry.state == TaskState.FAILED and entry.attempt == attempt.name
 
     @property
     def reads(self) -> frozenset[str]:

@@ -14,9 +14,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from jobs.errors import InputError
+from jobs.states import Publication, TaskState
 from jobs.storage import files
-
-DONE, REFUSED, FAILED = "done", "refused", "failed"
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,11 @@ class Run:
     ds: str
     run_id: str
 
+    @classmethod
+    def of(cls, warehouse: str, publication: Publication) -> "Run":
+        """The run that made a publication."""
+        return cls(warehouse, publication.domain, publication.ds, publication.run_id)
+
     @property
     def address(self) -> str:
         """Where everything of the run lies."""
@@ -64,7 +68,7 @@ class Run:
     def entry(self, task: str) -> Entry:
         """The entry of a task that is done; InputError where it is not."""
         found = self.find(task)
-        if found is None or found.state == FAILED:
+        if found is None or found.state == TaskState.FAILED:
             state = "has failed" if found else "has not run"
             raise InputError(f"run {self.run_id} of {self.domain} {self.ds}: task {task} {state}; run it first")
         return found
@@ -83,7 +87,9 @@ class Run:
     def files(self, table: str) -> list[str]:
         """The files of a table that this run wrote; InputError where no task that is done has written it."""
         entries = standing(self.entries())
-        done = [entry.files[table] for entry in entries.values() if entry.state != FAILED and table in entry.files]
+        done = [
+            entry.files[table] for entry in entries.values() if entry.state != TaskState.FAILED and table in entry.files
+        ]
         if not done:
             raise InputError(f"run {self.run_id} of {self.domain} {self.ds}: no task has written {table}; run it first")
         return sorted(path for paths in done for path in paths)
@@ -97,7 +103,7 @@ def standing(entries: Mapping[str, Entry]) -> dict[str, Entry]:
     anew = {
         (task, table)
         for entry in entries.values()
-        if entry.state == DONE
+        if entry.state == TaskState.DONE
         for table, task in entry.facts.get("replaces", {}).items()
     }
 

@@ -3,10 +3,12 @@
 import importlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from jobs.states import PUBLISHED, Publication, last_complete_nights
 from jobs.storage.catalog import Pointer, Tables
 from jobs.storage.runs import Run
 from schemas.tables import TABLES
@@ -32,15 +34,23 @@ def parquet_view(db: duckdb.DuckDBPyConnection, name: str, addresses: Sequence[s
 def open_tables(tables: Tables) -> duckdb.DuckDBPyConnection:
     """Every published table as a view, and in the schema `latest` its rows of each domain's last complete night.
 
-    The view `latest` itself lists those nights.
+    The table `latest` itself lists those nights.
     """
     db = open_some(tables, TABLES)
-    db.execute(
-        """CREATE VIEW latest AS SELECT domain, ds, run_id, sequence FROM runs WHERE state = 'complete'
-           QUALIFY row_number() OVER (PARTITION BY domain ORDER BY ds DESC, sequence DESC) = 1"""
-    )
-    add_publications(db, tables, "latest", db.execute("FROM latest ORDER BY domain").fetchall())
+    nights = last_complete_nights(published(db))
+    db.execute("CREATE TABLE latest (domain VARCHAR, ds VARCHAR, run_id VARCHAR, sequence BIGINT)")
+    if nights:
+        db.executemany("INSERT INTO latest VALUES (?, ?, ?, ?)", nights)
+    add_publications(db, tables, "latest", nights)
     return db
+
+
+def published(db: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """What `jobs.states` needs of every row of `runs`."""
+    rows: list[dict[str, Any]] = (
+        db.execute(f"SELECT {', '.join(PUBLISHED)} FROM main.runs").to_arrow_table().to_pylist()
+    )
+    return rows
 
 
 def open_some(tables: Tables, names: Iterable[str]) -> duckdb.DuckDBPyConnection:
@@ -60,10 +70,10 @@ def add_publications(
     db: duckdb.DuckDBPyConnection,
     tables: Tables,
     schema: str,
-    publications: Sequence[tuple[str, str, str, int]],
+    publications: Sequence[Publication],
     names: Iterable[str] = TABLES,
 ) -> None:
-    """A schema whose views hold the tables as publications (domain, ds, run_id, sequence) left them.
+    """A schema whose views hold the tables as publications left them.
 
     They read tagged snapshots: a publication under way, or one that was killed, does not show. The catalog is asked
     after `runs` has been read, so that every tag of what is complete is there.
@@ -73,10 +83,10 @@ def add_publications(
         selects, table = [], TABLES[name]
         pointer = tables.pointer(name)
         nights = "=" if "ds" in table.key else "<="  # where a night only adds rows, all nights count
-        for domain, ds, run_id, sequence in publications:
-            snapshot = pointer.tags.get(Run(tables.warehouse, domain, ds, run_id).tag(sequence))
-            where = f"domain = {_text(domain)} AND ds {nights} {_text(ds)}"
-            where += f" AND run_id = {_text(run_id)}" if name == "runs" else ""
+        for one in publications:
+            snapshot = pointer.tags.get(Run.of(tables.warehouse, one).tag(one.sequence))
+            where = f"domain = {_text(one.domain)} AND ds {nights} {_text(one.ds)}"
+            where += f" AND run_id = {_text(one.run_id)}" if name == "runs" else ""
             selects += [f"{_scan(pointer, snapshot)} WHERE {where}"] if snapshot else []
         _view(db, f"{schema}.{name}", name, selects)
 

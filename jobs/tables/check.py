@@ -18,7 +18,7 @@ from typing import Any
 
 from jobs import settings
 from jobs.errors import DONE, FAULT, InputError
-from jobs.publish import COMPLETE
+from jobs.states import NightState
 from jobs.storage.files import parquet_rows
 from jobs.storage.frames import read
 from jobs.storage.inventory import GRACE_HOURS, RunFolder, artifacts, hours, run_folders
@@ -149,7 +149,7 @@ def tags(
     for run, row in rows.items():
         tag = run.tag(row["sequence"])
         counts = {**json.loads(row["rows"]), "runs": 1}
-        for name in (name for name in counts if row["state"] == COMPLETE and name in states):
+        for name in (name for name in counts if row["state"] == NightState.COMPLETE and name in states):
             if tag not in states[name].tags and (counts[name] or _earlier(name, states[name], run)):
                 told = f"{run.domain} {run.ds} is complete, but its tag {tag} is missing; publish the run again"
                 yield Finding("tag", f"table {name}", told)

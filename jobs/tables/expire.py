@@ -18,7 +18,7 @@ from functools import partial
 from jobs import settings
 from jobs.errors import DONE, InputError
 from jobs.night import published_domain
-from jobs.publish import COMPLETE
+from jobs.states import complete_nights
 from jobs.storage.frames import read
 from jobs.storage.inventory import GRACE_HOURS, RunFolder, Stored, artifacts, delete, hours, run_folders
 from jobs.storage.runs import Run
@@ -125,9 +125,9 @@ def kept(
     rows = read(sorted(file.path for file in runs.now), TABLES["runs"].schema).to_pylist()
     first = {}
     for domain in domains:
-        complete = {row["ds"] for row in rows if row["domain"] == domain and row["state"] == COMPLETE}
+        complete = [night.ds for night in complete_nights(rows) if night.domain == domain]
         if len(complete) >= nights:
-            first[domain] = sorted(complete)[-nights]
+            first[domain] = complete[-nights]
     published = {Run(tables.warehouse, row["domain"], row["ds"], row["run_id"]): row["sequence"] for row in rows}
     busy = {folder.run for folder in folders if folder.run not in published and folder.written >= since}
     tags = {run.tag(sequence): run.ds >= first.get(run.domain, "") for run, sequence in published.items()}

@@ -7,8 +7,9 @@ import json
 
 from jobs.errors import InputError
 from jobs.night import Attempt, Night
-from jobs.publish import COMPLETE, commit, complete, next_sequence
+from jobs.publish import commit, complete, next_sequence
 from jobs.settings import Settings
+from jobs.states import NightState
 from jobs.storage.frames import read
 from jobs.storage.runs import Run
 from schemas.tables import TABLES
@@ -35,7 +36,7 @@ def published(night: Night) -> dict[str, str]:
     """The row of `runs` of a run that completed the night; InputError that lists those there are."""
     paths = [path for _, path in night.tables.current_files("runs", night.run.domain, night.ds)]
     rows = read(paths, TABLES["runs"].schema).to_pylist()
-    complete = {row["run_id"]: row for row in rows if row["state"] == COMPLETE}
+    complete = {row["run_id"]: row for row in rows if row["state"] == NightState.COMPLETE}
     if found := complete.get(night.run.run_id):
         return dict(found)
     there = ", ".join(sorted(complete)) or "none"

@@ -1,4 +1,4 @@
-"""The gate through real files and tables: drift, the reigning champion, refusals that are committed all the same."""
+"""The gate through real files and tables: drift, the incumbent, refusals that are committed all the same."""
 
 import json
 import re
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from jobs import gate, train
-from jobs.learning import drift, reigning
+from jobs.learning import drift, incumbent
 from jobs.night import Night
 from jobs.settings import Settings
 from jobs.storage.catalog import Tables
@@ -70,8 +70,8 @@ def test_an_ordinary_night_keeps_its_champion(before: Settings) -> None:
     assert found["activity_psi"] < 0.01
     chosen = models(night)
     assert {name: row["status"] for name, row in chosen.items()} == {"popularity": "challenger", "item_knn": "champion"}
-    assert chosen["item_knn"]["reason"].endswith("reigning")
-    assert "to the reigning item_knn" in chosen["popularity"]["reason"]
+    assert chosen["item_knn"]["reason"].endswith("incumbent")
+    assert "to the incumbent item_knn" in chosen["popularity"]["reason"]
     assert chosen["item_knn"]["configuration"].startswith('{"decay"')
     assert night.run.entry("gate").facts["champion"] == "item_knn"
     publish(night)
@@ -85,42 +85,42 @@ def test_changed_settings_are_a_challenger(before: Settings) -> None:
     """With one neighbour an item, few of the right half of the items are found: the champion stays as it was."""
     night = night_of(before, HISTORY, "changed", settings={"item_knn": {"neighbours": 1}})
     assert jobs(night, "train", "evaluate", "gate", "recommend") == [0] * 5
-    chosen, changed = models(night)["item_knn-before"], models(night)["item_knn"]
+    chosen, changed = models(night)["item_knn-incumbent"], models(night)["item_knn"]
     assert (chosen["status"], json.loads(chosen["settings"])) == ("champion", asdict(ItemKNN.Config()))
     assert (changed["status"], json.loads(changed["configuration"])["neighbours"]) == ("challenger", 1)
-    assert re.search(r"ndcg@10 0.*, -0.* to the reigning item_knn-before", changed["reason"])
+    assert re.search(r"ndcg@10 0.*, -0.* to the incumbent item_knn-incumbent", changed["reason"])
     metrics = read(night.tonight("metrics"), TABLES["metrics"].schema)
-    assert {*metrics["model"].to_pylist()} == {"popularity", "item_knn", "item_knn-before", "data"}
+    assert {*metrics["model"].to_pylist()} == {"popularity", "item_knn", "item_knn-incumbent", "data"}
     lists = read(night.tonight("recommendations"), TABLES["recommendations"].schema)
     assert "item_knn" in lists["model"].to_pylist()
     facts = night.run.entry("gate").facts
     assert (facts["champion"], facts["artifact"]) == ("item_knn", chosen["artifact"])
     publish(night)
-    champion = reigning.reigning(night_of(before, HISTORY + 1, "after"))
+    champion = incumbent.incumbent(night_of(before, HISTORY + 1, "after"))
     assert champion is not None
     assert (champion["model"], champion["settings"]) == ("item_knn", chosen["settings"])
 
 
-def test_better_settings_take_the_place_of_those_before(before: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_better_settings_take_the_place_of_the_incumbents(before: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     old = json.dumps(asdict(ItemKNN.Config()) | {"neighbours": 1})
     champion = {"model": "item_knn", "ds": day(HISTORY - 1), "settings": old}
-    monkeypatch.setattr(reigning, "reigning", lambda night: champion)
-    monkeypatch.setattr(gate, "reigning", lambda night: champion)
+    monkeypatch.setattr(incumbent, "incumbent", lambda night: champion)
+    monkeypatch.setattr(gate, "incumbent", lambda night: champion)
     night = night_of(before, HISTORY, "better")
     assert jobs(night, "train", "evaluate", "gate") == [0] * 4
-    chosen, old = models(night)["item_knn"], models(night)["item_knn-before"]
+    chosen, old = models(night)["item_knn"], models(night)["item_knn-incumbent"]
     assert (chosen["status"], json.loads(chosen["settings"])) == ("champion", asdict(ItemKNN.Config()))
     assert (old["status"], json.loads(old["settings"])["neighbours"]) == ("challenger", 1)
     assert "+0." in chosen["reason"]
 
 
-def test_settings_that_nobody_knows_any_more_reign_no_longer(
+def test_settings_that_nobody_knows_any_more_are_no_incumbents(
     before: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(reigning, "reigning", lambda night: {"model": "item_knn", "settings": '{"gone": 1}'})
+    monkeypatch.setattr(incumbent, "incumbent", lambda night: {"model": "item_knn", "settings": '{"gone": 1}'})
     night = night_of(before, HISTORY, "unknown")
-    assert reigning.settings_before(night, "item_knn", asdict(ItemKNN.Config())) is None
-    assert "settings of the reigning item_knn.gone is not a setting" in caplog.text
+    assert incumbent.incumbent_settings(night, "item_knn", asdict(ItemKNN.Config())) is None
+    assert "settings of the incumbent item_knn.gone is not a setting" in caplog.text
 
 
 def test_half_of_the_events_are_refused_and_it_is_committed(
@@ -150,7 +150,7 @@ def test_a_refused_night_has_no_champion_for_the_next(before: Settings) -> None:
     night = night_of(before, HISTORY, "refused", change=lambda tonight: tonight[::2])
     assert jobs(night, "train", "evaluate", "gate")[-1] == 3
     publish(night)
-    champion = gate.reigning(night_of(before, HISTORY + 1, "next"))
+    champion = gate.incumbent(night_of(before, HISTORY + 1, "next"))
     assert champion is not None
     assert (champion["ds"], champion["model"]) == (day(HISTORY - 1), "item_knn")
 
@@ -236,7 +236,7 @@ def test_where_the_champion_failed_to_train_the_next_best_makes_the_lists(before
     chosen = models(night)
     assert (chosen["item_knn"]["status"], chosen["item_knn"]["reason"]) == ("failed", "no memory")
     assert chosen["popularity"]["status"] == "champion"
-    assert "item_knn, which reigned, was not trained" in chosen["popularity"]["reason"]
+    assert "the incumbent item_knn was not trained" in chosen["popularity"]["reason"]
 
 
 def test_an_artifact_that_knows_the_test_is_not_judged(before: Settings, capsys: pytest.CaptureFixture[str]) -> None:

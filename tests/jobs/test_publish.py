@@ -14,8 +14,9 @@ import pytest
 
 from jobs.cli import main
 from jobs.settings import ROOT, Settings
+from jobs.states import TaskState
 from jobs.storage.catalog import Tables
-from jobs.storage.runs import REFUSED, Entry
+from jobs.storage.runs import Entry
 from jobs.storage.sql import open_tables
 from schemas.names import TABLES
 from schemas.table import Column
@@ -131,7 +132,7 @@ def test_a_first_night_with_nothing_in_it_is_published(config: Settings) -> None
 
 def test_a_refused_night_keeps_the_last_complete_one(published: Settings) -> None:
     night = fake_night(published, 2, run="worse")
-    night.run.record(Entry("gate", REFUSED, "b", {"models": night.tonight("models")}, {"models": 2}))
+    night.run.record(Entry("gate", TaskState.REFUSED, "b", {"models": night.tonight("models")}, {"models": 2}))
     assert main(publish_words("worse")) == 0
     now, latest = both(published)
     assert latest == expected(1)

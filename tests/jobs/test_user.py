@@ -6,7 +6,8 @@ import pytest
 
 from jobs.cli import main
 from jobs.settings import Settings
-from jobs.storage.runs import REFUSED, Entry
+from jobs.states import TaskState
+from jobs.storage.runs import Entry
 from jobs.user import when
 from tests.support.fakes import DS, fake_night, publish_words
 from tests.support.nights import publish
@@ -82,7 +83,7 @@ def test_what_is_not_there_is_named(shared: Settings, capsys: Captured, words: l
 
 def test_a_refused_night_has_no_lists_to_show(published: Settings, capsys: Captured) -> None:
     night = fake_night(published, 2, ds=NEXT, run="worse")
-    night.run.record(Entry("gate", REFUSED, "b", {"models": night.tonight("models")}, {"models": 2}))
+    night.run.record(Entry("gate", TaskState.REFUSED, "b", {"models": night.tonight("models")}, {"models": 2}))
     assert main(publish_words("worse", ds=NEXT)) == 0
     assert user(capsys, "u1", "--domain", "movies")["ds"] == DS
     assert main(["user", "u1", "--domain", "movies", "--ds", NEXT]) == 2

@@ -39,10 +39,10 @@ def test_the_first_champion_is_the_simplest_that_is_not_worse_beyond_the_interva
 def test_the_champion_stays_until_a_challenger_is_better_beyond_the_interval() -> None:
     choice = choose(judged(0.3, 0.4, 0.401), NAMES, "item_knn", MOVIES)
     assert (choice.champion, choice.refusal) == ("item_knn", None)
-    assert "to the reigning item_knn" in choice.reasons["hybrid"]
+    assert "to the incumbent item_knn" in choice.reasons["hybrid"]
     choice = choose(judged(0.3, 0.4, 0.41), NAMES, "item_knn", MOVIES)
     assert (choice.champion, choice.refusal) == ("hybrid", None)
-    assert choice.reasons["item_knn"].endswith("was reigning, hybrid takes its place")
+    assert choice.reasons["item_knn"].endswith("was incumbent, hybrid takes its place")
 
 
 def test_the_best_of_several_challengers_is_promoted() -> None:
@@ -55,7 +55,7 @@ def test_a_baseline_may_be_champion() -> None:
 
 @pytest.mark.parametrize("metric", ["coverage", "tail_items"])
 def test_a_challenger_past_a_guard_is_not_promoted(metric: str) -> None:
-    """Limits: half of the reigning champion's 0.5."""
+    """Limits: half of the incumbent's 0.5."""
     assert choose(judged(0.3, 0.4, 0.5, **{metric: 0.26}), NAMES, "item_knn", MOVIES).champion == "hybrid"
     choice = choose(judged(0.3, 0.4, 0.5, **{metric: 0.24}), NAMES, "item_knn", MOVIES)
     assert choice.champion == "item_knn"
@@ -76,7 +76,7 @@ def test_a_challenger_that_fails_new_users_is_not_promoted() -> None:
 def test_where_the_champion_was_not_trained_the_next_best_takes_its_place() -> None:
     choice = choose(judged(0.3, 0.4, 0.5), ["popularity", "item_knn"], "hybrid", MOVIES)
     assert choice.champion == "item_knn"
-    assert "hybrid, which reigned, was not trained" in choice.reasons["item_knn"]
+    assert "the incumbent hybrid was not trained" in choice.reasons["item_knn"]
 
 
 def test_who_is_worse_than_recent_popularity_makes_no_lists() -> None:

@@ -14,9 +14,10 @@ from jobs.learning.arrays import ids, split
 from jobs.learning.warm_start import Start, seen, warm_start
 from jobs.night import Night
 from jobs.settings import Settings
+from jobs.states import TaskState
 from jobs.storage.files import delete_folder
 from jobs.storage.frames import read, write
-from jobs.storage.runs import FAILED, Entry, Run
+from jobs.storage.runs import Entry, Run
 from jobs.train import new_model
 from models.data import HeldOut
 from models.vocabulary import Vocabulary
@@ -96,7 +97,7 @@ def test_a_night_begins_with_the_weights_of_the_last(before: Night, caplog: pyte
     assert now["learned"] == ["train"]
     known = ids(before)
     assert warm_start(before, "ncf", then["settings"], known, split(before, known)) is None
-    assert "ncf learns from nothing: no night is complete before this one" in caplog.text
+    assert "ncf trains from scratch: no night is complete before this one" in caplog.text
     assert f"ncf begins with the weights of {then['artifact']}" in caplog.text
 
 
@@ -165,7 +166,7 @@ def test_a_model_that_was_trained_both_ways_begins_with_its_own_way(last: Night)
 
 def test_a_night_that_failed_is_no_beginning(last: Night, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    last.run.record(replace(last.run.entry("train_ncf"), state=FAILED))
+    last.run.record(replace(last.run.entry("train_ncf"), state=TaskState.FAILED))
     assert begin(last) is None
     assert "run last of 2026-11-03 has not trained it" in caplog.text
 
@@ -181,7 +182,7 @@ def test_what_cannot_be_read_does_not_stop_the_night(before: Night, caplog: pyte
         assert f"200 items with the fingerprint {sha256[:16]}" in caplog.text
     delete_folder(artifact)
     assert warm_start(night, "ncf", *words) is None
-    assert caplog.text.count("ncf learns from nothing: last night's model cannot be read") == 2
+    assert caplog.text.count("ncf trains from scratch: last night's model cannot be read") == 2
 
 
 def test_what_users_had_by_eye() -> None:

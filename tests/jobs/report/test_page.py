@@ -10,7 +10,8 @@ import pytest
 
 from jobs.cli import main
 from jobs.settings import Settings
-from jobs.storage.runs import REFUSED, Entry
+from jobs.states import TaskState
+from jobs.storage.runs import Entry
 from tests.support.fakes import DS, fake_night, publish_words
 from tests.support.planted import EARLIER, planted_page, written_page
 from tests.support.warehouse import use
@@ -159,7 +160,9 @@ def test_a_refused_night_says_why_and_whose_lists_stay(published: Settings) -> N
     ds = "2026-11-21"
     night = fake_night(published, 2, ds=ds, run="worse")
     models = night.tonight("models")
-    night.run.record(Entry("gate", REFUSED, "b", {"models": models}, {"models": 2}, error="worse than popularity <b>"))
+    night.run.record(
+        Entry("gate", TaskState.REFUSED, "b", {"models": models}, {"models": 2}, error="worse than popularity <b>")
+    )
     assert main(publish_words("worse", ds=ds)) == 0
     _, page = parsed(written_page(published, ds, "worse"))
     text = " ".join(page.text.split())

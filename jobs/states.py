@@ -1,0 +1,68 @@
+"""States of a task and of a night, and which night is the last complete one. Exit codes are in `jobs/errors.py`.
+
+A night may be published several times: run again, rolled back, refused. It stays complete as its last complete run left
+it; a refused run after that one changes neither what readers see (`latest`) nor which model is the incumbent.
+"""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+
+class TaskState(StrEnum):
+    """How the attempt of a task that counts ended, in the run's manifest."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+class NightState(StrEnum):
+    """What a publication is, in `runs.state`: complete, or without new lists because the gate refused it."""
+
+    COMPLETE = "complete"
+    REFUSED = "refused"
+
+
+class Publication(NamedTuple):
+    """One publication of a night; `sequence` counts a domain's publications."""
+
+    domain: str
+    ds: str
+    run_id: str
+    sequence: int
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "Publication":
+        """That of a row of `runs`."""
+        return cls(row["domain"], row["ds"], row["run_id"], row["sequence"])
+
+
+PUBLISHED = (*Publication._fields, "state")  # the columns of `runs` that the functions below read
+
+
+def complete_nights(runs: Iterable[Mapping[str, Any]]) -> list[Publication]:
+    """Every complete night once, as its last complete run published it, by (domain, ds); runs: rows of `runs`."""
+    complete = [Publication.of(row) for row in runs if row["state"] == NightState.COMPLETE]
+    complete.sort(key=lambda one: (one.domain, one.ds, one.sequence))
+    return [*{(one.domain, one.ds): one for one in complete}.values()]
+
+
+def last_complete(
+    runs: Iterable[Mapping[str, Any]], domain: str, *, ds: str | None = None, before: str | None = None
+) -> Publication | None:
+    """The last complete night of a domain: the greatest ds, as its last complete run published it. None without one.
+
+    ds: of this night only; before: of earlier nights only.
+    """
+    nights = [
+        one
+        for one in complete_nights(runs)
+        if one.domain == domain and ds in (None, one.ds) and (before is None or one.ds < before)
+    ]
+    return nights[-1] if nights else None
+
+
+def last_complete_nights(runs: Iterable[Mapping[str, Any]]) -> list[Publication]:
+    """The last complete night of each domain that has one, by domain."""
+    return [*{one.domain: one for one in complete_nights(runs)}.values()]
