@@ -49,7 +49,8 @@ def night(domain: str) -> list[JobOperator]:
     [sentiment, continuations] >> ensemble  # only so that `publish` finds them ended, well or not
     [*train.values()] >> evaluate
     train["hybrid_knn"] >> similarities >> publish  # it chooses how collaborative and content are mixed
-    publish >> job("report", domain, "--write", one_upstream=True, links=(ReportLink(),)).as_teardown()
+    report = job("html_report", domain, task_id="report", one_upstream=True, links=(ReportLink(),))
+    publish >> report.as_teardown()
     return [*train.values(), sentiment, continuations, ensemble, publish]
 
 

@@ -14,9 +14,9 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from jobs import catalogue, job
+from jobs import catalogue
 from jobs.errors import ContractError, InputError
-from jobs.night import Attempt, Night, night_parser
+from jobs.night import Attempt, Night
 from jobs.spark.session import read, session, write_table
 from jobs.storage.files import parquet_rows
 from jobs.storage.frames import write
@@ -26,16 +26,6 @@ from schemas.table import Table
 from schemas.tables import TABLES
 
 log = logging.getLogger(__name__)
-
-
-def parser() -> argparse.ArgumentParser:
-    """Arguments of the job."""
-    return night_parser("clean", __doc__)
-
-
-def main(args: argparse.Namespace) -> int:
-    """Runs the job."""
-    return job.run("clean", compute, args)
 
 
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:

@@ -9,11 +9,10 @@ import logging
 import numpy as np
 import pyarrow as pa
 
-from jobs import job
 from jobs.learning.arrays import Ids, all_events, catalogue, ids
 from jobs.learning.artifacts import artifacts, load
 from jobs.learning.serving import audience
-from jobs.night import Attempt, Night, night_parser
+from jobs.night import Attempt, Night
 from jobs.storage.frames import write
 from models.base import TopK, TrainingData
 from models.histories import IntArray
@@ -23,16 +22,6 @@ from schemas.tables import TABLES
 MODEL = Seq2Seq.name
 BLOCK_USERS = 50_000  # users a file
 log = logging.getLogger(__name__)
-
-
-def parser() -> argparse.ArgumentParser:
-    """Arguments of the job."""
-    return night_parser("continuations", __doc__)
-
-
-def main(args: argparse.Namespace) -> int:
-    """Runs the job."""
-    return job.run("continuations", compute, args)
 
 
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:

@@ -14,13 +14,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import scipy.sparse as sp
 
-from jobs import job
 from jobs.errors import InputError
 from jobs.learning.arrays import Ids, catalogue, ids, split, split_name
 from jobs.learning.artifacts import artifacts, load, require_unseen
 from jobs.learning.incumbent import trained_incumbents
 from jobs.learning.serving import audience, serving
-from jobs.night import Attempt, Night, night_parser
+from jobs.night import Attempt, Night
 from jobs.storage.frames import write
 from models.base import Recommender, TrainingData
 from models.classic.popularity import Popularity
@@ -40,16 +39,6 @@ ALL, NEW, CASUAL, HEAVY, HEAD, TAIL = "all", "new", "casual", "heavy", "head_ite
 log = logging.getLogger(__name__)
 Floats = npt.NDArray[np.float64]
 Key = tuple[str, str, int]  # segment, metric, k
-
-
-def parser() -> argparse.ArgumentParser:
-    """Arguments of the job."""
-    return night_parser("evaluate", __doc__)
-
-
-def main(args: argparse.Namespace) -> int:
-    """Runs the job."""
-    return job.run("evaluate", compute, args)
 
 
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:

@@ -16,14 +16,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from jobs import job
 from jobs.errors import InputError, RefusedError
 from jobs.evaluate import ALL, GATE
 from jobs.learning.artifacts import artifacts
 from jobs.learning.choice import Choice, Judged, choose
 from jobs.learning.drift import Drift, drift
 from jobs.learning.incumbent import CHAMPION, incumbent, name_of, trained_incumbents
-from jobs.night import Attempt, Night, night_parser
+from jobs.night import Attempt, Night
 from jobs.states import TaskState
 from jobs.storage.frames import read, write
 from schemas.tables import TABLES
@@ -31,16 +30,6 @@ from schemas.working import USER_METRICS
 
 DATA = "data"  # what drift is measured of, in the column `model` of `metrics`
 log = logging.getLogger(__name__)
-
-
-def parser() -> argparse.ArgumentParser:
-    """Arguments of the job."""
-    return night_parser("gate", __doc__)
-
-
-def main(args: argparse.Namespace) -> int:
-    """Runs the job."""
-    return job.run("gate", compute, args)
 
 
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:

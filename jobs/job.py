@@ -8,14 +8,28 @@ import time
 from collections.abc import Callable
 
 from jobs import settings
+from jobs.commands import Job
 from jobs.errors import DONE, FAULT, RefusedError
-from jobs.night import Attempt, Night, open_night
+from jobs.night import Attempt, Night, iso_day, open_night
 from jobs.states import TaskState
-from jobs.storage.runs import Entry
+from jobs.storage.runs import Entry, run_name
 
 Compute = Callable[[Night, Attempt, argparse.Namespace], None]
-TOLD = ("champion",)  # facts that a DAG decides by
+XCOM_FACTS = ("champion",)  # facts that a DAG decides by
 log = logging.getLogger(__name__)
+
+
+def parser(job: Job, description: str | None) -> argparse.ArgumentParser:
+    """The arguments of a job: those of every job of a night, then its own."""
+    parser = argparse.ArgumentParser(
+        prog=f"encore {job.name}", description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--domain", required=True, choices=settings.domain_names(), help="whose night")
+    parser.add_argument("--ds", required=True, type=iso_day, metavar="YYYY-MM-DD", help="the completed day")
+    parser.add_argument("--run", required=True, type=run_name, help="the run's id, the same for all jobs of a night")
+    for argument in job.arguments:
+        parser.add_argument(argument.flag, **argument.options)
+    return parser
 
 
 def run(task: str, compute: Compute, args: argparse.Namespace) -> int:
@@ -28,8 +42,8 @@ def run(task: str, compute: Compute, args: argparse.Namespace) -> int:
     attempt = Attempt(task, night.run.new_attempt(task))
     started = time.perf_counter()
 
-    def record(state: str, error: BaseException | None = None, exit_code: int = DONE) -> Entry:
-        files, rows = attempt.written() if error is None or state == TaskState.REFUSED else ({}, {})
+    def record(state: TaskState, error: BaseException | None = None, exit_code: int = DONE) -> Entry:
+        files, rows = attempt.written() if state != TaskState.FAILED else ({}, {})
         name = attempt.address.rsplit("/", 1)[1]
         seconds = round(time.perf_counter() - started, 3)
         text = str(error) if error else None
@@ -44,16 +58,16 @@ def run(task: str, compute: Compute, args: argparse.Namespace) -> int:
         record(TaskState.REFUSED, refusal, refusal.exit_code)
         raise
     except Exception as error:
-        told = OSError(f"no space left in {night.run.warehouse}; free some and run it again") if full(error) else error
+        cause = OSError(f"no space left in {night.run.warehouse}; free some and run it again") if full(error) else error
         try:
-            record(TaskState.FAILED, told, getattr(told, "exit_code", FAULT))
+            record(TaskState.FAILED, cause, getattr(cause, "exit_code", FAULT))
         except OSError as second:
             log.error("the failure could not be recorded in %s: %s", night.run.address, second)
-        if told is error:
+        if cause is error:
             raise
-        raise told from error
-    decided = {name: attempt.facts[name] for name in TOLD if name in attempt.facts}
-    print(json.dumps({"task": task, "rows": entry.rows, "seconds": entry.seconds, **decided}), flush=True)
+        raise cause from error
+    facts = {name: attempt.facts[name] for name in XCOM_FACTS if name in attempt.facts}
+    print(json.dumps({"task": task, "rows": entry.rows, "seconds": entry.seconds, **facts}), flush=True)
     return DONE
 
 
@@ -66,5 +80,5 @@ def full(error: BaseException) -> bool:
 
 def peak_mib() -> float:
     """Peak resident memory of this process and of its largest child, in MiB (Linux gives KiB)."""
-    usage = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    usage = (resource.getrusage(whose).ru_maxrss for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return round(sum(usage) / 1024, 1)

@@ -14,7 +14,7 @@ from jobs.settings import Settings, build, domain_names, override
 from jobs.states import PUBLISHED, Publication, last_complete
 from jobs.storage import files
 from jobs.storage.frames import read
-from jobs.storage.runs import Run, run_name
+from jobs.storage.runs import Run
 from schemas.domains import Domain
 from schemas.names import NAME
 from schemas.tables import TABLES
@@ -141,17 +141,6 @@ def pinned_domain(values: Mapping[str, Any], name: str, settings: Settings) -> D
     if name not in settings.domains:
         raise InputError(f"there is no domain {name!r} any more; ENCORE_DOMAINS names the folder of its TOML file")
     return override(settings.domains[name], values, f"domains.{name}")
-
-
-def night_parser(job: str, description: str | None) -> argparse.ArgumentParser:
-    """The arguments that every job of a night takes."""
-    parser = argparse.ArgumentParser(
-        prog=f"encore {job}", description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--domain", required=True, choices=domain_names(), help="whose night")
-    parser.add_argument("--ds", required=True, type=iso_day, metavar="YYYY-MM-DD", help="the completed day")
-    parser.add_argument("--run", required=True, type=run_name, help="the run's id, the same for all jobs of a night")
-    return parser
 
 
 def published_domain(text: str) -> str:

@@ -9,9 +9,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jobs import job
 from jobs.errors import InputError, RefusedError
-from jobs.night import Attempt, Night, fingerprint, night_parser, resolved
+from jobs.night import Attempt, Night, fingerprint, resolved
 from jobs.settings import check_models, override
 from jobs.states import PUBLISHED, TaskState, last_complete
 from jobs.storage.frames import read
@@ -22,20 +21,6 @@ from schemas.tables import TABLES
 
 READ = ("files", "interactions", "items", "users", "reviews", "vocabulary", "item_vectors", "models", "runs")
 log = logging.getLogger(__name__)
-
-
-def parser() -> argparse.ArgumentParser:
-    """Arguments of the job."""
-    parser = night_parser("pin", __doc__)
-    parser.add_argument("--top-k", type=int, help="items per user (default: the domain's)")
-    parser.add_argument("--models", default=",".join(MODELS), help="models to train, separated by commas")
-    parser.add_argument("--trigger", default="manual", help="what started the run")
-    return parser
-
-
-def main(args: argparse.Namespace) -> int:
-    """Runs the job."""
-    return job.run("pin", compute, args)
 
 
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:

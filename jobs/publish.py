@@ -12,9 +12,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from jobs import contracts, job
+from jobs import contracts
 from jobs.errors import ContractError
-from jobs.night import Attempt, Night, night_parser
+from jobs.night import Attempt, Night
 from jobs.states import NightState, TaskState
 from jobs.storage.frames import read, write
 from jobs.storage.runs import Entry, Run, standing
@@ -25,16 +25,6 @@ log = logging.getLogger(__name__)
 LISTS = "recommend"
 FOR_USERS = (LISTS, "continuations")  # what a refused night keeps from being replaced
 NEEDED = ("pin", "clean", "vocabulary", "item_similarity", "user_similarity", "sequences", "evaluate", "gate", LISTS)
-
-
-def parser() -> argparse.ArgumentParser:
-    """Arguments of the job."""
-    return night_parser("publish", __doc__)
-
-
-def main(args: argparse.Namespace) -> int:
-    """Runs the job."""
-    return job.run("publish", compute, args)
 
 
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:

@@ -12,11 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs import job
 from jobs.learning.arrays import Ids, all_events, catalogue, ids
 from jobs.learning.artifacts import load
 from jobs.learning.serving import audience, serving
-from jobs.night import Attempt, Night, night_parser
+from jobs.night import Attempt, Night
 from jobs.storage.frames import write
 from models.base import Recommender, TrainingData
 from models.classic.content_knn import ContentKNN
@@ -52,16 +51,6 @@ class Work:
     histories: Histories
     names: Names
     files: list[IntArray]
-
-
-def parser() -> argparse.ArgumentParser:
-    """Arguments of the job."""
-    return night_parser("recommend", __doc__)
-
-
-def main(args: argparse.Namespace) -> int:
-    """Runs the job."""
-    return job.run("recommend", compute, args)
 
 
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:

@@ -16,9 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs import job
 from jobs.learning.artifacts import fingerprint
-from jobs.night import Attempt, Night, night_parser
+from jobs.night import Attempt, Night
 from jobs.settings import override
 from jobs.storage.files import upload
 from jobs.storage.frames import read, write
@@ -30,16 +29,6 @@ POSITIVE, NEGATIVE = 0.7, 0.4
 FEWEST = 200  # reviews of each kind, with fewer the model would know little
 NAME = ReviewSentiment.name
 log = logging.getLogger(__name__)
-
-
-def parser() -> argparse.ArgumentParser:
-    """Arguments of the job."""
-    return night_parser("sentiment", __doc__)
-
-
-def main(args: argparse.Namespace) -> int:
-    """Runs the job."""
-    return job.run("sentiment", compute, args)
 
 
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:

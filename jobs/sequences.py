@@ -24,9 +24,8 @@ from typing import Any
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from jobs import job
 from jobs.errors import InputError
-from jobs.night import Attempt, Night, night_parser
+from jobs.night import Attempt, Night
 from jobs.spark.events import events, vocabulary
 from jobs.spark.session import session, write
 from schemas.domains import Domain
@@ -37,16 +36,6 @@ DAY_MICROSECONDS = 86_400_000_000
 KEPT = 0.5  # share of the events that training keeps however long the test
 log = logging.getLogger(__name__)
 Facts = dict[str, Any]
-
-
-def parser() -> argparse.ArgumentParser:
-    """Arguments of the job."""
-    return night_parser("sequences", __doc__)
-
-
-def main(args: argparse.Namespace) -> int:
-    """Runs the job."""
-    return job.run("sequences", compute, args)
 
 
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:

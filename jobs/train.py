@@ -9,14 +9,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jobs import job
+from jobs.commands import PRECISIONS
 from jobs.errors import InputError
 from jobs.learning import item_vectors
 from jobs.learning.arrays import Ids, Split, catalogue, ids, split
 from jobs.learning.artifacts import artifacts, fingerprint, load, require_unseen
 from jobs.learning.incumbent import FACT, as_incumbent, incumbent_settings
 from jobs.learning.warm_start import warm_start
-from jobs.night import Attempt, Night, night_parser
+from jobs.night import Attempt, Night
 from jobs.settings import override
 from jobs.storage.files import upload
 from jobs.storage.frames import write
@@ -27,27 +27,7 @@ from models.registry import REGISTRY
 from schemas.names import ENSEMBLE, NEURAL
 from schemas.working import TRAIN
 
-PRECISIONS = {"auto": None, "float32": False, "mixed_bfloat16": True}
 log = logging.getLogger(__name__)
-
-
-def parser() -> argparse.ArgumentParser:
-    """Arguments of the job."""
-    parser = night_parser("train", __doc__)
-    parser.add_argument("--model", required=True, choices=list(REGISTRY), help="which one")
-    parser.add_argument("--require-gpu", action="store_true", help="fail at once where Keras finds no GPU")
-    parser.add_argument(
-        "--precision",
-        choices=list(PRECISIONS),
-        default="auto",
-        help="what networks compute in; auto: bfloat16 with float32 weights on a GPU, else float32",
-    )
-    return parser
-
-
-def main(args: argparse.Namespace) -> int:
-    """Runs the job."""
-    return job.run(f"train_{args.model}", compute, args)
 
 
 @dataclass(frozen=True)

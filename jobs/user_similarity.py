@@ -2,19 +2,8 @@
 
 import argparse
 
-from jobs import job
-from jobs.night import Attempt, Night, night_parser
+from jobs.night import Attempt, Night
 from jobs.similarity import table as similarity
-
-
-def parser() -> argparse.ArgumentParser:
-    """Arguments of the job."""
-    return night_parser("user_similarity", __doc__)
-
-
-def main(args: argparse.Namespace) -> int:
-    """Runs the job."""
-    return job.run("user_similarity", compute, args)
 
 
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:

@@ -9,20 +9,9 @@ import argparse
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from jobs import job
-from jobs.night import Attempt, Night, night_parser
+from jobs.night import Attempt, Night
 from jobs.spark.session import read, session, write_table
 from schemas.tables import TABLES
-
-
-def parser() -> argparse.ArgumentParser:
-    """Arguments of the job."""
-    return night_parser("vocabulary", __doc__)
-
-
-def main(args: argparse.Namespace) -> int:
-    """Runs the job."""
-    return job.run("vocabulary", compute, args)
 
 
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:

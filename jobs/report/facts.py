@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from jobs.cli import NIGHT
+from jobs.commands import JOBS
 from schemas.domains import Domain, eligible
 
 Rows = list[dict[str, Any]]
@@ -123,6 +123,6 @@ def files(db: duckdb.DuckDBPyConnection, ds: str) -> Rows:
 
 def tasks(run: dict[str, Any]) -> Rows:
     """The tasks of the run in the order of the night: seconds, peak memory (MiB), state."""
-    order = {task: place for place, task in enumerate(NIGHT)}
+    order = {job.name: place for place, job in enumerate(JOBS)}
     found = [{"task": task, **entry} for task, entry in json.loads(run["tasks"] or "{}").items()]
     return sorted(found, key=lambda row: (order.get(row["task"], order["train"]), row["task"]))

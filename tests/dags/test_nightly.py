@@ -76,11 +76,11 @@ def test_spark_pool_holds_the_jobs_that_use_spark(dag, in_jobs_environment):
     # The server stops when the last of them has ended: one that is missing here would start it again, unseen.
     code = """
 import json, sys, grimp
-from jobs.cli import COMMANDS
-graph = grimp.build_graph("jobs")
-uses = lambda job: graph.chain_exists(COMMANDS[job][0], "jobs.spark.session")
-print(json.dumps({job: uses(job) for job in json.load(sys.stdin)}))
+from jobs.commands import JOBS
+graph = grimp.build_graph("jobs", cache_dir=None)
+uses = {job.name: graph.chain_exists(job.module, "jobs.spark.session") for job in JOBS}
+print(json.dumps([uses, {job.name: job.spark for job in JOBS}]))
 """
     tasks = [task for task in dag.tasks if task.task_type == "JobOperator" and task.job != "spark"]
-    uses_spark = in_jobs_environment(code, sorted({task.job for task in tasks}))
-    assert {task.job: task.pool == "spark" for task in tasks} == uses_spark
+    uses_spark, declared = in_jobs_environment(code, None)
+    assert {task.job: task.pool == "spark" for task in tasks} == uses_spark == declared

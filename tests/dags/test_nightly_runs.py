@@ -11,10 +11,11 @@ from schemas.names import MODELS
 ON_GPU = "recommend_gpu"  # skipped where the champion needs none, as the stand-in's
 
 PARSE = """
-import importlib, json, sys
-from jobs.cli import COMMANDS
+import json, sys
+from jobs.cli import parser
+from jobs.commands import COMMANDS
 for job, *arguments in json.load(sys.stdin):
-    importlib.import_module(COMMANDS[job][0]).parser().parse_args(arguments)
+    parser(COMMANDS[job]).parse_args(arguments)
 print(json.dumps("parsed"))
 """
 
@@ -36,7 +37,7 @@ def test_scheduled_night_of_all_domains(night, in_jobs_environment):
         assert jobs.count("train") == len(MODELS)
         assert len(jobs) == len(set(jobs)) + len(MODELS) - 1  # the others once each
         assert [job for job in jobs if job != "sentiment"][:3] == ["pin", "clean", "vocabulary"]
-        assert jobs[-5:] == ["evaluate", "gate", "recommend", "publish", "report"]
+        assert jobs[-5:] == ["evaluate", "gate", "recommend", "publish", "html_report"]
         assert jobs.index("sentiment") < jobs.index("evaluate") > jobs.index("continuations")
     assert all("--ds=2026-03-01" in call for call in calls if call[0] != "spark")
     runs = {word for call in calls for word in call if word.startswith("--run=")}
@@ -74,7 +75,7 @@ def test_a_failure_stays_in_its_domain_and_fails_the_run(night):
 
 
 def test_a_domain_without_files_is_left_out(night):
-    codes = {"pin --domain=music": 3, "report --domain=movies": 2}
+    codes = {"pin --domain=music": 3, "html_report --domain=movies": 2}
     state, states, calls = night({"domains": ["movies", "music"], "ds": "2026-03-01"}, codes)
     assert state == "success"
     assert set(states_of(states, "music").values()) == {"skipped"}

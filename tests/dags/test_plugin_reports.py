@@ -8,7 +8,7 @@ DS, RUN = "2026-11-20", "scheduled__2026-11-21T02_00_00_00_00"
 PAGE = "<!doctype html><title>the page</title>"
 ENTRY = """
 import json, sys
-from jobs.report import address
+from jobs.report.published import address
 from jobs.storage import files
 from jobs.storage.runs import Entry, Run
 warehouse, ds, run_id, page = json.load(sys.stdin)
@@ -137,9 +137,7 @@ print(json.dumps(run_name(json.load(sys.stdin))))
 
 def test_the_link_leads_to_the_run_as_the_job_names_it(in_jobs_environment):
     run = "manual__2026-11-21T02:00:00+00:00"
-    task = JobOperator(
-        task_id="t", job="report", arguments=["--domain=movies", f"--ds={DS}", f"--run={run}", "--write"]
-    )
+    task = JobOperator(task_id="t", job="html_report", arguments=["--domain=movies", f"--ds={DS}", f"--run={run}"])
     named = in_jobs_environment(NAME, run)
     assert ReportLink().get_link(task, ti_key=None) == f"/encore/reports/movies/{DS}/{named}"
 

@@ -19,10 +19,10 @@ from jobs import forkserver
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="the server needs Linux")
 
-# `encore` for the server: a job for each word.
+# `encore` for the server: a job for each first argument.
 JOBS = """
 import json, os, sys, time
-from jobs import cli, forkserver
+from jobs import cli, forkserver, warm
 
 def job(words):
     if words[0] == "tell":
@@ -37,15 +37,15 @@ def job(words):
     open(words[1], "w").write(str(os.getpid()))
     time.sleep(60)
 
-def become(server, request, streams, real=forkserver.Server._become):
-    if request["words"][0] == "late":
-        job(request["words"])  # before it has a group of its own
+def become(server, request, streams, real=warm.Server._become):
+    if request["argv"][0] == "late":
+        job(request["argv"])  # before it has a group of its own
     real(server, request, streams)
 
 cli.main = job
-forkserver.preload = lambda: None
-forkserver.Server._become = become
-forkserver.main()
+warm.preload = lambda: None
+warm.Server._become = become
+warm.main()
 """
 ASK = "import sys; from jobs import forkserver; sys.exit(forkserver.delegated(sys.argv[1:]))"
 
@@ -100,8 +100,8 @@ def test_a_job_has_words_folder_environment_and_streams_of_who_asked(
     for code in (0, 3):
         done = ask(server[0], "tell", str(code), folder=tmp_path)
         assert (done.returncode, done.stderr) == (code, "a line of its own\n")
-        words, folder, shown, again, group = json.loads(done.stdout)
-        assert (words, folder, shown, again) == (["tell", str(code)], str(tmp_path), "a value", False)
+        argv, folder, shown, again, group = json.loads(done.stdout)
+        assert (argv, folder, shown, again) == (["tell", str(code)], str(tmp_path), "a value", False)
         assert group != os.getpgid(server[1].pid)
     assert ask(server[0], "read", text="given").stdout == "GIVEN\n"
 
@@ -141,7 +141,7 @@ def test_a_signal_that_comes_before_the_job_has_a_group_reaches_it_and_nobody_el
     assert ask(server[0], "tell", "3").returncode == 3
 
 
-WHOLE = json.dumps({"words": ["tell", "0"], "folder": "/", "environment": {}}).encode()
+WHOLE = json.dumps({"argv": ["tell", "0"], "folder": "/", "environment": {}}).encode()
 
 
 @pytest.mark.parametrize(
@@ -213,6 +213,52 @@ def test_without_a_server_a_command_runs_itself(tmp_path: Path, monkeypatch: pyt
     assert forkserver.delegated(["tell", "0"]) is None
 
 
+def test_a_server_that_is_off_is_neither_started_nor_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(forkserver.SOCKET, "off")
+    with (tmp_path / "log").open("wb") as log, forkserver.running(log) as extra:
+        assert extra == {}
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("off")
+        listener.listen()
+        listener.setblocking(False)
+        assert forkserver.delegated(["tell", "0"]) is None
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+
+PRELOADED = """
+import json, os, sys
+from pathlib import Path
+from jobs import warm
+warm.GPU_DEVICE = Path(sys.argv[1])
+warm.preload()
+names = ("keras", "tensorflow", "pyspark", "jobs.train", "jobs.sentiment", "jobs.continuations")
+print(json.dumps([name for name in names if name in sys.modules]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("backend", "gpu", "expected"),
+    [
+        ("tensorflow", False, ["keras", "tensorflow", "pyspark", "jobs.train", "jobs.sentiment", "jobs.continuations"]),
+        ("tensorflow", True, ["pyspark", "jobs.train"]),
+        ("jax", False, ["pyspark", "jobs.train"]),
+    ],
+)
+def test_keras_is_imported_only_where_a_fork_can_use_it(
+    tmp_path: Path, backend: str, gpu: bool, expected: list[str]
+) -> None:
+    """The real imports, in a process of their own; `gpu`: the driver's device is there."""
+    device = tmp_path / "nvidiactl"
+    if gpu:
+        device.touch()
+    env = {**environment(""), "KERAS_BACKEND": backend}
+    done = subprocess.run([sys.executable, "-c", PRELOADED, str(device)], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == expected
+
+
 def test_a_night_has_one_that_knows_the_jobs_and_leaves_nothing(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as log, forkserver.running(log) as found:
         address = Path(found[forkserver.SOCKET])
@@ -242,7 +288,7 @@ def job(words):
     return 0
 """
     address = str(tmp_path / "socket")
-    served = train + "from jobs import cli, forkserver\ncli.main = job\nforkserver.main()\n"
+    served = train + "from jobs import cli, warm\ncli.main = job\nwarm.main()\n"
     words = [sys.executable, "-c", served, address]
     with subprocess.Popen(words, stdin=subprocess.PIPE, env=environment("")) as process:
         for _ in range(6000):

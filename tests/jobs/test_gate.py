@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs import gate, train
+from jobs import commands, gate, train
 from jobs.learning import drift, incumbent
 from jobs.night import Night
 from jobs.settings import Settings
@@ -47,6 +47,7 @@ def before(nights: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setitem(REGISTRY.places, "broken", "tests.support.tastes:Broken")  # type: ignore[index]
+    monkeypatch.setitem(commands.MODEL.options, "choices", [*REGISTRY])  # type: ignore[index]
     return "broken"
 
 

@@ -10,14 +10,15 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from jobs import cli, job
+from jobs import cli, commands, job
 from jobs.errors import InputError, RefusedError
-from jobs.night import Attempt, Night, night_parser
+from jobs.night import Attempt, Night
 from jobs.settings import Settings
 from jobs.storage.frames import write
 from jobs.storage.runs import Entry, Run
 from tests.support.fakes import DS, both, expected, fake_night, publish_words
 
+CLEAN = next(job for job in commands.JOBS if job.name == "clean")
 Captured = pytest.CaptureFixture[str]
 ROWS = pa.table({"user_id": ["a", "b"]})
 
@@ -33,7 +34,7 @@ def call(error: BaseException | None = None, written: bool = True) -> argparse.N
         if error:
             raise error
 
-    args = night_parser("clean", None).parse_args(["--domain", "movies", "--ds", DS, "--run", "manual__1+00:00"])
+    args = job.parser(CLEAN, None).parse_args(["--domain", "movies", "--ds", DS, "--run", "manual__1+00:00"])
     return argparse.Namespace(**vars(args), compute=compute)
 
 
@@ -74,10 +75,8 @@ def test_a_job_that_ends_badly(
     code: int,
     last: str,
 ) -> None:
-    command = argparse.Namespace(
-        parser=lambda: night_parser("clean", None), main=lambda args: job.run("clean", call(error).compute, args)
-    )
-    monkeypatch.setattr(cli.importlib, "import_module", lambda name: command)
+    module = argparse.Namespace(compute=call(error).compute)
+    monkeypatch.setattr(cli.importlib, "import_module", lambda name: module)
     assert cli.main(["clean", "--domain", "movies", "--ds", DS, "--run", "manual__1+00:00"]) == code
     said = capsys.readouterr()
     assert said.out == ""

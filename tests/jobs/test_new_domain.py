@@ -15,16 +15,16 @@ EXAMPLE = re.compile(r"`(\w+\.toml)`:\n\n```toml\n(.*?)```", re.DOTALL)
 START = 1_714_521_600  # 2024-05-01
 
 PARSED = """
-import importlib, json
-from jobs import cli
+import json
+from jobs import cli, commands
 words = {"import": ["csv", "x"], "user": ["ann"], "train": ["--model=popularity"]}
 accepted = []
-for name, (module, _) in cli.COMMANDS.items():
+for name, command in commands.COMMANDS.items():
     arguments = ["--domain=books", *words.get(name, [])]
     arguments += [] if name == "status" else ["--ds=2024-05-01"]
-    arguments += ["--run=r"] if name in cli.NIGHT else []
+    arguments += ["--run=r"] if command in commands.JOBS else []
     if name not in ("spark", "tables", "config"):
-        args = importlib.import_module(module).parser().parse_args(arguments)
+        args = cli.parser(command).parse_args(arguments)
         accepted += [name] if args.domain in ("books", ["books"]) else []
 print(json.dumps(accepted))
 """
@@ -44,8 +44,9 @@ print(json.dumps([bag.import_errors, tasks("movies"), tasks("books"), dag.params
 """
 NIGHT = """
 import sys
-from jobs.cli import NIGHT, main
-for name in NIGHT:
+from jobs.cli import main
+from jobs.commands import JOBS
+for name in [job.name for job in JOBS]:
     for more in (["--model=popularity"], ["--model=item_knn"]) if name == "train" else ([],):
         code = main([name, "--domain=books", "--ds=2024-05-01", "--run=first", *more])
         if code:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs import nightly, report
+from jobs import nightly
 from jobs.cli import main
 from jobs.errors import InputError
+from jobs.report import viewer
 from jobs.spark import server as spark_server
 
 AIRFLOW = """#!{python}
@@ -65,7 +66,7 @@ def ends(monkeypatch):
     """Runs whose Spark server was stopped, and nights that were reported."""
     seen = {"stopped": [], "reported": []}
     monkeypatch.setattr(spark_server, "stop", lambda config, run: seen["stopped"].append(run))
-    monkeypatch.setattr(report, "show", lambda domain, ds, run: seen["reported"].append((domain, ds, run)))
+    monkeypatch.setattr(viewer, "show", lambda domain, ds, run: seen["reported"].append((domain, ds, run)))
     return seen
 
 

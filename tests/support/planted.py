@@ -5,7 +5,7 @@ from pathlib import Path
 from PIL import Image
 
 from jobs.cli import main
-from jobs.report import address
+from jobs.report.published import address
 from jobs.settings import Settings
 from jobs.storage.runs import Run
 from tests.support.fakes import DS, Rows, fake_night, publish_words
@@ -41,7 +41,7 @@ def planted_page(config: Settings, folder: Path) -> Path:
 
 def written_page(config: Settings, ds: str, run: str) -> Path:
     """Writes the page of a run as the night does; returns its file."""
-    assert main(["report", "--domain", "movies", "--ds", ds, "--run", run, "--write"]) == 0
+    assert main(["html_report", "--domain", "movies", "--ds", ds, "--run", run]) == 0
     found = address(Run(config.warehouse, "movies", ds, run))
     assert found is not None
     return Path(found.removeprefix("file://"))

@@ -172,10 +172,8 @@ def test_a_refused_night_says_why_and_whose_lists_stay(published: Settings) -> N
 
 
 @pytest.mark.usefixtures("shared")
-def test_write_needs_the_run_and_says_so(capsys: Captured) -> None:
-    assert main(["report", "--domain", "movies", "--write"]) == 2
-    assert "--write makes the page of one run: give --ds and --run" in capsys.readouterr().err
-    assert main(["report", "--domain", "movies", "--ds", DS, "--run", "none", "--write"]) == 2
+def test_a_run_that_is_not_published_has_no_report(capsys: Captured) -> None:
+    assert main(["html_report", "--domain", "movies", "--ds", DS, "--run", "none"]) == 2
     assert "nothing is published for movies" in capsys.readouterr().err
     assert main(["report", "--domain", "movies", "--open"]) == 2
-    assert "there is no page of this run" in capsys.readouterr().err
+    assert "there is no HTML report of this run" in capsys.readouterr().err

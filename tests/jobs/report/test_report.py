@@ -1,4 +1,4 @@
-"""`encore report`: the night's page, from a really published warehouse."""
+"""`encore report`: a published night in the terminal, from a really published warehouse."""
 
 import re
 from pathlib import Path
@@ -32,7 +32,7 @@ def test_the_page_of_a_night(shared: Settings, capsys: Captured) -> None:
     assert judged == [["item_knn", "champion", 0.01, 1.0], ["popularity", "challenger", 0.01, 1.0]]
     assert ["clean", "1.5", "64"] in found
     assert f"tables: {shared.warehouse}\n" in told
-    assert f"page: none yet; make it with: encore report --domain movies --ds {DS} --run first --write\n" in told
+    assert f"HTML report: none yet; make it with: encore html_report --domain movies --ds {DS} --run first\n" in told
 
 
 @pytest.mark.usefixtures("shared")
@@ -48,8 +48,9 @@ def test_one_users_list_with_titles_and_reasons_to_the_letter(capsys: Captured) 
 
 def test_the_page_that_the_night_has_written_is_found(published: Settings, capsys: Captured) -> None:
     words = ("--ds", DS, "--run", "first")
-    assert page(capsys, *words, "--write").startswith('{"task": "report"')
-    [address] = re.findall(r"^page: file://(\S.*)$", page(capsys, *words), re.M)
+    assert main(["html_report", "--domain", "movies", *words]) == 0
+    assert capsys.readouterr().out.startswith('{"task": "report"')
+    [address] = re.findall(r"^HTML report: file://(\S.*)$", page(capsys, *words), re.M)
     assert address.startswith(f"{published.warehouse.removeprefix('file://')}/runs/movies/{DS}/first/report/")
     assert Path(address).read_text(encoding="utf-8").startswith("<!doctype html>")
 

@@ -1,0 +1,91 @@
+"""The command table: every command of `encore`, declared once; command line, fork server and report follow from it.
+
+Standard library and names only: it is read before anything else is imported.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.names import MODELS
+
+# What networks compute in: the choices of `--precision`, and what they are to Keras (None: as the device has it).
+PRECISIONS: Mapping[str, bool | None] = {"auto": None, "float32": False, "mixed_bfloat16": True}
+
+
+@dataclass(frozen=True)
+class Command:
+    """An interactive command. `module` has `parser()` and `main(args)`, which returns the exit code."""
+
+    name: str
+    module: str
+    help: str
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of a job beside --domain, --ds and --run: its flag, and what argparse is told of it."""
+
+    flag: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job of a night: `module` has `compute(night, attempt, args)`, and a docstring that says what it does.
+
+    Jobs run in forks of the fork server where there is one; interactive commands never do. task: its name in the run's
+    manifest, with values of its arguments in braces (default: the job's name). spark: it uses the run's Spark server,
+    and belongs into the pool of that name. keras: importing its module imports Keras.
+    """
+
+    name: str
+    module: str
+    help: str
+    arguments: tuple[Argument, ...] = ()
+    task: str = ""
+    spark: bool = False
+    keras: bool = False
+
+    def task_of(self, arguments: Mapping[str, Any]) -> str:
+        """The name of the task in the manifest, for the arguments of a call."""
+        return (self.task or self.name).format(**arguments)
+
+
+INTERACTIVE = (
+    Command("import", "jobs.imports", "bring files of a known format into the landing folder"),
+    Command("nightly", "jobs.nightly", "run a whole night through the Airflow DAG, then show it"),
+    Command("user", "jobs.user", "one user: history, recommendations with reasons, similar users"),
+    Command("status", "jobs.status", "each domain's last complete night; with a limit, whether it is too old"),
+    Command("report", "jobs.report.viewer", "a night: metrics, one user's list, where its HTML report and tables are"),
+    Command("tables", "jobs.tables", "list, show, query, roll back, expire, export, check, back up published tables"),
+    Command("config", "jobs.config", "check the settings, show them with their origin"),
+    Command("spark", "jobs.spark.server", "start or stop the Spark Connect server of a run"),
+)
+
+TOP_K = Argument("--top-k", {"type": int, "help": "items per user (default: the domain's)"})
+CHOSEN = Argument("--models", {"default": ",".join(MODELS), "help": "models to train, separated by commas"})
+TRIGGER = Argument("--trigger", {"default": "manual", "help": "what started the run"})
+MODEL = Argument("--model", {"required": True, "choices": MODELS, "help": "which one"})
+REQUIRE_GPU = Argument("--require-gpu", {"action": "store_true", "help": "fail at once where Keras finds no GPU"})
+_PRECISION = "what networks compute in; auto: bfloat16 with float32 weights on a GPU, else float32"
+PRECISION = Argument("--precision", {"choices": [*PRECISIONS], "default": "auto", "help": _PRECISION})
+
+# In the order of the night, which is that of its report.
+JOBS = (
+    Job("pin", "jobs.pin", "pin the run's inputs and its configuration", (TOP_K, CHOSEN, TRIGGER)),
+    Job("clean", "jobs.clean", "judge every new row: accepted or rejected with reasons", spark=True),
+    Job("vocabulary", "jobs.vocabulary", "give new users and items their row numbers", spark=True),
+    Job("sequences", "jobs.sequences", "events in each user's order, split by time", spark=True),
+    Job("item_similarity", "jobs.item_similarity", "the nearest items of every item", spark=True),
+    Job("user_similarity", "jobs.user_similarity", "the nearest users of every user", spark=True),
+    Job("sentiment", "jobs.sentiment", "sentiment score of each review that has none", keras=True),
+    Job("train", "jobs.train", "train one model", (MODEL, REQUIRE_GPU, PRECISION), "train_{model}"),
+    Job("evaluate", "jobs.evaluate", "measure all models on the held-out events"),
+    Job("gate", "jobs.gate", "choose the champion"),
+    Job("recommend", "jobs.recommend", "the champion's list for every user"),
+    Job("continuations", "jobs.continuations", "next items of each user's history, in order", keras=True),
+    Job("publish", "jobs.publish", "check the night's tables and commit them"),
+    Job("html_report", "jobs.html_report", "write the HTML report of a published run", task="report"),
+)
+COMMANDS: Mapping[str, Command | Job] = {command.name: command for command in (*INTERACTIVE, *JOBS)}

@@ -1,0 +1,4 @@
+"""What training, evaluation, the gate and recommending share: arrays of a night, artifacts, incumbent, rules of choice.
+
+The jobs of those names import it; it never imports Spark. Begin with `arrays.py`, then `artifacts.py`.
+"""

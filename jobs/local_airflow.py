@@ -1,0 +1,105 @@
+"""Airflow without a scheduler: runs the DAG of one night in a process, and reads its log line by line."""
+
+import hashlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from jobs.errors import FAULT, WRONG_INPUT
+from jobs.settings import ROOT, Settings
+
+# The lines of the DAGs' operator (dags/common.py) in Airflow's log, which puts the name of the logger behind each.
+MARK = re.compile(r"\[encore\] (\S+) (started|done|failed|fault|refused)(?:: (.*?))?\s+\[airflow")
+CODES = {"failed": WRONG_INPUT, "fault": FAULT}
+POOLS = ROOT / "dags" / "pools.json"
+GRACE_SECONDS = 30
+HARMLESS = ("spark_stop", "report")  # the caller stops the server in any case; a night is published without its report
+Problems = dict[str, tuple[int, str]]  # task → exit code and reason
+
+
+def prepare(config: Settings, log: Path) -> None:
+    """Makes Airflow's database and pools, once for each version of them."""
+    versions = [file.read_bytes() for file in (POOLS, ROOT / "docker" / "airflow.lock") if file.exists()]
+    wanted = hashlib.sha256(b"".join(versions)).hexdigest()
+    stamp = Path(config.airflow_home) / "nightly.prepared"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    print(f"preparing Airflow in {config.airflow_home}", flush=True)
+    for arguments in (["db", "migrate"], ["pools", "import", str(POOLS)]):
+        with log.open("a") as output:
+            ended = subprocess.run([config.airflow, *arguments], env=environment(config), stdout=output, stderr=output)
+        if ended.returncode:
+            raise RuntimeError(
+                f"airflow {' '.join(arguments)} ended with exit code {ended.returncode}; the log is {log}"
+            )
+    stamp.write_text(wanted)
+
+
+def environment(config: Settings) -> dict[str, str]:
+    """Airflow's: this project's DAGs and nothing else, this very `encore`, and a database of its own.
+
+    Its own, because a scheduler on the same database (`make up`) would run the night's tasks as well.
+    """
+    ours = {
+        "AIRFLOW_HOME": config.airflow_home,
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{Path(config.airflow_home).resolve()}/nightly.db",
+    }
+    return {"ENCORE": str(Path(sys.executable).with_name("encore")), **os.environ, **ours}
+
+
+class Progress:
+    """Reads Airflow's lines: prints one for each task that ends, and keeps what ended badly."""
+
+    def __init__(self) -> None:
+        self.problems: Problems = {}
+        self.since = time.monotonic()
+
+    def read(self, line: str) -> None:
+        """Takes one line of Airflow's log."""
+        if not (match := MARK.search(line)):
+            return
+        task, state, reason = match.groups(default="")
+        if state == "started":
+            self.since = time.monotonic()
+            return
+        print(f"  {task:<28} {state:<8} {time.monotonic() - self.since:6.1f} s  {reason}".rstrip(), flush=True)
+        self.problems.pop(task, None)
+        if state in CODES and task.rpartition(".")[2] not in HARMLESS:
+            self.problems[task] = (CODES[state], reason)
+
+
+def follow(config: Settings, arguments: list[str], log: Path, extra: Mapping[str, str]) -> tuple[int, Problems]:
+    """Runs Airflow to its end, with `extra` in its environment; returns its exit code and failed tasks."""
+    progress = Progress()
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # to be ended is to be interrupted
+    with (
+        log.open("ab", buffering=0) as output,
+        subprocess.Popen(
+            [config.airflow, *arguments],
+            env=environment(config) | dict(extra),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        ) as airflow,
+    ):
+        try:
+            for line in airflow.stdout or ():
+                output.write(line)
+                progress.read(line.decode(errors="replace"))
+        except BaseException:
+            airflow.send_signal(signal.SIGINT)  # its operator ends the running job
+            with suppress(subprocess.TimeoutExpired):
+                airflow.communicate(timeout=GRACE_SECONDS)
+            airflow.kill()
+            raise
+        finally:
+            signal.signal(signal.SIGTERM, before)
+    return airflow.returncode, progress.problems

@@ -1,0 +1,180 @@
+"""Fork server, the program: `python -m jobs.warm SOCKET` imports what jobs need, then forks for each request.
+
+It ends, with its jobs, when its standard input does. `jobs/forkserver.py` starts it and speaks to it.
+"""
+
+import atexit
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import traceback
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn
+
+from jobs import cli
+from jobs.commands import JOBS
+from jobs.errors import DONE, FAULT
+from jobs.forkserver import LENGTH_BYTES, SOCKET, STREAMS
+
+GPU_DEVICE = Path("/dev/nvidiactl")
+KILLED = 128  # added to the number of the signal that ended a job, as shells do
+
+
+def main() -> NoReturn:
+    """Imports, forks for each request, ends with standard input."""
+    preload()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(sys.argv[1] + ".part")
+        listener.listen()
+        Path(sys.argv[1] + ".part").rename(sys.argv[1])
+        argv = Server(listener).run()
+    if argv is None:
+        sys.exit(DONE)
+    end(argv)
+
+
+def end(argv: list[str]) -> NoReturn:
+    """Runs `encore ARGV` as the last that this process does. It does not take down what it has imported, which would
+    take two seconds."""
+    sys.argv = ["encore", *argv]
+    try:
+        code = cli.main(argv)
+    except SystemExit as exit:  # argparse has printed what was wrong
+        code = exit.code if isinstance(exit.code, int) else FAULT
+    except BaseException:
+        traceback.print_exc()
+        code = FAULT
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def preload() -> None:
+    """Imports what jobs import, Keras only where forks can use it."""
+    from models.registry import REGISTRY
+    from schemas.names import NEURAL
+
+    keras = keras_survives_fork()
+    for job in JOBS:
+        if keras or not job.keras:
+            import_module(job.module)
+    import_module("jobs.storage.catalog")
+    for name in REGISTRY:
+        if keras or name not in NEURAL:
+            REGISTRY[name]
+    import_module("duckdb").close()  # its default connection, whose thread no fork has
+
+
+def keras_survives_fork() -> bool:
+    """Whether a fork can use a Keras that was imported before it: on TensorFlow, which starts its threads when it first
+    computes, and not beside a GPU, whose driver outlives no fork."""
+    return os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow" and not GPU_DEVICE.exists()
+
+
+class Server:
+    """Waits for requests, for the end of jobs and for signals to them. connections: by the pid of the job."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self.listener = listener
+        self.selector = selectors.DefaultSelector()
+        self.connections: dict[int, socket.socket] = {}
+
+    def run(self) -> list[str] | None:
+        """In the server None when standard input has ended; in a fork the arguments of the job that it is to run."""
+        self.selector.register(0, selectors.EVENT_READ)
+        self.selector.register(self.listener, selectors.EVENT_READ)
+        while True:
+            for key, _ in self.selector.select():
+                if key.fileobj == 0:
+                    for pid in self.connections:
+                        _signal(pid, signal.SIGTERM)
+                    return None
+                if key.fileobj is self.listener:
+                    if argv := self._begin(self.listener.accept()[0]):
+                        return argv
+                elif isinstance(key.fileobj, socket.socket):
+                    self._forward(key.fileobj, key.data)
+                else:
+                    self._end(key.fd, key.data)
+
+    def _begin(self, connection: socket.socket) -> list[str] | None:
+        """Forks for a request; returns its arguments in the fork. A request that is not whole gets no answer."""
+        streams: list[int] = []
+        try:
+            head, streams, *_ = socket.recv_fds(connection, LENGTH_BYTES, len(STREAMS))
+            with connection.makefile("rb") as file:
+                request = json.loads(file.read(int.from_bytes(head, "big")))
+            if len(streams) < len(STREAMS):
+                raise ValueError(f"{len(streams)} of {len(STREAMS)} streams")
+            pid = os.fork()
+        except (OSError, ValueError) as fault:  # the client has died over it, or there are too many processes
+            print(f"a request was dropped: {fault!r}", file=sys.stderr, flush=True)
+            pid = None
+        if pid == 0:
+            connection.close()
+            self._become(request, streams)
+            return [*request["argv"]]
+        for stream in streams:
+            os.close(stream)
+        if pid is None:
+            connection.close()
+            return None
+        os.setpgid(pid, pid)  # the fork does it as well: whoever is first, no signal comes before its group
+        self.connections[pid] = connection
+        self.selector.register(connection, selectors.EVENT_READ, pid)
+        self.selector.register(os.pidfd_open(pid), selectors.EVENT_READ, pid)
+        return None
+
+    def _become(self, request: dict[str, Any], streams: list[int]) -> None:
+        """Makes a fork what its client is, in a group of its own: signals to the job are for all it starts."""
+        os.setpgid(0, 0)
+        pidfds = [key.fd for key in self.selector.get_map().values() if isinstance(key.fileobj, int) and key.fd]
+        self.selector.close()
+        for connection in (self.listener, *self.connections.values()):
+            connection.close()
+        for own, given in zip(STREAMS, streams, strict=True):
+            os.dup2(given, own)
+        for descriptor in (*streams, *pidfds):
+            os.close(descriptor)
+        os.chdir(request["folder"])
+        os.environ.clear()
+        os.environ.update({name: value for name, value in request["environment"].items() if name != SOCKET})
+
+    def _forward(self, connection: socket.socket, pid: int) -> None:
+        """Forwards a signal; a client that is gone wants the job no more."""
+        if pid not in self.connections:  # it has ended in this very moment
+            return
+        try:
+            number = connection.recv(1)
+        except ConnectionError:
+            number = b""
+        _signal(pid, number[0] if number else signal.SIGTERM)
+        if not number:
+            self.selector.unregister(connection)
+
+    def _end(self, pidfd: int, pid: int) -> None:
+        """Sends the exit code to the client."""
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        connection = self.connections.pop(pid)
+        with suppress(OSError):
+            connection.send(bytes([code if code >= 0 else KILLED - code]))
+        with suppress(KeyError):
+            self.selector.unregister(connection)
+        self.selector.unregister(pidfd)
+        os.close(pidfd)
+        connection.close()
+
+
+def _signal(group: int, number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(group, number)
+
+
+if __name__ == "__main__":
+    main()
