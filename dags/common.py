@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 from contextlib import suppress
 from datetime import timedelta
@@ -11,11 +10,12 @@ from subprocess import PIPE, STDOUT, Popen
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow.sdk import BaseOperator, BaseOperatorLink, Context, Param
+from airflow.sdk import BaseOperator, BaseOperatorLink, Context
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-from schemas.names import domain_files
+from dags.outcome import REFUSED
+from schemas.names import domain_files, run_folder
 
 POLICY = {
     "owner": "encore",
@@ -29,16 +29,10 @@ POLICY = {
 GPU = {"pool": "gpu", "queue": "gpu", "execution_timeout": timedelta(hours=1)}
 # The completed day; a manual run may have no data interval: the job then gets no date, and says so.
 DS = "{{ params.ds or data_interval_start | default(none) | ds or '' }}"
-RUN = "{{ params.run | default(run_id) }}"  # `encore nightly` names its run, to find the manifest again
+RUN = "{{ params.run or run_id }}"  # `encore nightly` names its run, to find the manifest again
 
 DOMAINS = tuple(domain_files(os.environ.get("ENCORE_DOMAINS")))  # those of Encore, and a company's own
 REPORTS = "/encore/reports"  # where the plugin serves the pages, below the UI's own address
-
-
-def several(names: tuple[str, ...], what: str) -> Param:
-    """A multiple choice with all chosen; `examples` makes the form draw it as one."""
-    items = {"type": "string", "enum": [*names]}
-    return Param([*names], what, type="array", items=items, examples=[*names], minItems=1, uniqueItems=True)
 
 
 def warehouse() -> str:
@@ -54,7 +48,7 @@ def base_path() -> str:
 
 def page_url(domain: str, ds: str, run: str) -> str:
     """Where the UI shows the page of a run; `run` as in `--run`."""
-    return f"{base_path()}{REPORTS}/{domain}/{ds}/{re.sub('[^A-Za-z0-9_-]', '_', run)}"
+    return f"{base_path()}{REPORTS}/{domain}/{ds}/{run_folder(run)}"
 
 
 class ReportLink(BaseOperatorLink):
@@ -106,6 +100,8 @@ class JobOperator(BaseOperator):
         code, result, reason = self.call([self.job, *filter(None, self.arguments)])
         if code:
             self.log.error("[encore] %s %s: %s", self.task_id, {2: "failed", 3: "refused"}.get(code, "fault"), reason)
+            if code == 3 and "ti" in context:
+                context["ti"].xcom_push(REFUSED, reason)
             error = {2: AirflowFailException, 3: AirflowSkipException}.get(code, AirflowException)
             raise error(f"encore {self.job} ended with exit code {code}: {reason}")
         self.log.info("[encore] %s done", self.task_id)

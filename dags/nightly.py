@@ -2,16 +2,17 @@
 
 Every task is one command, `encore JOB --domain … --ds … --run …`, and may be cleared and run again: it reads what `pin`
 fixed. A red task says why at the end of its log. A pink one was not asked for, or the gate kept last night's lists: the
-metrics are published then. A domain that fails stops no other; the run is green only where nothing failed.
+metrics are published then. A domain that fails stops no other. The run is green only where every domain asked for is
+complete, or refused with a reason, and nothing failed: `complete` says which is not.
 """
 
-from datetime import UTC, datetime
 from typing import Any
 
-from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TaskGroup, TriggerRule
+from airflow.sdk import DAG, CronDataIntervalTimetable, TaskGroup, TriggerRule
 
-from dags.common import DOMAINS, DS, GPU, POLICY, RUN, JobOperator, ReportLink, several
+from dags.common import DOMAINS, DS, GPU, POLICY, RUN, JobOperator, ReportLink
+from dags.form import FORM, RequestOperator
+from dags.outcome import OutcomeOperator
 from schemas.names import ENSEMBLE, MODELS, NEURAL, ON_GPU
 
 
@@ -28,7 +29,7 @@ def training(model: str) -> dict[str, Any]:
 
 
 def night(domain: str) -> list[JobOperator]:
-    """One domain's tasks; returns those on which the run's state hangs. The page, a teardown, is none of them."""
+    """One domain's tasks; returns the first, and those that the outcome of the run waits for."""
     asked = f"{{{{ '{domain}' in params.domains }}}}"
     form = ["{{ '--top-k=%d' % params.top_k if params.top_k else '' }}", "--models={{ params.models | join(',') }}"]
     pin = job("pin", domain, *form, "--trigger={{ dag_run.run_type.value }}", when=asked)
@@ -51,31 +52,29 @@ def night(domain: str) -> list[JobOperator]:
     train["hybrid_knn"] >> similarities >> publish  # it chooses how collaborative and content are mixed
     report = job("html_report", domain, task_id="report", one_upstream=True, links=(ReportLink(),))
     publish >> report.as_teardown()
-    return [*train.values(), sentiment, continuations, ensemble, publish]
+    return [pin, *train.values(), sentiment, continuations, ensemble, publish, *similarities]
 
 
 with DAG(
     "nightly",
     schedule=CronDataIntervalTimetable("0 2 * * *", "UTC"),
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
     default_args=POLICY,
     doc_md=__doc__,
     tags=["encore"],
-    params={
-        "domains": several(DOMAINS, "Whose night"),
-        "ds": Param(None, "The completed day (empty: the last one)", type=["null", "string"], format="date"),
-        "top_k": Param(None, "Items a user (empty: the domain's)", type=["null", "integer"], minimum=1, maximum=1000),
-        "models": several(MODELS, "Which models to train"),
-    },
+    params=FORM,
 ) as dag:
     start = JobOperator(task_id="spark_start", job="spark", arguments=["start", f"--run={RUN}"])
     stop = JobOperator(task_id="spark_stop", job="spark", arguments=["stop", f"--run={RUN}"]).as_teardown(setups=start)
-    complete = EmptyOperator(task_id="complete", trigger_rule=TriggerRule.NONE_FAILED)
+    request = RequestOperator(task_id="request", retries=1)
+    complete = OutcomeOperator(task_id="complete", domains=DOMAINS).as_teardown(on_failure_fail_dagrun=True)
+    request >> start
     for domain in DOMAINS:
         with TaskGroup(domain):
-            night(domain) >> complete
+            pin, *ends = night(domain)
+            request >> pin
+            ends >> complete
     # After all of them, not only the last ones: `publish` may be given up while others still compute.
     spark = [task for task in dag.tasks if task.pool == "spark"]
     start >> [task for task in spark if task.trigger_rule == TriggerRule.ALL_SUCCESS]

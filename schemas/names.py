@@ -1,5 +1,6 @@
 """Names that DAGs, jobs and tests share. Standard library only: this is all that a DAG may import of Encore."""
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -64,3 +65,15 @@ NEURAL = ("ncf", "lstm", "sasrec", "two_tower", "seq2seq")
 ENSEMBLE = "ensemble"  # combines the others, so it comes after them
 ON_GPU = (*NEURAL, ENSEMBLE)  # champions that make lists on GPU workers: members of an ensemble may be networks
 SENTIMENT = "review_sentiment"  # judges reviews, not items: settings of its own, but no train task
+
+RUN_CHARACTERS = "[A-Za-z0-9_-]"  # of a run's folder; its longest name has MAX_RUN_NAME of them
+MAX_RUN_NAME = 200
+
+
+def run_folder(run_id: str) -> str:
+    """The name of a run's folder: the run's id where a path can hold it, else reduced to it, with eight digits of its
+    SHA-256 behind it, so that no two ids share a folder (Airflow's hold `:` and `+`)."""
+    if not run_id or re.fullmatch(RUN_CHARACTERS + f"{{1,{MAX_RUN_NAME}}}", run_id):
+        return run_id
+    reduced = re.sub("[^" + RUN_CHARACTERS[1:], "_", run_id)[: MAX_RUN_NAME // 2]
+    return f"{reduced}-{hashlib.sha256(run_id.encode()).hexdigest()[:8]}"

@@ -6,8 +6,8 @@
 The manifest is one small file a task, so that tasks that run side by side never write the same one.
 """
 
+import argparse
 import json
-import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -16,6 +16,9 @@ from typing import Any
 from jobs.errors import InputError
 from jobs.states import Publication, TaskState
 from jobs.storage import files
+from schemas.names import run_folder
+
+MAX_RUN_ID = 250  # as Airflow has it
 
 
 @dataclass(frozen=True)
@@ -117,5 +120,7 @@ def standing(entries: Mapping[str, Entry]) -> dict[str, Entry]:
 
 
 def run_name(text: str) -> str:
-    """A run id reduced to [A-Za-z0-9_-]: Airflow's hold `:` and `+`, which paths do not bear."""
-    return re.sub(r"[^A-Za-z0-9_-]", "_", text)
+    """The folder of a run id, as an argument of a command; argparse's error for one that Airflow would not take."""
+    if len(text) > MAX_RUN_ID:
+        raise argparse.ArgumentTypeError(f"a run's id has {MAX_RUN_ID} characters at most, got {len(text)}")
+    return run_folder(text)

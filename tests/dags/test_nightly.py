@@ -58,6 +58,7 @@ def test_every_domain_has_the_same_tasks(dag):
         ("domains", ["movies", "movies"]),
         ("models", "popularity"),
         ("models", ["oracle"]),
+        ("run", "a:b"),
     ],
 )
 def test_form_refuses(dag, name, value):

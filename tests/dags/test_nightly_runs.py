@@ -1,11 +1,10 @@
 """The DAG `nightly`, run with a stand-in for `encore`: order, arguments, skips, failures."""
 
-import subprocess
 from datetime import UTC, datetime
 
 import pytest
 
-from dags.common import DOMAINS
+from dags.common import DOMAINS, JobOperator
 from schemas.names import MODELS
 
 ON_GPU = "recommend_gpu"  # skipped where the champion needs none, as the stand-in's
@@ -125,11 +124,33 @@ def test_without_spark_nothing_is_computed(night):
     assert {call[0] for call in calls} == {"spark", "pin"}
 
 
-def test_night_without_a_date_is_refused_by_the_job(night, request):
-    _, _, calls = night({"domains": ["movies"]}, {"pin": 2}, logical_date=None)
-    [pin] = [call for call in calls if call[0] == "pin"]
-    assert "--ds=" in pin
-    encore = request.config.rootpath / ".venv" / "bin" / "encore"
-    done = subprocess.run([encore, *pin], capture_output=True, text=True)
-    assert done.returncode == 2
-    assert "a manual trigger must fill in the date" in done.stderr
+def test_a_run_that_asks_for_no_night_is_refused_before_anything_runs(night):
+    state, states, calls = night({"domains": ["movies"]}, logical_date=None)
+    assert state == "failed"
+    assert states["request"] == "failed"
+    assert calls == []
+
+
+def test_a_logical_date_before_the_schedule_is_refused(night, caplog):
+    state, states, calls = night({"domains": ["movies"]}, logical_date=datetime(2018, 9, 25, tzinfo=UTC))
+    assert (state, states["request"], calls) == ("failed", "failed", [])
+
+
+def test_a_run_that_is_marked_failed_is_failed(night, dag, monkeypatch):
+    """Airflow skips what has not run yet, but for teardowns; a run whose last tasks are skipped is green."""
+    from airflow.api.common.mark_tasks import set_dag_run_state_to_failed
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+
+    def call(operator, words, real=JobOperator.call):
+        if words[0] == "clean":
+            with create_session() as session:
+                run = session.query(DagRun).order_by(DagRun.id.desc()).first()
+                set_dag_run_state_to_failed(dag=run.dag or dag, run_id=run.run_id, commit=True, session=session)
+        return real(operator, words)
+
+    monkeypatch.setattr(JobOperator, "call", call)
+    state, states, calls = night({"domains": ["movies"], "ds": "2026-03-01"})
+    assert "publish" not in [call[0] for call in calls]
+    assert (str(states["complete"]), state) == ("failed", "failed")
+    assert states["spark_stop"] == "success"

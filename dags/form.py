@@ -1,0 +1,86 @@
+"""The trigger form of the nights, and the first task of a run, which refuses what the form cannot.
+
+The API checks a run's parameters against the form's schemas and takes any other key; so the task looks at those.
+"""
+
+import re
+from datetime import UTC, date, datetime
+from typing import Any
+
+from airflow.sdk import BaseOperator, Context, Param
+from airflow.sdk.exceptions import AirflowFailException
+
+from dags.common import DOMAINS
+from schemas.names import MAX_RUN_NAME, MODELS, RUN_CHARACTERS
+
+# A day whose night is not that of the schedule is asked for by `ds`: what is a logical date of long ago to mean?
+SCHEDULED_SINCE = datetime(2026, 1, 1, tzinfo=UTC)
+MAX_TOP_K = 1000
+RUN_NAME = f"^{RUN_CHARACTERS}{{1,{MAX_RUN_NAME}}}$"
+
+
+def several(names: tuple[str, ...], title: str, description: str) -> Param:
+    """A multiple choice with all chosen; `examples` makes the form draw it as one."""
+    items = {"type": "string", "enum": [*names]}
+    schema: dict[str, Any] = {"type": "array", "items": items, "examples": [*names], "minItems": 1, "uniqueItems": True}
+    return Param([*names], description, title=title, **schema)
+
+
+FORM = {
+    "domains": several(DOMAINS, "Domains", "Whose nights run, side by side (default: all)"),
+    "ds": Param(
+        None,
+        "Events up to the end of this day (UTC), which must be over. Empty: the last completed day",
+        title="Completed day (ds)",
+        type=["null", "string"],
+        format="date",
+    ),
+    "top_k": Param(
+        None,
+        f"Length of each user's list, 1 to {MAX_TOP_K}. Empty: the domain's setting `top_k`",
+        title="Items per user (top_k)",
+        type=["null", "integer"],
+        allOf=[{"minimum": 1}, {"maximum": MAX_TOP_K}],  # not beside the type: there the form corrects in silence
+    ),
+    "models": several(MODELS, "Models", "Which ones are trained and judged (default: all)"),
+    "run": Param(
+        None,
+        f"Letters, digits, - and _, {MAX_RUN_NAME} at most. Empty: this run's id. A run of the same name and day "
+        "goes on with what that one pinned",
+        title="Folder of the run (run)",
+        type=["null", "string"],
+        pattern=RUN_NAME,
+    ),
+}
+
+
+class RequestOperator(BaseOperator):
+    """Fails, for good, a run that asks for what no night can give; the message says what to do."""
+
+    def execute(self, context: Context) -> None:
+        """Looks at the run's parameters and dates."""
+        run = context["dag_run"]
+        if problem := refusal(run.conf or {}, context["params"], run.logical_date, datetime.now(UTC).date()):
+            raise AirflowFailException(problem)
+
+
+def refusal(conf: Any, params: Any, logical_date: datetime | None, today: date) -> str | None:
+    """Why a run is refused; None where it is not."""
+    if not isinstance(conf, dict):
+        return f"conf must be an object with some of: {', '.join(FORM)}"
+    if unknown := sorted(set(conf) - set(FORM)):
+        return f"conf has unknown keys: {', '.join(unknown)[:200]}; there are: {', '.join(FORM)}"
+    run, ds = params.get("run"), params.get("ds")
+    if run is not None and not (isinstance(run, str) and re.fullmatch(RUN_NAME, run)):
+        return f"run must be letters, digits, - and _, {MAX_RUN_NAME} at most, got {str(run)[:40]!r}"
+    if ds:
+        if str(ds) >= today.isoformat():
+            return f"ds {ds} is not over (today is {today}, UTC); give a day before today"
+    elif logical_date is None:
+        return "a run without a date needs `ds`, the completed day: fill it in"
+    elif logical_date < SCHEDULED_SINCE:
+        return (
+            f"the logical date {logical_date.date()} is before {SCHEDULED_SINCE.date()}, since when nights are "
+            f'scheduled; leave it out and give the completed day: {{"ds": "{logical_date.date()}"}}'
+        )
+    return None
