@@ -6,6 +6,7 @@ import signal
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
 from subprocess import PIPE, STDOUT, Popen
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from dags.outcome import REFUSED
-from schemas.names import domain_files, run_folder
+from schemas.names import domain_files, ended_by, run_folder
 
 POLICY = {
     "owner": "encore",
@@ -108,20 +109,24 @@ class JobOperator(BaseOperator):
         return result
 
     def call(self, words: list[str]) -> tuple[int, Any, str]:
-        """Exit code, the last line that is JSON, and the last line that says `error:` (without one, the last line)."""
+        """Exit code, the last line that is JSON, and the reason: the last line that begins with `error: `, or else the
+        signal that ended the job, or else the last line."""
         encore = os.environ.get("ENCORE") or str(Path(__file__).parents[1] / ".venv" / "bin" / "encore")
         result, last, reason = None, "", ""
         with Popen([encore, *words], stdout=PIPE, stderr=STDOUT, start_new_session=True) as self.process:
             try:
                 for raw in self.process.stdout or ():
                     self.log.info("%s", line := raw.decode(errors="replace").rstrip())
-                    last, reason = line or last, line if "error: " in line else reason
+                    last, reason = line or last, line if line.startswith("error: ") else reason
                     with suppress(ValueError):
                         result = json.loads(line) if line.startswith("{") else result
             except BaseException:  # out of time, or Ctrl-C: the job must not live on
                 self.on_kill()
                 raise
-        return self.process.returncode, result, reason or last
+        code = self.process.returncode
+        if code < 0 and not reason:
+            reason = f"error: {words[0]}: {ended_by(-code, getrusage(RUSAGE_CHILDREN).ru_maxrss / 1024)}"
+        return code, result, reason or last
 
     def on_kill(self) -> None:
         """Ends the job with all that it started: it has a session of its own for this."""

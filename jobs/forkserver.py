@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -20,10 +21,12 @@ from pathlib import Path
 from typing import IO
 
 from jobs.errors import FAULT
+from schemas.names import ended_by
 
 SOCKET = "ENCORE_FORKSERVER"
 OFF = "off"  # its value where no server is wanted
 STREAMS = (0, 1, 2)
+ANSWER = struct.Struct(">BBQ")  # exit code, the signal that ended the job or 0, its peak memory in KiB
 LENGTH_BYTES = 4  # in front of a request: its length, the most significant byte first
 FORWARDED = (signal.SIGTERM, signal.SIGINT)
 STOP_SECONDS = 10
@@ -68,7 +71,14 @@ def delegated(argv: Sequence[str]) -> int | None:
         except OSError:  # it is not yet there, or gone, and a request that it has not read whole has begun nothing
             return None
         before = {n: signal.signal(n, lambda number, _: server.sendall(bytes([number]))) for n in FORWARDED}
-        answer = server.recv(1)
+        with server.makefile("rb") as answers:
+            answer = answers.read(ANSWER.size)
         for number, handler in before.items():
             signal.signal(number, handler)
-    return answer[0] if answer else FAULT
+    if len(answer) < ANSWER.size:
+        print(f"error: {argv[0]}: the fork server is gone", file=sys.stderr)
+        return FAULT
+    code, ending, peak_kib = ANSWER.unpack(answer)
+    if ending:
+        print(f"error: {argv[0]}: {ended_by(ending, peak_kib / 1024)}", file=sys.stderr)
+    return int(code)

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from jobs import cli
 from jobs.commands import JOBS
 from jobs.errors import DONE, FAULT
-from jobs.forkserver import LENGTH_BYTES, SOCKET, STREAMS
+from jobs.forkserver import ANSWER, LENGTH_BYTES, SOCKET, STREAMS
 
 GPU_DEVICE = Path("/dev/nvidiactl")
 KILLED = 128  # added to the number of the signal that ended a job, as shells do
@@ -159,11 +159,12 @@ class Server:
             self.selector.unregister(connection)
 
     def _end(self, pidfd: int, pid: int) -> None:
-        """Sends the exit code to the client."""
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        """Sends the client how the job ended."""
+        _, status, usage = os.wait4(pid, 0)
+        code = os.waitstatus_to_exitcode(status)
         connection = self.connections.pop(pid)
         with suppress(OSError):
-            connection.send(bytes([code if code >= 0 else KILLED - code]))
+            connection.send(ANSWER.pack(code if code >= 0 else KILLED - code, max(-code, 0), usage.ru_maxrss))
         with suppress(KeyError):
             self.selector.unregister(connection)
         self.selector.unregister(pidfd)

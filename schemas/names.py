@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import signal
 from pathlib import Path
 
 SHIPPED_DOMAINS = Path(__file__).parent / "domains"
@@ -77,3 +78,14 @@ def run_folder(run_id: str) -> str:
         return run_id
     reduced = re.sub("[^" + RUN_CHARACTERS[1:], "_", run_id)[: MAX_RUN_NAME // 2]
     return f"{reduced}-{hashlib.sha256(run_id.encode()).hexdigest()[:8]}"
+
+
+def ended_by(number: int, peak_mib: float) -> str:
+    """Why a job ended that a signal ended: the signal, what sends it as a rule, and the job's peak memory."""
+    sender = {
+        signal.SIGKILL: ", as the system sends it when memory runs out",
+        signal.SIGTERM: ", as it is sent to a task that is out of time or is stopped by hand",
+        signal.SIGSEGV: ": a fault in native code",
+    }
+    name = signal.Signals(number)
+    return f"ended by {name.name}{sender.get(name, '')}; peak memory {peak_mib:,.0f} MiB"

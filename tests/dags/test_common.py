@@ -53,16 +53,33 @@ def test_output_that_is_no_text_or_no_json_does_no_harm(tmp_path, monkeypatch):
     assert task().execute({}) == {"rows": 1}
 
 
+@pytest.mark.parametrize(
+    ("signal_name", "why"),
+    [("KILL", ", as the system sends it when memory runs out"), ("SEGV", ": a fault in native code")],
+)
+def test_a_signal_is_the_reason_and_no_harmless_line(tmp_path, monkeypatch, signal_name, why):
+    program = tmp_path / "encore"
+    harmless = "E0000 cuda_platform.cc:52] failed call to cuInit: INTERNAL: CUDA error: Failed call to cuInit: UNKNOWN"
+    program.write_text(f"#!/bin/sh\necho '{harmless}' >&2\nkill -{signal_name} $$\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("ENCORE", str(program))
+    pattern = rf"error: clean: ended by SIG{signal_name}{why}; peak memory [\d,]+ MiB$"
+    with pytest.raises(AirflowException, match=pattern):
+        task().execute({})
+
+
 def test_kill_ends_the_job_and_its_children(tmp_path, monkeypatch):
     program = tmp_path / "encore"
-    program.write_text("#!/bin/sh\nsleep 60 & echo $!; wait\n")
+    said = tmp_path / "child"
+    program.write_text(f"#!/bin/sh\nsleep 60 & echo $! >{said}; wait\n")
     program.chmod(0o755)
     monkeypatch.setenv("ENCORE", str(program))
     job = task()
     threading.Timer(0.5, job.on_kill).start()
     with pytest.raises(AirflowException, match="exit code -15") as caught:
         job.execute({})
-    child = int(str(caught.value).rsplit(maxsplit=1)[1])
+    assert "ended by SIGTERM" in str(caught.value)
+    child = int(said.read_text())
     state = subprocess.run(["ps", "-o", "stat=", "-p", str(child)], capture_output=True, text=True).stdout.strip()
     assert state[:1] in ("", "Z")
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -122,12 +123,23 @@ def test_jobs_run_at_once_and_get_their_own_signals(
     ]
     pids = [int(appears(file)) for file in files]
     askers[0].send_signal(signal.SIGTERM)
-    assert askers[0].wait(10) == 128 + signal.SIGTERM
+    assert askers[0].wait(30) == 128 + signal.SIGTERM
     assert ended(pids[0])
     assert Path(f"/proc/{pids[1]}").exists()
     askers[1].kill()  # it cannot say so: the server sees that it is gone
     askers[1].wait()
     assert ended(pids[1])
+
+
+def test_a_killed_job_is_named_as_such(server: tuple[str, subprocess.Popen[bytes]], tmp_path: Path) -> None:
+    argv = [sys.executable, "-c", ASK, "sleep", str(tmp_path / "pid")]
+    client = subprocess.Popen(argv, env=environment(server[0]), stderr=subprocess.PIPE, text=True)
+    os.kill(int(appears(tmp_path / "pid")), signal.SIGKILL)
+    told = client.communicate(timeout=30)[1]
+    assert client.returncode == 128 + signal.SIGKILL
+    match = re.fullmatch(r"error: sleep: ended by SIGKILL, as .* memory runs out; peak memory ([\d,]+) MiB\n", told)
+    assert match
+    assert 5 < int(match[1].replace(",", "")) < 5000
 
 
 def test_a_signal_that_comes_before_the_job_has_a_group_reaches_it_and_nobody_else(
@@ -180,7 +192,7 @@ def test_a_request_without_words_fails_alone(server: tuple[str, subprocess.Popen
         asker.connect(server[0])
         socket.send_fds(asker, [(2).to_bytes(4, "big")], [nothing.fileno()] * 3)
         asker.sendall(b"{}")
-        assert asker.recv(1) == b"\1"
+        assert asker.recv(1) == b"\1"  # the exit code of a fault
     assert ask(server[0], "tell", "3").returncode == 3
 
 
