@@ -1,6 +1,6 @@
 # Encore. `make` alone says what there is. What takes more than a few lines is in docker/*.sh and .ci/.
 SHELL := /bin/bash
-export DOMAIN SOURCE DS PORT UPGRADE PYTHON
+export DOMAIN SOURCE DS PORT PAUSED UPGRADE PYTHON
 
 .PHONY: help setup nightly test test-slow test-browser up down lock clean distclean
 
@@ -29,7 +29,7 @@ test-slow: setup ## tests that train longer, on both backends of Keras, and whol
 test-browser: setup ## the nightly HTML report in a real browser (Chromium, installed where it is missing)
 	@.ci/test browser
 
-up: setup ## Airflow on this machine, http://localhost:8080 (or PORT=…), with the nights as scheduled
+up: setup ## Airflow on this machine, http://localhost:8080 (or PORT=…); PAUSED=0 lets the nights run as scheduled, PAUSED=1 pauses
 	@docker/airflow.sh up
 
 down: ## stop it

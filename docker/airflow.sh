@@ -1,92 +1,155 @@
 #!/usr/bin/env bash
-# airflow.sh up|down: a whole Airflow (API server, scheduler, DAG processor) on the loopback of this machine.
+# airflow.sh up|down: a whole Airflow (API server, DAG processor, scheduler) on the loopback of this machine.
+# Each part is a process with a process group, a pid file and a log of its own. The scheduler is started last: tasks that
+# begin before the API server answers would fail. PAUSED=1 pauses the nights, PAUSED=0 lets them run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p "${AIRFLOW_HOME:=.airflow}"
 AIRFLOW_HOME=$(cd "$AIRFLOW_HOME" && pwd)
 export AIRFLOW_HOME
 port=${PORT:-8080}
-pid_file=$AIRFLOW_HOME/standalone.pid
-log=$AIRFLOW_HOME/standalone.log
 passwords=$AIRFLOW_HOME/simple_auth_manager_passwords.json.generated
+parts=(api-server dag-processor scheduler)
+start_seconds=${START_SECONDS:-180} stop_seconds=${STOP_SECONDS:-60}
 
-is_up() { [ -f "$pid_file" ] && ps -o args= -p "$(cat "$pid_file")" 2>/dev/null | grep -q 'airflow standalone'; }
+pid_of() { cat "$AIRFLOW_HOME/$1.pid" 2>/dev/null; }
 
-answers() { # whether scheduler and DAG processor report that they are well
-    .venv-airflow/bin/python - "$port" 2>/dev/null <<'PYTHON'
-import json, sys, urllib.request
-with urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1]}/api/v2/monitor/health", timeout=5) as answer:
-    health = json.load(answer)
-sys.exit(any(health[part]["status"] != "healthy" for part in ("metadatabase", "scheduler", "dag_processor")))
+alive() { # alive PART: whether its leading process runs
+    local pid
+    pid=$(pid_of "$1") && [[ $(ps -o stat=,args= -p "$pid" 2>/dev/null) == [!Z]*airflow* ]]
+}
+
+left() { # left PART: whether anything of its process group runs, as after a kill of its leader
+    local pid
+    pid=$(pid_of "$1") && pgrep -g "$pid" -f airflow >/dev/null
+}
+
+ask() { # ask PATH: the JSON that the API server answers; fails where it does not
+    .venv-airflow/bin/python - "http://127.0.0.1:$port/api/v2/$1" 2>/dev/null <<'PYTHON'
+import sys, urllib.request
+print(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())
 PYTHON
+}
+
+sick() { # the parts that do not report that they are well, or nothing
+    ask monitor/health | .venv-airflow/bin/python -c '
+import json, sys
+health = json.load(sys.stdin)
+print(*(part for part in ("metadatabase", "dag_processor", "scheduler") if health[part]["status"] != "healthy"))'
 }
 
 port_is_free() {
     .venv-airflow/bin/python -c 'import socket, sys; socket.create_server(("127.0.0.1", int(sys.argv[1])))' "$port" 2>/dev/null
 }
 
-up() {
-    if is_up; then
-        echo "Airflow is up already (process $(cat "$pid_file")); stop it with: make down"
-        return
-    fi
-    if ! port_is_free; then
-        echo "error: port $port of this machine is taken; take another: make up PORT=8081" >&2
-        exit 1
-    fi
-    umask 077 # the generated password is for this user alone
-    export PATH=$PWD/.venv-airflow/bin:$PATH
-    export AIRFLOW__CORE__DAGS_FOLDER=$PWD/dags AIRFLOW__CORE__PLUGINS_FOLDER=$PWD/dags/plugins
-    export AIRFLOW__CORE__LOAD_EXAMPLES=False
-    export AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION=False AIRFLOW__CORE__PARALLELISM=4
-    export AIRFLOW__API__HOST=127.0.0.1 AIRFLOW__API__PORT=$port AIRFLOW__API__WORKERS=1
-    export AIRFLOW__CORE__EXECUTION_API_SERVER_URL=http://localhost:$port/execution/
-    local shown_before=
-    [ -f "$passwords" ] && shown_before=yes
-    echo "starting Airflow in $AIRFLOW_HOME (log: $log)"
-    airflow db migrate >"$log" 2>&1 && airflow pools import dags/pools.json >>"$log" 2>&1 || fail
-    set -m # a process group of its own, which takes SIGINT
-    nohup airflow standalone >>"$log" 2>&1 </dev/null &
-    echo $! >"$pid_file"
-    for _ in $(seq 120); do
-        if answers; then
-            echo "Airflow is up: http://localhost:$port, user admin"
-            if [ -z "$shown_before" ]; then
-                echo "password (shown this once): $(sed -nE 's/.*"admin": *"([^"]*)".*/\1/p' "$passwords")"
-            else
-                echo "password: as shown at the first start; it is in $passwords"
-            fi
-            return
-        fi
-        is_up || fail
-        sleep 1
-    done
-    fail
+start() { # start PART
+    set -m # a process group of its own
+    nohup airflow "$1" >>"$AIRFLOW_HOME/$1.log" 2>&1 </dev/null &
+    echo $! >"$AIRFLOW_HOME/$1.pid"
+    set +m
 }
 
-fail() {
-    echo "error: Airflow did not start; the end of $log:" >&2
-    tail -5 "$log" >&2
-    down
+await() { # await PART COMMAND…: until the command succeeds, as long as the part lives
+    local _
+    for _ in $(seq "$start_seconds"); do
+        "${@:2}" && return
+        alive "$1" || fail "$1"
+        sleep 1
+    done
+    fail "$1"
+}
+
+well() { local parts; parts=$(sick) && [ -z "$parts" ]; }
+
+fail() { # fail PART
+    echo "error: Airflow's $1 did not start; the end of $AIRFLOW_HOME/$1.log:" >&2
+    tail -5 "$AIRFLOW_HOME/$1.log" >&2
     exit 1
 }
 
-down() {
-    if is_up; then
-        local pid
-        pid=$(cat "$pid_file")
-        kill -INT "$pid" # the leader alone: it ends the others in order
-        for _ in $(seq 60); do
-            is_up || break
-            sleep 1
-        done
-        if is_up; then
-            echo "error: Airflow (process $pid) has not stopped after 60 s; end it with: kill -9 -- -$pid" >&2
+up() {
+    local part dead=() shown_before=
+    for part in "${parts[@]}"; do alive "$part" || dead+=("$part"); done
+    if [ "${#dead[@]}" = 0 ] && [ -z "${PAUSED:-}" ] && well; then
+        echo "Airflow is up already: http://localhost:$port; stop it with: make down"
+        return
+    fi
+    export PATH=$PWD/.venv-airflow/bin:$PATH
+    export AIRFLOW__CORE__DAGS_FOLDER=$PWD/dags AIRFLOW__CORE__PLUGINS_FOLDER=$PWD/dags/plugins
+    export AIRFLOW__CORE__LOAD_EXAMPLES=False
+    export AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION=True AIRFLOW__CORE__PARALLELISM=4
+    export AIRFLOW__API__HOST=127.0.0.1 AIRFLOW__API__PORT=$port AIRFLOW__API__WORKERS=1
+    export AIRFLOW__CORE__EXECUTION_API_SERVER_URL=http://localhost:$port/execution/
+    umask 077 # the generated password is for this user alone
+    [ -f "$passwords" ] && shown_before=yes
+    if [ "${#dead[@]}" = "${#parts[@]}" ]; then
+        echo "starting Airflow in $AIRFLOW_HOME (logs: ${parts[*]/%/.log} there)"
+    elif [ "${#dead[@]}" != 0 ]; then
+        echo "not running: ${dead[*]}; starting again what is dead"
+    fi
+    for part in "${dead[@]}"; do stop "$part"; done # what a killed one has left
+    if [[ " ${dead[*]} " == *" api-server "* ]]; then
+        if ! port_is_free; then
+            echo "error: port $port of this machine is taken; take another: make up PORT=8081" >&2
             exit 1
         fi
-        echo "Airflow is down"
+        { airflow db migrate && airflow pools import dags/pools.json; } >"$AIRFLOW_HOME/api-server.log" 2>&1 || fail api-server
     fi
-    rm -f "$pid_file"
+    for part in "${parts[@]}"; do
+        alive "$part" || start "$part"
+        [ "$part" = api-server ] && await api-server ask version >/dev/null
+    done
+    await scheduler well
+    echo "Airflow is up: http://localhost:$port, user admin"
+    if [ -z "$shown_before" ]; then
+        echo "password (shown this once): $(sed -nE 's/.*"admin": *"([^"]*)".*/\1/p' "$passwords")"
+    else
+        echo "password: as shown at the first start; it is in $passwords"
+    fi
+    pause
+}
+
+pause() { # as PAUSED says, and says how it is
+    case ${PAUSED:-} in
+        1) await scheduler airflow dags pause nightly >>"$AIRFLOW_HOME/scheduler.log" 2>&1 ;;
+        0) await scheduler airflow dags unpause nightly >>"$AIRFLOW_HOME/scheduler.log" 2>&1 ;;
+    esac
+    if airflow dags list --columns dag_id,is_paused --output plain 2>/dev/null | grep -Eq '^nightly +False'; then
+        echo "nights run by themselves, each after its day, at 02:00 UTC; pause them with: make up PAUSED=1"
+    else
+        echo "no night runs by itself: they are paused. Let them run, last night's at once: make up PAUSED=0"
+        echo "or run one day: Trigger at the DAG nightly, which needs no schedule"
+    fi
+}
+
+stop() { # stop PART: its leader first, which ends its children in order; after a while all that is left
+    local pid _
+    pid=$(pid_of "$1") || return 0
+    if left "$1"; then
+        if alive "$1"; then
+            kill -TERM "$pid" 2>/dev/null || true
+        else
+            kill -TERM -- "-$pid" 2>/dev/null || true
+        fi
+        for _ in $(seq "$stop_seconds"); do
+            left "$1" || break
+            sleep 1
+        done
+        if left "$1"; then
+            echo "$1 (process $pid) has not stopped after $stop_seconds s: it is killed"
+            kill -KILL -- "-$pid" 2>/dev/null || true
+        fi
+    fi
+    rm -f "$AIRFLOW_HOME/$1.pid"
+}
+
+down() {
+    local part found=
+    for part in standalone scheduler dag-processor api-server; do # `standalone`: as Encore started it until 0.1
+        left "$part" && found=yes
+        stop "$part"
+    done
+    [ -z "$found" ] || echo "Airflow is down"
 }
 
 case ${1:-} in

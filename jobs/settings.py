@@ -20,6 +20,7 @@ from schemas.names import MODELS, SENTIMENT, domain_files
 
 SECTIONS = ("catalog", "spark", "domains", "models")
 ROOT = Path(__file__).resolve().parents[1]
+GPU_DEVICE = Path("/dev/nvidiactl")  # of the driver; there where a process can use a GPU
 T = TypeVar("T")
 
 # Setting of the deployment → the environment variable that gives it; an empty variable counts as not set.
@@ -140,7 +141,12 @@ def model_config(name: str) -> Any:
 
 
 def share_gpu() -> None:
-    """Lets Keras' backends take a GPU's memory as they need it, not all at once; what the environment says stands."""
+    """Lets Keras' backends take a GPU's memory as they need it, not all at once; what the environment says stands.
+
+    Without a GPU TensorFlow's own log is quiet: it would say as an error that there is none.
+    """
+    if not GPU_DEVICE.exists():
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 

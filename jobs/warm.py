@@ -20,13 +20,14 @@ from jobs import cli
 from jobs.commands import JOBS
 from jobs.errors import DONE, FAULT
 from jobs.forkserver import ANSWER, LENGTH_BYTES, SOCKET, STREAMS
+from jobs.settings import GPU_DEVICE, share_gpu
 
-GPU_DEVICE = Path("/dev/nvidiactl")
 KILLED = 128  # added to the number of the signal that ended a job, as shells do
 
 
 def main() -> NoReturn:
     """Imports, forks for each request, ends with standard input."""
+    share_gpu()
     preload()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(sys.argv[1] + ".part")
