@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -159,6 +159,13 @@ def iso_day(text: str) -> str:
     if day is None or day.isoformat() != text:
         raise argparse.ArgumentTypeError(f"{text!r} is not a day YYYY-MM-DD (a manual trigger must fill in the date)")
     return text
+
+
+def require_over(ds: str) -> None:
+    """InputError for a day that is not over (UTC): its night would be the last complete one for everybody until then."""
+    today = datetime.now(UTC).date().isoformat()
+    if ds >= today:
+        raise InputError(f"--ds {ds} is not over (today is {today}, UTC); give a day before today")
 
 
 def open_night(settings: Settings, args: argparse.Namespace) -> Night:

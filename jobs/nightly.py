@@ -15,7 +15,7 @@ from jobs import forkserver, pin, settings
 from jobs.commands import CHOSEN, TOP_K
 from jobs.errors import DONE, FAULT, REFUSED, InputError
 from jobs.local_airflow import HARMLESS, Problems, follow, prepare
-from jobs.night import Night, iso_day
+from jobs.night import Night, iso_day, require_over
 from jobs.report import viewer
 from jobs.settings import domain_names
 from jobs.spark import server as spark_server
@@ -37,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> int:
     """Runs the night, stops its Spark server whatever happens, and shows how it ended."""
+    require_over(args.ds)
     config = settings.load()
     name = f"nightly_{datetime.now(UTC):%Y%m%dT%H%M%S}_{uuid.uuid4().hex[:6]}"
     nights = [Run(config.warehouse, domain, args.ds, name) for domain in dict.fromkeys(args.domain)]

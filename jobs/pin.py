@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jobs.errors import InputError, RefusedError
-from jobs.night import Attempt, Night, fingerprint, resolved
+from jobs.night import Attempt, Night, fingerprint, require_over, resolved
 from jobs.settings import check_models, override
 from jobs.states import PUBLISHED, TaskState, last_complete
 from jobs.storage.frames import read
@@ -30,6 +30,7 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
         log.info("run %s is pinned already; its inputs stay", night.run.run_id)
         attempt.facts |= earlier.facts
         return
+    require_over(night.ds)
     configuration = configure(night, args)
     night.tables.create()
     pinned = published(night)

@@ -213,7 +213,7 @@ def test_interruption_reaches_airflow_and_the_spark_server(airflow, ends, stop):
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
-@pytest.mark.parametrize("words", [("--top-k", "0"), ("--models", "oracle"), ("--models", "")])
+@pytest.mark.parametrize("words", [("--top-k", "0"), ("--models", "oracle"), ("--models", ""), ("--ds", "2126-01-01")])
 def test_bad_values_are_refused_before_airflow_is_called(airflow, words, capsys):
     calls = airflow()
     assert night(*words) == 2

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -156,6 +157,14 @@ def test_a_bad_value_is_named_with_its_rule(
     found = Run(config.warehouse, "movies", DS, "r").find("pin")
     assert found is not None
     assert (found.state, found.exit_code) == ("failed", 2)
+
+
+def test_a_day_that_is_not_over_has_no_night(config: Settings, capsys: Captured) -> None:
+    """Its night would hide every real one from those who read the last complete night."""
+    for ds in ("2126-01-01", datetime.now(UTC).date().isoformat()):
+        land(config, "a", ds)
+        assert call("r", ds) == 2
+        assert f"--ds {ds} is not over (today is " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
