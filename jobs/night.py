@@ -162,7 +162,7 @@ def iso_day(text: str) -> str:
 
 
 def require_over(ds: str) -> None:
-    """InputError for a day that is not over (UTC): its night would be the last complete one for everybody until then."""
+    """InputError for a day that is not over (UTC): its night would be the last complete one until then."""
     today = datetime.now(UTC).date().isoformat()
     if ds >= today:
         raise InputError(f"--ds {ds} is not over (today is {today}, UTC); give a day before today")
