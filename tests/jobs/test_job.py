@@ -15,7 +15,7 @@ from jobs.errors import InputError, RefusedError
 from jobs.night import Attempt, Night
 from jobs.settings import Settings
 from jobs.storage.frames import write
-from jobs.storage.runs import Entry, Run
+from jobs.storage.runs import Entry, Run, run_name
 from tests.support.fakes import DS, both, expected, fake_night, publish_words
 
 CLEAN = next(job for job in commands.JOBS if job.name == "clean")
@@ -39,7 +39,7 @@ def call(error: BaseException | None = None, written: bool = True) -> argparse.N
 
 
 def entry(config: Settings) -> Entry:
-    found = Run(config.warehouse, "movies", DS, "manual__1_00_00").find("clean")
+    found = Run(config.warehouse, "movies", DS, run_name("manual__1+00:00")).find("clean")
     assert found is not None
     return found
 
@@ -169,7 +169,7 @@ def test_a_full_disk_stops_a_publication_cleanly(
 def test_a_full_disk_is_told_although_the_failure_cannot_be_recorded(
     small_warehouse: Settings, small_disk: Path, capsys: Captured, caplog: pytest.LogCaptureFixture
 ) -> None:
-    run = Run(small_warehouse.warehouse, "movies", DS, "manual__1_00_00")
+    run = Run(small_warehouse.warehouse, "movies", DS, run_name("manual__1+00:00"))
     run.record(Entry("clean", "done", "before"))
     ballast = fill(small_disk)
     args = call()

@@ -48,3 +48,12 @@ def test_a_file_whose_name_no_domain_can_have_is_refused(tmp_path: Path, name: s
 def test_a_folder_of_domains_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"^ENCORE_DOMAINS=.*/none: is not a folder; name one that"):
         names.domain_files(str(tmp_path / "none"))
+
+
+def test_no_two_run_ids_share_a_folder() -> None:
+    ids = ["a:b", "a+b", "a_b", "a/b", "a b", "ä_b", "x" * 250, "x" * 249, "manual__2026-03-01T02:00:00+00:00"]
+    folders = [names.run_folder(one) for one in ids]
+    assert len(set(folders)) == len(ids)
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,200}", folder) for folder in folders)
+    assert names.run_folder("nightly_20260301T020000_ab12cd") == "nightly_20260301T020000_ab12cd"
+    assert [names.run_folder(folder) for folder in folders] == folders, "a folder's name is its own folder"
