@@ -30,11 +30,11 @@ from models.evaluation.metrics import METRICS
 from models.evaluation.ties import ServedLists, TieGroups, tie_groups
 from models.serving.lists import Serving
 from models.serving.ranking import serve
+from schemas.names import HEADLINE
 from schemas.tables import TABLES
 from schemas.working import USER_METRICS
 
 LENGTHS = (5, 10, 20)
-GATE = ("ndcg", 10)  # what the gate compares; what lists are like is measured at the same length
 ALL, NEW, CASUAL, HEAVY, HEAD, TAIL = "all", "new", "casual", "heavy", "head_items", "tail_items"
 log = logging.getLogger(__name__)
 Floats = npt.NDArray[np.float64]
@@ -91,7 +91,7 @@ def judged(served: ServedLists, test: HeldOut, about: ItemFacts) -> dict[Key, Fl
     for segment, only in ((HEAD, ~about.tail), (TAIL, about.tail)):
         relevant = np.asarray(test.relevant @ only.astype(np.int64))
         found |= measured(segment, tie_groups(served, relevant, only), relevant > 0)
-    k = GATE[1]
+    k = HEADLINE[1]
     return found | {(ALL, name, k): metric(served.items[:, :k], about) for name, metric in PER_USER.items()}
 
 
@@ -122,14 +122,14 @@ def rows(night: Night, name: str, served: ServedLists, values: dict[Key, Floats]
     for ((segment, metric, k), column), (low, high) in zip(kept.items(), ends, strict=True):
         told = {"value": float(np.nanmean(column)), "users": int((~np.isnan(column)).sum()), "low": low, "high": high}
         table.append(base | {"segment": segment, "metric": metric, "k": k} | told)
-        if (segment, metric, k) == (ALL, *GATE):
+        if (segment, metric, k) == (ALL, *HEADLINE):
             log.info(
                 "%s: %s@%d %.4f (%.4f to %.4f), %d users", name, metric, k, told["value"], low, high, told["users"]
             )
     if kept:
-        share = coverage(served.items[:, : GATE[1]], int(how.allowed.any(axis=0).sum()))
+        share = coverage(served.items[:, : HEADLINE[1]], int(how.allowed.any(axis=0).sum()))
         told = {"value": share, "users": len(served.items), "low": share, "high": share}
-        table.append(base | {"segment": ALL, "metric": "coverage", "k": GATE[1]} | told)
+        table.append(base | {"segment": ALL, "metric": "coverage", "k": HEADLINE[1]} | told)
     return pa.Table.from_pylist(table, schema=TABLES["metrics"].schema)
 
 
@@ -139,6 +139,6 @@ def by_user(name: str, test: HeldOut, values: dict[Key, Floats]) -> pa.Table:
         "model": pa.repeat(name, len(test.users)),
         "user_row": test.users,
         "new": np.diff(test.histories.indptr) == 0,
-        "ndcg": values[(ALL, *GATE)],
+        "ndcg": values[(ALL, *HEADLINE)],
     }
     return pa.table(columns, schema=USER_METRICS)

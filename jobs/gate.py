@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from jobs.errors import InputError, RefusedError
-from jobs.evaluate import ALL, GATE
+from jobs.evaluate import ALL
 from jobs.learning.artifacts import artifacts
 from jobs.learning.choice import Choice, Judged, choose
 from jobs.learning.drift import Drift, drift
@@ -25,6 +25,7 @@ from jobs.learning.incumbent import CHAMPION, incumbent, name_of, trained_incumb
 from jobs.night import Attempt, Night
 from jobs.states import TaskState
 from jobs.storage.frames import read, write
+from schemas.names import HEADLINE
 from schemas.tables import TABLES
 from schemas.working import USER_METRICS
 
@@ -68,7 +69,7 @@ def judged(night: Night) -> Judged:
     overall = {
         (row["model"], row["metric"]): float(row["value"])
         for row in metrics
-        if (row["segment"], row["k"]) == (ALL, GATE[1])
+        if (row["segment"], row["k"]) == (ALL, HEADLINE[1])
     }
     first = next(iter(by_user), None)
     return Judged(by_user, new[models == first], overall, night.seed)

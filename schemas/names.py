@@ -65,6 +65,7 @@ MODELS = (
 NEURAL = ("ncf", "lstm", "sasrec", "two_tower", "seq2seq")
 ENSEMBLE = "ensemble"  # combines the others, so it comes after them
 ON_GPU = (*NEURAL, ENSEMBLE)  # champions that make lists on GPU workers: members of an ensemble may be networks
+HEADLINE = ("ndcg", 10)  # metric and length of lists by which the gate compares models
 SENTIMENT = "review_sentiment"  # judges reviews, not items: settings of its own, but no train task
 
 RUN_CHARACTERS = "[A-Za-z0-9_-]"  # of a run's folder; its longest name has MAX_RUN_NAME of them

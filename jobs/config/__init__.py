@@ -12,7 +12,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from jobs import settings
-from jobs.config.page import document
+from jobs.config.page import document, sections
 from jobs.errors import DONE
 from jobs.settings import VARIABLES, Settings, config_source, domain_paths, read_toml
 
@@ -56,6 +56,8 @@ def shown(config: Settings) -> Iterator[str]:
         yield _line(name, value, DEFAULT if value in (None, getattr(settings.load({}), name)) else variable)
     for section in ("catalog", "spark"):
         yield from (_line(f"{section}.{name}", value, source) for name, value in getattr(config, section).items())
+    for section in sections():
+        yield from _lines(section, getattr(config, section), [(source, changes.get(section, {}))])
     for name, file in domain_paths(config.own_domains).items():
         layers = [(str(file), read_toml(str(file), "")), (source, changes.get("domains", {}).get(name, {}))]
         yield from _lines(f"domains.{name}", config.domains[name], layers)

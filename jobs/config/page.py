@@ -1,7 +1,7 @@
 """docs/settings.md, from the settings themselves: `encore config document > docs/settings.md`."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING
+from dataclasses import MISSING, is_dataclass
 from typing import Any
 
 from jobs.settings import VARIABLES, Settings, model_config
@@ -45,12 +45,19 @@ scheduler's workers find it.
 
 def document() -> str:
     """The whole page."""
-    lines = [HEAD, *environment(), FILE]
+    lines = [HEAD, *environment(), FILE + "".join(f"| `[{name}]` | settings, below |\n" for name in sections())]
+    for name, config in sections().items():
+        lines += [f"## {name.capitalize()}", "", f"`[{name}]`", "", *table(config), ""]
     lines += ["## Domains", "", "`[domains.NAME]`, and the domain's own file.", "", *table(Domain)]
     lines += ["", "### Kinds", "", "`[domains.NAME.kinds.KIND]`", "", *table(Kind), "", "## Models"]
     for name in (*MODELS, SENTIMENT):
         lines += ["", f"### {name}", "", f"`[models.{name}]`", "", *table(type(model_config(name)))]
     return "\n".join(lines) + "\n"
+
+
+def sections() -> dict[str, type]:
+    """The sections of the file that have settings of their own, with the class of these."""
+    return {name: setting.kind for name, setting in settings_of(Settings).items() if is_dataclass(setting.kind)}
 
 
 def environment() -> Iterator[str]:

@@ -9,8 +9,10 @@ import numpy.typing as npt
 from models.classic.popularity import Popularity
 from models.evaluation.bootstrap import LEVEL, intervals
 from schemas.domains import Domain
+from schemas.names import HEADLINE
 
 RESAMPLES = 2000
+GATED = "{}@{}".format(*HEADLINE)
 Floats = npt.NDArray[np.float64]
 
 
@@ -58,7 +60,7 @@ def choose(judged: Judged, candidates: list[str], incumbent: str | None, domain:
         return Choice(name, dict.fromkeys(candidates, "no held-out users to judge it on"))
     means = {name: float(judged.ndcg[name].mean()) for name in candidates}
     best = max(candidates, key=lambda name: means[name])
-    measured = {name: f"ndcg@10 {means[name]:.4f}" for name in candidates}
+    measured = {name: f"{GATED} {means[name]:.4f}" for name in candidates}
     if incumbent in candidates:
         gains = differences(judged, {name: (name, incumbent) for name in candidates if name != incumbent})
         better = [name for name, gain in gains.items() if gain.low > 0]
@@ -85,7 +87,7 @@ def worse_than_popular(judged: Judged, champion: str) -> str | None:
     if champion == popular or popular not in judged.ndcg:
         return None
     gap = differences(judged, {champion: (champion, popular)})[champion]
-    return f"{champion} is worse than recent popularity: ndcg@10 {gap}" if gap.high < 0 else None
+    return f"{champion} is worse than recent popularity: {GATED} {gap}" if gap.high < 0 else None
 
 
 def differences(judged: Judged, pairs: Mapping[str, tuple[str, str]]) -> dict[str, Difference]:
@@ -116,5 +118,5 @@ def guards(judged: Judged, name: str, incumbent: str, domain: Domain) -> list[st
         low, high = intervals(gap[:, None], judged.seed, RESAMPLES)[0]
         if high < 0:
             gap_told = Difference(float(gap.mean()), low, high)
-            found.append(f"ndcg@10 of new users is {gap_told} to its limit {allowed.mean():.4f}")
+            found.append(f"{GATED} of new users is {gap_told} to its limit {allowed.mean():.4f}")
     return found

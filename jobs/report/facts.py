@@ -15,7 +15,6 @@ from schemas.domains import Domain, eligible
 Rows = list[dict[str, Any]]
 NIGHTS = 60  # of the history
 DATA = "data"  # metrics rows of this "model" are about the night's data itself: drift
-HEADLINE = ("ndcg", 10)  # what the gate looks at
 EXAMPLES = 3  # of the rejected rows, for each reason
 
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from jobs.report import plots
-from jobs.report.facts import DATA, HEADLINE, Rows
+from jobs.report.facts import DATA, Rows
 from jobs.report.plots import Plot
 from jobs.report.svg import FAINT, SERIES
+from schemas.names import HEADLINE
 
 
 def measure(row: Mapping[str, Any]) -> str:

@@ -197,3 +197,20 @@ def placeholders(domain: Domain, ds: str) -> dict[str, str]:
         "first_day": f"TIMESTAMP '{domain.first_day} 00:00:00 UTC'",
         "end_of_ds": f"TIMESTAMP '{date.fromisoformat(ds) + timedelta(days=1)} 00:00:00 UTC'",
     }
+
+
+def settings_behind(domain: Domain, check: str) -> str:
+    """The settings of the domain by which a check judges, with their values, for messages; empty for other checks.
+
+    For example `domains.movies.kinds.rating: low = 0.5, high = 5.0`.
+    """
+    where = f"domains.{domain.name}"
+    ranges = {name: kind for name, kind in domain.kinds.items() if kind.low is not None}
+    return {
+        "unknown_kind": f"{where}.kinds: {', '.join(domain.kinds)}",
+        "value_missing": f"{where}.kinds with a value: {', '.join(ranges)}",
+        "value_out_of_range": "; ".join(
+            f"{where}.kinds.{name}: low = {kind.low}, high = {kind.high}" for name, kind in ranges.items()
+        ),
+        "ts_before_first_day": f"{where}.first_day = {domain.first_day}",
+    }.get(check, "")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from jobs.cli import main
-from jobs.config.page import document
-from jobs.settings import VARIABLES, model_config
+from jobs.config.page import document, sections
+from jobs.settings import SECTIONS, VARIABLES, model_config
 from schemas.domains import Domain, Kind
 from schemas.names import MODELS, SENTIMENT
 
@@ -117,7 +117,8 @@ def test_the_page_is_up_to_date() -> None:
 
 def test_the_page_has_every_setting_with_its_meaning() -> None:
     parts = dict(part.split("\n", 1) for part in re.split(r"\n##+ ", document())[1:])
-    classes = {"Domains": Domain, "Kinds": Kind} | {name: type(model_config(name)) for name in (*MODELS, SENTIMENT)}
+    classes = {name.capitalize(): config for name, config in sections().items()}
+    classes |= {"Domains": Domain, "Kinds": Kind} | {name: type(model_config(name)) for name in (*MODELS, SENTIMENT)}
     for title, config in classes.items():
         rows = {row.split("|")[1].strip(): row for row in parts[title].splitlines() if row.startswith("| `")}
         assert [*rows] == [f"`{field.name}`" for field in fields(config) if field.name != "name"], title
@@ -125,6 +126,7 @@ def test_the_page_has_every_setting_with_its_meaning() -> None:
             assert len(row.split("|")[6].strip()) > 5, f"{title} {row}: does not say what it means"
     for variable in VARIABLES.values():
         assert f"| `{variable}` |" in parts["Environment"]
+    assert all(f"| `[{section}" in parts["The file of ENCORE_CONFIG"] for section in SECTIONS)
 
 
 def test_rows_of_the_page_by_eye() -> None:

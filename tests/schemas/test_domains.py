@@ -5,8 +5,9 @@ from dataclasses import FrozenInstanceError, replace
 import duckdb
 import pytest
 
-from schemas.domains import Domain, Kind, are_rules, eligibility_sql, eligible, placeholders, suits
+from schemas.domains import Domain, Kind, are_rules, eligibility_sql, eligible, placeholders, settings_behind, suits
 from schemas.eligibility import ITEM_RULES, USER_RULES
+from schemas.tables import TABLES
 from tests.support.domains import GAMES, MOVIES, MUSIC
 
 
@@ -176,3 +177,22 @@ def test_a_domain_whose_kinds_carry_no_values() -> None:
     for value in ("NULL", "7"):
         assert truth(found["value_missing"], "like", value) is False
         assert truth(found["value_out_of_range"], "like", value) is False
+
+
+@pytest.mark.parametrize(
+    ("check", "settings"),
+    [
+        ("unknown_kind", "domains.games.kinds: play, purchase"),
+        ("value_missing", "domains.games.kinds with a value: play"),
+        ("value_out_of_range", "domains.games.kinds.play: low = 0.0, high = 1000000.0"),
+        ("ts_before_first_day", "domains.games.first_day = 1990-01-01"),
+        ("duplicate", ""),
+    ],
+)
+def test_the_settings_by_which_a_check_judges(check: str, settings: str) -> None:
+    assert settings_behind(GAMES, check) == settings
+
+
+def test_checks_with_settings_behind_them_exist() -> None:
+    names = {check.name for check in TABLES["interactions"].checks}
+    assert {"unknown_kind", "value_missing", "value_out_of_range", "ts_before_first_day"} <= names
