@@ -192,13 +192,13 @@ def _named(where: str, source: str) -> Iterator[None]:
 
 def _values(kind: type, given: Any, where: str, source: str, default: Any) -> dict[str, Any]:
     known = settings_of(kind)
-    found = {}
+    values = {}
     for name, value in _table(where, given, source).items():
         if name not in known:
             names = ", ".join(other for other in known if other != "name")
             raise _error(f"{where}.{name} is not a setting; there are: {names}", source)
-        found[name] = _value(known[name], value, f"{where}.{name}", source, getattr(default, name, None))
-    return found
+        values[name] = _value(known[name], value, f"{where}.{name}", source, getattr(default, name, None))
+    return values
 
 
 def _value(setting: Setting, value: Any, where: str, source: str, default: Any) -> Any:

@@ -19,13 +19,13 @@ def domain_files(own: str | None = None) -> dict[str, Path]:
     """
     if own and not Path(own).is_dir():
         raise ValueError(f"ENCORE_DOMAINS={own}: is not a folder; name one that holds a TOML file for each domain")
-    found = {}
+    files = {}
     for folder in (SHIPPED_DOMAINS, *([Path(own)] if own else [])):
         for file in folder.glob("[!.]*.toml"):
             if not NAME.fullmatch(file.stem):
                 raise ValueError(f"{file}: the file's name is the domain's: it must be {NAME_RULE}, got {file.stem!r}")
-            found[file.stem] = file
-    return dict(sorted(found.items()))
+            files[file.stem] = file
+    return dict(sorted(files.items()))
 
 
 # In the order of publication: what others refer to comes first, `runs` (which makes a night complete) last.

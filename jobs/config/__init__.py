@@ -69,11 +69,11 @@ def _lines(where: str, value: Any, layers: list[tuple[str, Any]]) -> Iterator[st
     """The settings below a key; layers: (origin, what it says of the key), the last one holds."""
     parts = value if isinstance(value, Mapping) else {field.name: getattr(value, field.name) for field in fields(value)}
     for name, part in parts.items():
-        said = [(origin, given[name]) for origin, given in layers if name in given]
+        given_by = [(origin, given[name]) for origin, given in layers if name in given]
         if isinstance(part, Mapping) or is_dataclass(part):
-            yield from _lines(f"{where}.{name}", part, said)
+            yield from _lines(f"{where}.{name}", part, given_by)
         elif name != "name":  # the key says it
-            yield _line(f"{where}.{name}", part, said[-1][0] if said else DEFAULT)
+            yield _line(f"{where}.{name}", part, given_by[-1][0] if given_by else DEFAULT)
 
 
 def _line(key: str, value: Any, origin: str) -> str:

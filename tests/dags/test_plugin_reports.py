@@ -157,3 +157,14 @@ def test_the_warehouse_is_where_the_jobs_have_it(in_jobs_environment, monkeypatc
         monkeypatch.setenv("ENCORE_WAREHOUSE", place)
         ours.append(warehouse())
     assert ours == in_jobs_environment(WAREHOUSES, PLACES)
+
+
+def test_pages_of_a_domain_that_is_no_longer_configured_stay(get, shelf):
+    for part in ("manifest/report.json", "report/0123456789ab/report.html"):
+        old = shelf / "runs" / "movies" / DS / RUN / part
+        new = shelf / "runs" / "books" / DS / RUN / part
+        new.parent.mkdir(parents=True, exist_ok=True)
+        new.write_bytes(old.read_bytes())
+    assert get(page_url("books", DS, RUN)).text == PAGE
+    assert page_url("books", DS, RUN) in get("/encore/reports/").text
+    assert get(page_url("Books!", DS, RUN)).status_code == 404

@@ -6,11 +6,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from jobs.errors import InputError
 from jobs.settings import Settings, domain_names, load, override
-from schemas.domains import Domain, Kind
+from schemas.domains import Domain, Kind, placeholders, settings_behind
 from schemas.eligibility import ITEM_RULES, USER_RULES
 from tests.support.domains import DOMAINS, MOVIES
 
@@ -93,12 +94,32 @@ def test_a_film_service_has_plays_and_ratings_from_1_to_10(written: Writer) -> N
     )
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "rejected"),
+    [
+        ("rating", 10, False),
+        ("rating", 10.5, True),
+        ("rating", 0.5, True),
+        ("play", 1000, False),
+        ("play", 1001, True),
+    ],
+)
+def test_rows_are_judged_by_the_kinds_of_the_file(written: Writer, kind: str, value: float, rejected: bool) -> None:
+    films = written(FILMS).domains["films"]
+    check = placeholders(films, "2024-05-01")["value_out_of_range"]
+    row = duckdb.sql(f"SELECT {check} FROM (SELECT '{kind}' AS kind, {value} AS value)").fetchone()
+    assert row == (rejected,)
+    assert settings_behind(films, "value_out_of_range") == (
+        "domains.films.kinds.play: low = 1.0, high = 1000.0; domains.films.kinds.rating: low = 1.0, high = 10.0"
+    )
+
+
 def test_own_domains_stand_beside_the_shipped_or_replace_them(written: Writer, tmp_path: Path) -> None:
-    found = written(FILMS)
-    assert [*found.domains] == ["films", "games", "movies", "music"]
-    assert found.domains["movies"] == MOVIES
-    found = written(FILMS, "movies")
-    assert [*found.domains["movies"].kinds] == ["play", "rating"]
+    settings = written(FILMS)
+    assert [*settings.domains] == ["films", "games", "movies", "music"]
+    assert settings.domains["movies"] == MOVIES
+    settings = written(FILMS, "movies")
+    assert [*settings.domains["movies"].kinds] == ["play", "rating"]
     assert domain_names({"ENCORE_DOMAINS": str(tmp_path / "own")}) == ("films", "games", "movies", "music")
     assert domain_names({}) == ("games", "movies", "music")
 

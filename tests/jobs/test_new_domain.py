@@ -130,12 +130,12 @@ def test_a_whole_night_which_stays_readable_without_its_file(books: Path, import
         shown = run(books, "-c", NIGHT)
     finally:
         run(books, "-m", "jobs", "spark", "stop", "--run", "first")
-    found = json.loads(shown[shown.index("\n{\n") :])
-    assert (found["domain"], found["ds"]) == ("books", "2024-05-01")
-    assert len(found["history"]) == 8
-    seen = {row["title"] for row in found["history"]}
-    assert {row["title"] for row in found["recommendations"]} == {f"Book {i}" for i in range(10)} - seen
-    assert any(row["because"].startswith("because you read Book ") for row in found["recommendations"])
+    shown_user = json.loads(shown[shown.index("\n{\n") :])
+    assert (shown_user["domain"], shown_user["ds"]) == ("books", "2024-05-01")
+    assert len(shown_user["history"]) == 8
+    seen = {row["title"] for row in shown_user["history"]}
+    assert {row["title"] for row in shown_user["recommendations"]} == {f"Book {i}" for i in range(10)} - seen
+    assert any(row["because"].startswith("because you read Book ") for row in shown_user["recommendations"])
 
     def later(*words: str) -> str:
         return run(books, "-m", "jobs", *words, ENCORE_DOMAINS="")
@@ -144,7 +144,7 @@ def test_a_whole_night_which_stays_readable_without_its_file(books: Path, import
     rows = json.loads(later("tables", "sql", rejected, "--format", "json"))
     assert rows == [{"reasons": ["unknown_kind"], "raw": "u00,b8,play,1,1714525000"}]
     assert "books" in later("status")
-    assert json.loads(later("user", "u01", "--domain=books", "--format=json")) == found
+    assert json.loads(later("user", "u01", "--domain=books", "--format=json")) == shown_user
     assert "first" in later("tables", "history", "--domain=books")
     assert "0 findings" in later("tables", "check")
     assert "books 2024-05-01" in later("report", "--domain=books")

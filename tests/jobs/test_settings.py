@@ -43,20 +43,20 @@ def load_toml(tmp_path: Path) -> Loader:
 
 
 def test_defaults_lie_under_the_clone() -> None:
-    found = load({})
-    assert found.warehouse == f"file://{ROOT}/warehouse"
-    assert found.landing == f"file://{ROOT}/landing"
-    assert found.airflow_home == str(ROOT / ".airflow")
-    assert found.state == str(ROOT / ".state")
-    assert found.airflow == str(ROOT / ".venv-airflow" / "bin" / "airflow")
-    assert found.domains == DOMAINS
-    assert (found.catalog, found.spark, found.models) == ({}, {}, {})
-    assert found.spark_remote is None
-    assert not found.spark_submitted
+    settings = load({})
+    assert settings.warehouse == f"file://{ROOT}/warehouse"
+    assert settings.landing == f"file://{ROOT}/landing"
+    assert settings.airflow_home == str(ROOT / ".airflow")
+    assert settings.state == str(ROOT / ".state")
+    assert settings.airflow == str(ROOT / ".venv-airflow" / "bin" / "airflow")
+    assert settings.domains == DOMAINS
+    assert (settings.catalog, settings.spark, settings.models) == ({}, {}, {})
+    assert settings.spark_remote is None
+    assert not settings.spark_submitted
 
 
 def test_the_environment_says_where_things_are() -> None:
-    found = load(
+    settings = load(
         {
             "ENCORE_WAREHOUSE": "s3://bucket/encore/",
             "ENCORE_LANDING": "/data/landing",
@@ -67,10 +67,10 @@ def test_the_environment_says_where_things_are() -> None:
             "PYSPARK_GATEWAY_PORT": "1234",
         }
     )
-    assert (found.warehouse, found.landing) == ("s3://bucket/encore", "file:///data/landing")
-    assert (found.airflow, found.airflow_home, found.state) == ("/opt/airflow", "/var/airflow", "/run/encore")
-    assert found.spark_remote == "sc://spark:15002"
-    assert found.spark_submitted
+    assert (settings.warehouse, settings.landing) == ("s3://bucket/encore", "file:///data/landing")
+    assert (settings.airflow, settings.airflow_home, settings.state) == ("/opt/airflow", "/var/airflow", "/run/encore")
+    assert settings.spark_remote == "sc://spark:15002"
+    assert settings.spark_submitted
 
 
 def test_empty_variables_count_as_not_set() -> None:
@@ -111,7 +111,7 @@ def test_a_relative_path_is_below_the_working_folder(tmp_path: Path, monkeypatch
 
 
 def test_the_file_overrides_domains_models_catalog_and_spark(load_toml: Loader) -> None:
-    found = load_toml(
+    settings = load_toml(
         """
         [catalog]
         type = "rest"
@@ -127,14 +127,14 @@ def test_the_file_overrides_domains_models_catalog_and_spark(load_toml: Loader) 
         neighbours = 50
         """
     )
-    assert found.catalog == {"type": "rest", "uri": "http://catalog"}
-    assert found.spark == {"spark.driver.memory": "2g", "spark.sql.shuffle.partitions": "8"}
-    movies = found.domains["movies"]
+    assert settings.catalog == {"type": "rest", "uri": "http://catalog"}
+    assert settings.spark == {"spark.driver.memory": "2g", "spark.sql.shuffle.partitions": "8"}
+    movies = settings.domains["movies"]
     assert (movies.top_k, movies.test_share, movies.max_rejected_share) == (5, 0.2, 1)
     assert movies.neighbours == DOMAINS["movies"].neighbours
-    assert found.domains["music"] == DOMAINS["music"]
-    assert list(found.domains) == list(DOMAINS)
-    assert found.models == {"item_knn": {"neighbours": 50}}
+    assert settings.domains["music"] == DOMAINS["music"]
+    assert list(settings.domains) == list(DOMAINS)
+    assert settings.models == {"item_knn": {"neighbours": 50}}
 
 
 @pytest.mark.parametrize(

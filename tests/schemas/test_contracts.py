@@ -33,8 +33,8 @@ def ids(kind: str, ds: str = DS, **rows: int) -> Rows:
 def list_of(user: str, *items: str, scores: tuple[float, ...] = (0.9, 0.5, 0.5), **more: Any) -> Rows:
     """A user's recommendations, ranks 1, 2, …"""
     ranks = enumerate(zip(items, scores, strict=False), 1)
-    told = {"because": "popular now"} | more
-    return [{"user_id": user, "rank": rank, "item_id": item, "score": score, **told} for rank, (item, score) in ranks]
+    reason = {"because": "popular now"} | more
+    return [{"user_id": user, "rank": rank, "item_id": item, "score": score, **reason} for rank, (item, score) in ranks]
 
 
 def sequence(user: str, *items: str, score: float = -0.5) -> Rows:

@@ -141,11 +141,11 @@ def test_a_night_ends_when_the_next_day_begins(ds: str, end: str) -> None:
 
 
 def test_placeholders_by_eye() -> None:
-    found = placeholders(GAMES, "2018-09-24")
-    assert found["kinds"] == "'play', 'purchase'"
-    assert found["value_missing"] == "kind IN ('play') AND value IS NULL"
+    filled = placeholders(GAMES, "2018-09-24")
+    assert filled["kinds"] == "'play', 'purchase'"
+    assert filled["value_missing"] == "kind IN ('play') AND value IS NULL"
     assert (
-        found["value_out_of_range"] == "CASE kind WHEN 'play' THEN value NOT BETWEEN 0.0 AND 1000000.0 ELSE FALSE END"
+        filled["value_out_of_range"] == "CASE kind WHEN 'play' THEN value NOT BETWEEN 0.0 AND 1000000.0 ELSE FALSE END"
     )
 
 
@@ -167,16 +167,16 @@ def test_placeholders_by_eye() -> None:
 def test_values_are_judged_by_their_kind(
     domain: Domain, kind: str, value: str, missing: bool, outside: bool | None
 ) -> None:
-    found = placeholders(domain, "2018-09-24")
-    assert truth(found["value_missing"], kind, value) is missing
-    assert truth(found["value_out_of_range"], kind, value) is outside
+    filled = placeholders(domain, "2018-09-24")
+    assert truth(filled["value_missing"], kind, value) is missing
+    assert truth(filled["value_out_of_range"], kind, value) is outside
 
 
 def test_a_domain_whose_kinds_carry_no_values() -> None:
-    found = placeholders(replace(MOVIES, kinds={"like": Kind("liked")}), "2018-09-24")
+    filled = placeholders(replace(MOVIES, kinds={"like": Kind("liked")}), "2018-09-24")
     for value in ("NULL", "7"):
-        assert truth(found["value_missing"], "like", value) is False
-        assert truth(found["value_out_of_range"], "like", value) is False
+        assert truth(filled["value_missing"], "like", value) is False
+        assert truth(filled["value_out_of_range"], "like", value) is False
 
 
 @pytest.mark.parametrize(
