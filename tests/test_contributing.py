@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 # A file of the project in a code span, and the code block that follows it.
@@ -33,19 +35,31 @@ print(json.dumps([bag.import_errors, sorted(task.task_id for task in bag.dags["n
 """
 
 
+NIGHT = """
+from jobs import cli, settings
+from tests.support.fakes import DS, fake_night, publish_words
+night = fake_night(settings.load(), 1)
+assert cli.main(["trends", "--domain", "movies", "--ds", DS, "--run", "run"]) == 0
+assert night.run.entry("trends").rows == {"trends": 0}, "all events of the fake night are of one day"
+assert cli.main(publish_words("run")) == 0
+assert cli.main(["tables", "sql", "SELECT count(*) AS n FROM latest.trends", "--format", "csv"]) == 0
+"""
+
+
 def section(name: str) -> str:
     """The text below a heading of the checklists."""
     return re.split(r"^###? ", PAGE.split(f"### {name}\n")[1], flags=re.MULTILINE)[0]
 
 
-def applied(name: str, folder: Path) -> list[str]:
-    """A copy of the packages and tests below `folder` with the steps of a section; the files that it names.
-
-    Compiled kernels are copied too: their caches hold where neither name, time nor size of a source has changed.
-    """
+def copy(folder: Path) -> None:
+    """Packages and tests. Compiled kernels too: their caches hold where neither time nor size of a source changes."""
     for package in ("schemas", "models", "jobs", "dags", "tests"):
         shutil.copytree(ROOT / package, folder / package)
     shutil.copy(ROOT / "setup.cfg", folder)
+
+
+def applied(name: str, folder: Path) -> list[str]:
+    """Applies the steps of a section to a copy; the files that it names."""
     files = []
     for file, language, code in STEP.findall(section(name)):
         path = folder / file
@@ -78,46 +92,61 @@ def lint(folder: Path, files: list[str]) -> None:
         run(folder, "-m", "ruff", *words, "--config", str(ROOT / ".ruff.toml"), *files)
 
 
-def test_a_table(tmp_path: Path) -> None:
-    files = applied("A table", tmp_path)
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A folder with a copy."""
+    copy(tmp_path)
+    return tmp_path
+
+
+def task_ids(folder: Path) -> list[str]:
+    """Tasks of the copy's DAG, which Airflow can read."""
+    shown = run(folder, "-c", TASKS, python=ROOT / ".venv-airflow" / "bin" / "python")
+    errors, tasks = json.loads(shown.splitlines()[-1])
+    assert errors == {}
+    return list(tasks)
+
+
+def test_a_table(clone: Path) -> None:
+    files = applied("A table", clone)
     assert files == ["schemas/outputs.py", "schemas/tables.py", "schemas/names.py"]
-    lint(tmp_path, files)
-    shown = run(tmp_path, "-c", PUBLISHED)
+    lint(clone, files)
+    shown = run(clone, "-c", PUBLISHED)
     tables, documented = json.loads(shown.splitlines()[-1])
     assert tables.index("continuations") + 1 == tables.index("trends") == tables.index("metrics") - 1
     assert documented
     assert re.findall(r"^(\w+),\w+,", shown, re.MULTILINE)[1:] == ["domain", "ds", "item_id", "growth"]
 
 
-def test_a_model(tmp_path: Path) -> None:
-    files = applied("A model", tmp_path)
+def test_a_model(clone: Path) -> None:
+    files = applied("A model", clone)
     new, tests = "models/classic/newest.py", "tests/models/classic/test_newest.py"
     assert files == [new, "models/registry.py", "schemas/names.py", tests]
-    lint(tmp_path, files)
-    run(
-        tmp_path,
-        "-m",
-        "pytest",
-        tests,
-        "tests/models/test_registry.py",
-        "-k",
-        "newest or Newest or know or first_taken",
-    )
-    errors, tasks = json.loads(run(tmp_path, "-c", TASKS, python=ROOT / ".venv-airflow/bin/python").splitlines()[-1])
-    assert errors == {}
-    assert "movies.train_newest" in tasks
+    lint(clone, files)
+    some = "first_taken or saved or settings or dags_know or (inherits and newest)"
+    run(clone, "-m", "pytest", tests, "tests/models/test_registry.py", "-k", some)
+    assert "movies.train_newest" in task_ids(clone)
 
 
-def test_a_source(tmp_path: Path) -> None:
-    files = applied("A source", tmp_path)
+def test_a_job(clone: Path) -> None:
+    applied("A table", clone)
+    files = applied("A job", clone)
+    new, tests = "jobs/trends.py", "tests/jobs/test_trends.py"
+    assert files == [new, "jobs/commands.py", "dags/nightly.py", tests]
+    lint(clone, files)
+    run(clone, "-m", "pytest", tests)
+    assert run(clone, "-c", NIGHT).splitlines()[-2:] == ["n", "0"]
+    assert "movies.trends" in task_ids(clone)
+
+
+def test_a_source(clone: Path) -> None:
+    files = applied("A source", clone)
     assert files == ["jobs/sources/goodbooks.py", "jobs/sources/__init__.py"]
-    lint(tmp_path, files)
-    books = tmp_path / "goodbooks"
+    lint(clone, files)
+    books = clone / "goodbooks"
     books.mkdir()
     (books / "ratings.csv").write_text("user_id,book_id,rating\n1,258,5\n2,258,four\n")
     (books / "books.csv").write_text("book_id,title\n258,The Shadow of the Wind\n")
-    shown = run(
-        tmp_path, *["-m", "jobs", "import", "goodbooks", "goodbooks", "--domain", "movies", "--ds", "2024-05-01"]
-    )
+    shown = run(clone, *["-m", "jobs", "import", "goodbooks", "goodbooks", "--domain", "movies", "--ds", "2024-05-01"])
     assert re.search(r"ratings\.csv +2 rows → interactions", shown)
     assert re.search(r"books\.csv +1 rows? → items", shown)
