@@ -10,6 +10,7 @@ understands too. A type is int, float, bool, str, a `Literal`, a tuple of texts,
 import math
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, fields
+from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -104,6 +105,11 @@ def _keeps(rule: Any, value: Any) -> bool:
 
 def settings_of(config: type) -> Mapping[str, Setting]:
     """The settings of a configuration's class by name, in their order."""
+    return _settings_of(config)
+
+
+@cache
+def _settings_of(config: type) -> Mapping[str, Setting]:
     hints = get_type_hints(config, include_extras=True)
     return {field.name: _setting(field, hints[field.name]) for field in fields(config)}
 
