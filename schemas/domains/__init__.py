@@ -62,7 +62,10 @@ class Domain:
         doc("rules that a recommended item keeps (schemas/eligibility.py)"),
     ] = (*ITEM_RULES, *USER_RULES)
     blocked: Annotated[tuple[str, ...], doc("ids of items that are never recommended (rule `not_blocked`)")] = ()
-    assumed_age: Annotated[int, Interval(ge=0, le=150), Unit("years"), doc("age of a user whose age is unknown")] = 18
+    assumed_age: Annotated[
+        int, Interval(ge=0, le=150), Unit("years"),
+        doc("age of a user whose age is unknown; 0: such a user gets only what everyone may see"),
+    ] = 0  # fmt: skip
     assumed_country: Annotated[
         str,
         doc("country of a user whose country is unknown; empty: only items without `regions` suit"),

@@ -62,6 +62,16 @@ def test_blocked_items_are_not_eligible() -> None:
         ("PEGI 12", 12),
         ("16+", 16),
         ("unknown", 18),
+        ("R18+", 18),
+        ("12A", 12),
+        ("from 16 years", 16),
+        ("0", 0),
+        ("21", 21),
+        ("22", 18),
+        ("-3", 18),
+        ("3.5", 18),
+        ("1984", 18),
+        ("99999999999999999999", 18),
     ],
 )
 def test_a_rating_allows_an_item_from_an_age_on(rating: str | None, least: int) -> None:
@@ -99,6 +109,15 @@ def test_an_item_is_shown_in_its_regions(regions: str, country: str, assumed: st
         f"SELECT {condition} FROM (SELECT {regions}::VARCHAR[] AS regions, {country} AS country)"
     ).fetchone()
     assert row == (shown,)
+
+
+@pytest.mark.parametrize("age", ["NULL", "-3", "121", "1984"])
+def test_an_unknown_age_shuts_unless_the_domain_opens(age: str) -> None:
+    assert MOVIES.assumed_age == 0
+    for domain, shown in ((MOVIES, [True, False]), (replace(MOVIES, assumed_age=18), [True, True])):
+        condition = suits(replace(domain, eligibility=("age",)))
+        rows = duckdb.sql(f"SELECT {condition} FROM (SELECT unnest([NULL, 'R']) AS age_rating, {age} AS age)")
+        assert [row[0] for row in rows.fetchall()] == shown
 
 
 def test_without_rules_everything_is_shown() -> None:
