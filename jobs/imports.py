@@ -29,7 +29,7 @@ from jobs.night import iso_day
 from jobs.sources import FORMATS
 from jobs.sources.findings import Findings
 from jobs.sources.folder import Folder, open_folder
-from jobs.sources.options import Options, add_arguments, given
+from jobs.sources.options import ALLOWED, Options, add_arguments, given
 from jobs.sources.pictures import located
 from jobs.sources.reading import Reading
 from jobs.storage import files
@@ -95,7 +95,7 @@ def main(args: argparse.Namespace) -> int:
                 batch.add(reading.file, checksums[reading.file], reading.table, watch.rows(reading, folder))
             _check_unchanged(folder, checksums)
     _report(batch, watch, address)
-    print_unread(folder, checksums)
+    print_unread(folder, checksums, args.format)
     print(f"next: encore nightly --domain {domain.name} --ds {args.ds}")
     return DONE
 
@@ -149,11 +149,12 @@ def _report(batch: Batch, watch: "Watch", address: str) -> None:
     print(f"imported {len(batch.files)} files, {watch.count:,} rows, {rate:,.0f} rows/s, to {address}")
 
 
-def print_unread(folder: Folder, read: Collection[str]) -> None:
+def print_unread(folder: Folder, read: Collection[str], form: str) -> None:
     """A line for every file of the folder that no table came from."""
+    named = " named after a table (see --table)" if form in ALLOWED and form != "demo" else ""
     for name in folder.names:
         if name not in read:
-            print(f"{name:<24} not imported: it is none of the format's files, and no table is named so (see --table)")
+            print(f"{name:<24} not imported: it is no file of the format {form}{named}")
     for name in folder.skipped:
         reason = "a folder" if name.endswith("/") else "left there by an operating system"
         print(f"{name:<24} not imported: {reason}")

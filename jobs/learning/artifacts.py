@@ -1,7 +1,10 @@
 """Model artifacts of a run: where they are, loading them, what they have learned, and their checksum."""
 
 import hashlib
+import struct
 import tempfile
+import zipfile
+import zlib
 from pathlib import Path
 
 from jobs.errors import ContractError, InputError
@@ -13,6 +16,12 @@ from models.base import Recommender
 from models.registry import REGISTRY
 from models.vocabulary import VocabularyError
 from schemas.working import TRAIN
+
+# What NumPy, Keras, zipfile and json raise where a file is not what was saved.
+DAMAGE = (
+    *(OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError),
+    *(MemoryError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error, struct.error),
+)
 
 
 def artifacts(night: Night) -> dict[str, str]:
@@ -33,13 +42,16 @@ def require_unseen(night: Night, name: str) -> None:
 
 
 def load(name: str, address: str, known: Ids | None = None) -> Recommender:
-    """A trained model; InputError where its item rows are not those of `known`."""
+    """A trained model; InputError where its files are damaged, or its item rows are not those of `known`."""
     with tempfile.TemporaryDirectory() as folder:
         download(address, folder)
         try:
             return REGISTRY[name].load(Path(folder), None if known is None else known.items.to_pylist())
         except VocabularyError as error:
             raise InputError(f"{address}: {error}") from error
+        except DAMAGE as error:
+            reason = f"{type(error).__name__}: {error}"[:300].splitlines()[0]
+            raise InputError(f"{address}: damaged, no artifact of {name} ({reason}); train it again") from error
 
 
 def fingerprint(folder: Path) -> str:

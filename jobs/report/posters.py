@@ -14,7 +14,7 @@ from jobs.storage import files
 
 SIZE = (96, 144)  # twice the shown size, for dense screens
 FORMATS = ("PNG", "JPEG", "WEBP")
-MAX_FILE_BYTES = 20_000_000
+MAX_FILE_BYTES, MAX_PIXELS = 20_000_000, 25_000_000
 BUDGET_BYTES = 900_000  # all pictures of a page together, as base64
 log = logging.getLogger(__name__)
 
@@ -58,6 +58,8 @@ def thumbnail(content: bytes) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise ValueError(f"{picture.width} × {picture.height} pixels, more than {MAX_PIXELS:,}")
             picture.thumbnail(SIZE)
             small = io.BytesIO()
             picture.convert("RGB").save(small, "JPEG", quality=70, optimize=True)

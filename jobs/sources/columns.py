@@ -4,7 +4,7 @@ from collections.abc import Collection
 from functools import partial
 
 from jobs.errors import InputError
-from jobs.sources import cells, lists, nulls
+from jobs.sources.cells import lists, nulls, scalars
 from jobs.sources.delimited import Delimited
 from jobs.sources.folder import Folder
 from jobs.sources.json_lines import JsonLines
@@ -100,9 +100,9 @@ def _field(table: str, column: Column, source: str, separator: str, options: Opt
             "lists with elements that are no ISO 3166-1 codes, which are left out",
         ),
         "country": Field(lists.country, (source,), "values that are no ISO 3166-1 codes, left out"),
-        "available": Field(cells.available, (source,), "values that are neither true nor false, taken as false"),
+        "available": Field(scalars.available, (source,), "values that are neither true nor false, taken as false"),
         "ordinal": Field(
-            partial(cells.integer, type=column.type, decimal=decimal),
+            partial(scalars.integer, type=column.type, decimal=decimal),
             (source,),
             "values that are not whole numbers, left out",
         ),

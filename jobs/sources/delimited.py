@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.errors import InputError
-from jobs.sources.cells import Bits, bits, either, holding, some
+from jobs.sources.cells.scalars import Bits, bits, either, holding, some
 from jobs.sources.findings import Findings
 from jobs.sources.folder import Folder
 from jobs.sources.lines import lines

@@ -2,6 +2,8 @@
 
 import gzip
 import hashlib
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -16,6 +18,11 @@ from jobs.sources.signatures import is_left_by_a_system, is_packed, is_zip
 BLOCK = 8 << 20
 # Deflate reaches about 1000; text of people stays below 20. Small files may be as dense as they like.
 LARGEST_RATIO, SMALL = 100, 64 << 20  # times, bytes
+# What the unpackers raise for bytes that nobody packed; NotImplementedError: a method that zipfile does not know.
+DAMAGE = (
+    *(EOFError, OSError, ValueError, LookupError, OverflowError, RuntimeError, NotImplementedError),
+    *(zlib.error, lzma.LZMAError, struct.error, zipfile.BadZipFile),
+)
 
 
 @dataclass
@@ -31,8 +38,8 @@ class Stream:
         """The next bytes, none at the end."""
         try:
             content = self.plain.read(size)
-        except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
-            raise InputError(f"{self.where}: truncated or damaged archive ({error}); fetch the file again") from error
+        except DAMAGE as error:
+            raise _damaged(self.where, error) from error
         self.given += len(content)
         refuse_bomb(self.where, self.given, self.position)
         return content
@@ -41,6 +48,10 @@ class Stream:
     def position(self) -> int:
         """How far in the file as it is stored, in bytes."""
         return self.packed.tell()
+
+
+def _damaged(where: str, error: Exception) -> InputError:
+    return InputError(f"{where}: truncated or damaged archive ({error}); fetch the file again")
 
 
 def refuse_bomb(where: str, plain: int, packed: int) -> None:
@@ -92,7 +103,7 @@ class Folder:
     @contextmanager
     def open(self, name: str) -> Iterator[Stream]:
         """The file's bytes; those of a gzip file unpacked, whatever its name."""
-        with self._inside(name).open("rb") as packed, _unpacked(packed, name) as plain:
+        with self._inside(name).open("rb") as packed, _unpacked(packed, self.where(name)) as plain:
             yield Stream(self.where(name), packed, plain)
 
     def open_seekable(self, name: str) -> IO[bytes]:
@@ -144,7 +155,7 @@ class ZipFolder(Folder):
     def checksum(self, name: str) -> str:
         """SHA-256 of the member's bytes as the unpacked file would have them."""
         digest = hashlib.sha256()
-        with self.archive.open(self.members[name]) as member:
+        with self._member(name) as member:
             stream = Stream(self.where(name), member, member)
             while block := stream.read():
                 digest.update(block)
@@ -153,16 +164,25 @@ class ZipFolder(Folder):
     @contextmanager
     def open(self, name: str) -> Iterator[Stream]:
         """The member's bytes; those of a gzip member unpacked."""
-        with self.archive.open(self.members[name]) as packed, _unpacked(packed, name) as plain:
+        with self._member(name) as packed, _unpacked(packed, self.where(name)) as plain:
             yield Stream(self.where(name), packed, plain)
 
     def open_seekable(self, name: str) -> IO[bytes]:
         """The member, for readers that seek in it; seeking back unpacks it again."""
-        return self.archive.open(self.members[name])
+        return self._member(name)
+
+    def _member(self, name: str) -> IO[bytes]:
+        try:
+            return self.archive.open(self.members[name])
+        except DAMAGE as error:
+            raise _damaged(self.where(name), error) from error
 
 
-def _unpacked(file: IO[bytes], name: str) -> AbstractContextManager[IO[bytes]]:
-    packed = is_packed(file) or name.endswith(".gz")
+def _unpacked(file: IO[bytes], where: str) -> AbstractContextManager[IO[bytes]]:
+    try:
+        packed = is_packed(file) or where.endswith(".gz")
+    except DAMAGE as error:
+        raise _damaged(where, error) from error
     return gzip.GzipFile(fileobj=file) if packed else nullcontext(file)  # type: ignore[return-value]
 
 
@@ -183,7 +203,7 @@ def open_folder(path: Path) -> Iterator[Folder]:
     else:
         try:
             archive = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError) as error:
-            raise InputError(f"{path}: truncated or damaged archive ({error}); fetch the file again") from error
+        except DAMAGE as error:
+            raise _damaged(str(path), error) from error
         with archive:
             yield ZipFolder(path, archive)

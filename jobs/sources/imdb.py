@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.errors import InputError
-from jobs.sources import cells
-from jobs.sources.cells import Parsed
+from jobs.sources.cells import scalars
+from jobs.sources.cells.scalars import Parsed
 from jobs.sources.folder import Folder
 from jobs.sources.json_lines import JsonLines
 from jobs.sources.options import Options
@@ -21,11 +21,11 @@ SENTIMENT = {"neg": "0", "pos": "1"}
 
 
 def _review_id(split: pa.Array, line: pa.Array) -> Parsed:
-    return pc.binary_join_element_wise(cells.text(split)[0], line, "-"), None
+    return pc.binary_join_element_wise(scalars.text(split)[0], line, "-"), None
 
 
 def _link(imdb_id: pa.Array) -> Parsed:
-    given = cells.text(pc.utf8_trim_whitespace(imdb_id))[0]
+    given = scalars.text(pc.utf8_trim_whitespace(imdb_id))[0]
     return pc.binary_join_element_wise("imdb:", pc.replace_substring_regex(given, "^tt", ""), ""), None
 
 
@@ -34,7 +34,7 @@ FIELDS = {
     "item_link": Field(_link, ("imdb_id",)),
     "text": text("text"),
     "rating": number("rating"),
-    "sentiment": Field(partial(cells.named, names=SENTIMENT, then=cells.number), ("label",)),
+    "sentiment": Field(partial(scalars.named, names=SENTIMENT, then=scalars.number), ("label",)),
 }
 
 

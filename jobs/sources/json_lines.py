@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from jobs.errors import InputError
-from jobs.sources.cells import Mask, some
+from jobs.sources.cells.scalars import Mask, some
 from jobs.sources.findings import Findings
 from jobs.sources.folder import Folder
 from jobs.sources.lines import Lines, lines

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from jobs.errors import InputError
-from jobs.sources import cells
+from jobs.sources.cells import scalars
 from jobs.sources.delimited import Delimited
 from jobs.sources.findings import Findings
 from jobs.sources.folder import Folder
@@ -39,6 +39,6 @@ def _tags(folder: Folder) -> dict[str, str]:
     """The names of the tags by their ids."""
     names: dict[str, str] = {}
     for records in TAG_NAMES.records(folder, "tags.dat", ("tagID", "tagValue"), Findings()):
-        ids, values = (cells.text(records.cells[name])[0].to_pylist() for name in ("tagID", "tagValue"))
+        ids, values = (scalars.text(records.cells[name])[0].to_pylist() for name in ("tagID", "tagValue"))
         names |= {id: value for id, value in zip(ids, values, strict=True) if id and value}
     return names

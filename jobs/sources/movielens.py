@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.errors import InputError
-from jobs.sources import lists
-from jobs.sources.cells import Parsed
+from jobs.sources.cells import lists
+from jobs.sources.cells.scalars import Parsed
 from jobs.sources.delimited import Delimited
 from jobs.sources.folder import Folder
 from jobs.sources.options import Options

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from pyarrow import parquet as pq
 
 from jobs.errors import InputError
-from jobs.sources.cells import as_text, list_array
+from jobs.sources.cells.scalars import as_text, list_array
 from jobs.sources.findings import Findings
 from jobs.sources.folder import Folder, refuse_bomb
 from jobs.sources.records import Records, check_columns

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from jobs.sources.cells import Bits, Mask, bits, holding, some
+from jobs.sources.cells.scalars import Bits, Mask, bits, holding, some
 from jobs.sources.lines import LONGEST, Lines
 
 WHOLE, OPEN, BAD = 0, 1, 2

@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 
 from jobs.errors import InputError
-from jobs.sources import cells, lists, nulls
-from jobs.sources.cells import Mask, Parser, either
+from jobs.sources.cells import lists, nulls, scalars
+from jobs.sources.cells.scalars import Mask, Parser, either
+from jobs.sources.cells.times import TimeReader
 from jobs.sources.findings import Findings
 from jobs.sources.folder import Folder
 from jobs.sources.records import Form, Records
-from jobs.sources.times import TimeReader
 from schemas.landing import LANDING
 
 LINE = "#line"
@@ -99,7 +99,7 @@ class Reading:
             if source == LINE:
                 given.append(records.line.cast(pa.string()))
                 continue
-            column, marked = cells.without_markers(records.cells[source], self.markers(name))
+            column, marked = scalars.without_markers(records.cells[source], self.markers(name))
             nested = either(nested, records.unreadable.get(source))
             if marked is not None:
                 _note(findings, f"{name}: texts that stand for a missing value", marked, records.cells[source], records)
@@ -112,7 +112,7 @@ class Reading:
 
     def _drop(self, name: str, made: Field, bad: Mask, records: Records, findings: Findings) -> None:
         """Counts the facts that could not be read; their rows stay."""
-        bad = cells.some(bad if bad is None or records.broken is None else bad & ~records.broken)
+        bad = scalars.some(bad if bad is None or records.broken is None else bad & ~records.broken)
         if bad is not None:
             source = made.sources[0]
             shown = records.raw if source == LINE else records.cells[source]
@@ -131,7 +131,7 @@ def _rejects(table: str, column: str) -> bool:
     return table == "interactions" or column in ("user_id", "item_id", "review_id", "item_link", "text")
 
 
-def _note(findings: Findings, what: str, mask: cells.Bits, shown: pa.Array, records: Records) -> None:
+def _note(findings: Findings, what: str, mask: scalars.Bits, shown: pa.Array, records: Records) -> None:
     place = int(np.flatnonzero(mask)[0])
     value = shown[place].as_py()
     text = records.raw[place].as_py() if value is None else value if isinstance(value, str) else str(value)
@@ -151,22 +151,22 @@ def _names(masks: Mapping[str, Mask], count: int) -> pa.Array:
 
 def identity(source: str) -> Field:
     """The column as an id."""
-    return Field(cells.identity, (source,))
+    return Field(scalars.identity, (source,))
 
 
 def text(source: str) -> Field:
     """The column as it is."""
-    return Field(cells.text, (source,))
+    return Field(scalars.text, (source,))
 
 
 def number(source: str, decimal: str = ".") -> Field:
     """The column as a number."""
-    return Field(partial(cells.number, decimal=decimal), (source,), "values that are not numbers, left out")
+    return Field(partial(scalars.number, decimal=decimal), (source,), "values that are not numbers, left out")
 
 
 def age(source: str) -> Field:
     """The column as a person's age."""
-    return Field(cells.age, (source,), f"values that are not ages from 0 to {cells.OLDEST}, left out")
+    return Field(scalars.age, (source,), f"values that are not ages from 0 to {scalars.OLDEST}, left out")
 
 
 def moment(source: str, given: str | None = None, first_day: date = date.min, required: bool = False) -> Field:
@@ -188,8 +188,8 @@ def parts(source: str, separator: str = "", none: str = "") -> Field:
 
 def named(source: str, names: Mapping[Any, str], as_list: bool = False) -> Field:
     """The name that stands for the column's code; a code without a name is unreadable."""
-    then = lists.parts if as_list else cells.text
-    parse = partial(cells.named, names={str(code): name for code, name in names.items()}, then=then)
+    then = lists.parts if as_list else scalars.text
+    parse = partial(scalars.named, names={str(code): name for code, name in names.items()}, then=then)
     return Field(parse, (source,), "codes without a name, left out")
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from jobs.errors import InputError
-from jobs.sources.cells import Mask
+from jobs.sources.cells.scalars import Mask
 from jobs.sources.findings import Findings
 from jobs.sources.folder import Folder
 

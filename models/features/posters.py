@@ -3,6 +3,7 @@
 import logging
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ from PIL import Image
 
 HEIGHT, WIDTH = 48, 32
 FORMATS = ("PNG", "JPEG", "WEBP")
+MAX_BYTES, MAX_PIXELS = 20_000_000, 25_000_000  # of a file; larger ones are no posters
 log = logging.getLogger(__name__)
 
 
@@ -27,13 +29,7 @@ def pictures(addresses: Sequence[str]) -> tuple[npt.NDArray[np.uint8], npt.NDArr
         try:
             found[row] = picture(address.removeprefix("file://"))
             there[row] = True
-        except (
-            OSError,
-            ValueError,
-            SyntaxError,
-            Image.DecompressionBombError,
-            Image.DecompressionBombWarning,
-        ) as error:
+        except Exception as error:  # Pillow raises what its decoders raise: files of others are never a fault
             wrong.append(f"{address}: {error}")
     if wrong:
         log.warning("%d of %d posters cannot be read, for example %s", len(wrong), len(addresses), wrong[0])
@@ -41,9 +37,14 @@ def pictures(addresses: Sequence[str]) -> tuple[npt.NDArray[np.uint8], npt.NDArr
 
 
 def picture(path: str) -> npt.NDArray[np.uint8]:
-    """uint8 [HEIGHT, WIDTH, 3], whatever the file's proportions. Raises where it holds no picture."""
+    """uint8 [HEIGHT, WIDTH, 3], whatever the file's proportions. Raises where it holds no picture, or a huge one."""
+    size = Path(path).stat().st_size
+    if size > MAX_BYTES:
+        raise ValueError(f"{size:,} bytes, more than {MAX_BYTES:,}")
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(path, formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise ValueError(f"{image.width} × {image.height} pixels, more than {MAX_PIXELS:,}")
             image.draft("RGB", (WIDTH, HEIGHT))  # JPEG decodes to an eighth at once
             return np.asarray(image.convert("RGB").resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR))

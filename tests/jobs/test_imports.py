@@ -89,7 +89,7 @@ def test_every_file_is_accounted_for_and_what_was_found_is_said(run: Any, tmp_pa
         "    released: values that are not days, left out: 1, first in line 2: 'Q4 2024'",
     ]
     rest = "\n".join(lines[5:])
-    assert re.search(r"README\.txt +not imported: it is none of the format's files", rest)
+    assert re.search(r"README\.txt +not imported: it is no file of the format csv named after a table", rest)
     assert re.search(r"\._items\.csv +not imported: left there by an operating system", rest)
     assert re.search(r"posters/ +not imported: a folder", rest)
 

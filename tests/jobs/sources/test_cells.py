@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.sources import cells, lists, movielens, times
+from jobs.sources import movielens
+from jobs.sources.cells import lists, scalars, times
 
 FIRST_DAY = date(1990, 1, 1)
 
@@ -30,21 +31,21 @@ def day_parser(cells_: pa.Array) -> Any:
 
 
 PARSERS: dict[str, Any] = {
-    "identity": cells.identity,
-    "number": cells.number,
-    "comma": partial(cells.number, decimal=","),
-    "integer": partial(cells.integer, type=pa.int32()),
-    "age": cells.age,
+    "identity": scalars.identity,
+    "number": scalars.number,
+    "comma": partial(scalars.number, decimal=","),
+    "integer": partial(scalars.integer, type=pa.int32()),
+    "age": scalars.age,
     "seconds": time_parser,
     "iso": iso_parser,
     "day": day_parser,
-    "flag": cells.flag,
-    "available": cells.available,
+    "flag": scalars.flag,
+    "available": scalars.available,
     "parts": partial(lists.parts, separator="|", none="-"),
     "regions": partial(lists.regions, separator="|"),
     "country": lists.country,
     "year_of_title": movielens.year_of_title,
-    "named": partial(cells.named, names={"1": "one", "2": "two"}, then=cells.text),
+    "named": partial(scalars.named, names={"1": "one", "2": "two"}, then=scalars.text),
 }
 
 
@@ -204,7 +205,7 @@ BIG = 2**53
 def test_ids_of_typed_columns_are_exact_or_unreadable(
     array: pa.Array, expected: list[Any], bad: list[bool] | None
 ) -> None:
-    values, mask = cells.identity(array)
+    values, mask = scalars.identity(array)
     assert values.to_pylist() == expected
     assert ([False] * len(array) if mask is None else mask.tolist()) == (bad or [False] * len(array))
 

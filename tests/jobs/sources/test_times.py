@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from jobs.errors import InputError
-from jobs.sources.times import TimeReader
+from jobs.sources.cells.times import TimeReader
 
 FIRST_DAY = date(1990, 1, 1)
 NOON = datetime(2024, 4, 30, 12, 30, tzinfo=UTC)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.sources.cells import as_text, bits, text
+from jobs.sources.cells.scalars import as_text, bits, text
 
 Seconds = np.ndarray[Any, np.dtype[np.float64]]
 UTC_TIME = pa.timestamp("us", tz="UTC")

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.sources.cells import Parsed, as_text, bits, either, missing, some, text
+from jobs.sources.cells.scalars import Parsed, as_text, bits, either, missing, some, text
 from schemas.countries import ALIASES, CODES
 
 TEXTS = pa.list_(pa.string())

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.errors import InputError
-from jobs.sources import dates
-from jobs.sources.cells import Bits, Parsed, bits, missing, number, some, text, without
+from jobs.sources.cells import dates
+from jobs.sources.cells.scalars import Bits, Parsed, bits, missing, number, some, text, without
 
 FIRST, LAST = -62_135_596_800, 253_402_300_799  # the years 1 to 9999 in epoch seconds
 TIME = pa.timestamp("us", tz="UTC")
