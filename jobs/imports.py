@@ -85,7 +85,7 @@ def main(args: argparse.Namespace) -> int:
         checksums = {file: folder.checksum(file) for reading in readings for file in (reading.file, *reading.lookups)}
         name = batch_name(checksums)
         address = f"{place.landing}/{domain.name}/{args.ds}/{name}"
-        facts = {"format": args.format, "options": said}
+        facts: dict[str, Any] = {"format": args.format, "options": said}
         if not args.replace and (earlier := batch_facts(address)):
             _same(earlier, facts, address)
             print(f"nothing to do: these {len(readings)} files were imported before, to {address}")
@@ -94,6 +94,7 @@ def main(args: argparse.Namespace) -> int:
             for reading in readings:
                 batch.add(reading.file, checksums[reading.file], reading.table, watch.rows(reading, folder))
             _check_unchanged(folder, checksums)
+            facts["findings"] = {file: list(findings) for file, findings in watch.findings.items()}
     _report(batch, watch, address)
     print_unread(folder, checksums, args.format)
     print(f"next: encore nightly --domain {domain.name} --ds {args.ds}")

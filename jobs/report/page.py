@@ -12,7 +12,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from jobs.night import pinned_domain
-from jobs.report import curves, facts, figures, people, plots
+from jobs.report import curves, facts, figures, imported, people, plots
 from jobs.report.facts import DATA, Rows
 from jobs.report.posters import Posters
 from jobs.settings import load
@@ -82,6 +82,8 @@ def context(db: duckdb.DuckDBPyConnection, run: dict[str, Any], folder: Run) -> 
         "meanings": meanings(),
         "rejected": facts.rejected(db, ds),
         "files": facts.files(db, ds),
+        "left_out": imported.left_out(folder),
+        "odd_ids": imported.odd_ids(db),
         **seconds(run, folder),
         "verb": night_domain.verb,
         "users": people.users(db),
