@@ -74,7 +74,7 @@ class Folder:
         self.path = path
         self.root = path.resolve()
         self.chosen = chosen
-        there = sorted(path.iterdir()) if not chosen else []
+        there = sorted(path.iterdir()) if path.is_dir() and not chosen else []
         self.names = chosen or tuple(p.name for p in there if not p.is_dir() and not is_left_by_a_system(p.name))
         others = {p.name for p in there} - set(self.names)
         self.skipped = tuple(sorted(f"{name}/" if (path / name).is_dir() else name for name in others))
@@ -127,7 +127,7 @@ class ZipFolder(Folder):
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
         """Raises InputError for members that escape, are encrypted, or are denser than text can be."""
         self.archive = archive
-        every = [info for info in archive.infolist() if not info.is_dir()]
+        every = [info for info in archive.infolist() if not info.filename.endswith("/")]
         members = [info for info in every if not is_left_by_a_system(info.filename)]
         for info in members:
             self._check(path, info)
@@ -140,6 +140,8 @@ class ZipFolder(Folder):
     @staticmethod
     def _check(path: Path, info: zipfile.ZipInfo) -> None:
         where = f"{path}/{info.filename}"
+        if not info.filename:
+            raise InputError(f"{path}: truncated or damaged archive (a member has no name); fetch the file again")
         if info.filename.startswith(("/", "\\")) or ".." in PurePosixPath(info.filename.replace("\\", "/")).parts:
             raise InputError(f"{where}: the archive's member leads outside of its folder; do not trust this archive")
         if info.flag_bits & 1:

@@ -112,6 +112,21 @@ def test_damage(folder: Any, tmp_path: Path) -> None:
         pass
 
 
+def test_archives_of_nothing_and_of_nameless_members(tmp_path: Path) -> None:  # found by tests/fuzz
+    with open_folder(zipped(tmp_path / "f.zip", {"__MACOSX/._a.csv": b"x"})) as opened:
+        assert opened.names == ()
+        assert opened.listing == "no files"
+    archive = zipped(tmp_path / "g.zip", {"a": b"one\n"})
+    archive.write_bytes(archive.read_bytes().replace(b"a", b"\0"))
+    with pytest.raises(InputError, match=r"a member has no name|damaged"), open_folder(archive):
+        pass
+    archive = zipped(tmp_path / "h.zip", {"a.csv": b"one\n" * 100})
+    whole = archive.read_bytes()
+    archive.write_bytes(b"PX" + whole[2:])  # the member's own header
+    with open_folder(archive) as opened, pytest.raises(InputError, match=r"a\.csv: truncated or damaged"):
+        opened.checksum("a.csv")
+
+
 def test_nothing_there(folder: Any, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no such file or folder"), open_folder(tmp_path / "gone"):
         pass
