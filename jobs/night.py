@@ -134,7 +134,7 @@ def resolved(domain: Domain, models: list[str], model_settings: Mapping[str, Any
 def pinned_domain(values: Mapping[str, Any], name: str, settings: Settings) -> Domain:
     """The domain of a run by what the run pinned, whatever its file says today, or if it is gone.
 
-    Runs before version 0.2 did not pin what no file could change then (name, verb, kinds): those are today's.
+    Where the run pinned no kinds, as an older Encore did, name, verb and kinds are today's.
     """
     if "kinds" in values:
         return build(Domain, values, f"domains.{name}")

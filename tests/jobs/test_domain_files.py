@@ -1,5 +1,6 @@
 """Domains as TOML files: those that Encore ships, and a company's own."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import fields
@@ -10,6 +11,7 @@ import duckdb
 import pytest
 
 from jobs.errors import InputError
+from jobs.night import pinned_domain, resolved
 from jobs.settings import Settings, domain_names, load, override
 from schemas.domains import Domain, Kind, placeholders, settings_behind
 from schemas.eligibility import ITEM_RULES, USER_RULES
@@ -234,6 +236,26 @@ def test_a_folder_that_is_not_there_is_refused() -> None:
         load({"ENCORE_DOMAINS": "/none"})
     with pytest.raises(InputError, match=r"^ENCORE_DOMAINS=/none: is not a folder"):
         domain_names({"ENCORE_DOMAINS": "/none"})
+
+
+def test_a_run_knows_its_domain_when_the_file_is_gone(written: Writer) -> None:
+    films = written(FILMS).domains["films"]
+    pinned = json.loads(json.dumps(resolved(films, ["popularity"], {})))["domain"]
+    assert pinned_domain(pinned, "films", load({})) == films
+
+
+def test_a_run_that_pinned_no_kinds_has_those_of_today() -> None:
+    assert pinned_domain({"top_k": 7}, "movies", load({})) == override(MOVIES, {"top_k": 7}, "domains.movies")
+    with pytest.raises(InputError, match=r"^there is no domain 'films' any more; ENCORE_DOMAINS names the folder"):
+        pinned_domain({"top_k": 7}, "films", load({}))
+
+
+def test_the_examples_of_the_page_are_right(written: Writer) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "domains.md").read_text(encoding="utf-8")
+    books, films, changes = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert [*written(books, "books").domains["books"].kinds] == ["rating", "loan"]
+    assert [*written(films).domains["films"].kinds] == ["rating", "play"]
+    assert written(films, config=changes).domains["movies"].kinds["rating"].high == 10
 
 
 def test_every_number_has_a_range() -> None:
