@@ -8,4 +8,4 @@ from jobs.similarity import table as similarity
 
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     """Writes item_similarity."""
-    similarity.compute(night, attempt, entity="item", feature="user")
+    similarity.compute(night, attempt, entity="item")

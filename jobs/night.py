@@ -111,6 +111,10 @@ class Night:
         """Files of a published table whatever their night: for the vocabulary, whose rows are given once for all."""
         return [path for _, path in self._pinned(table)]
 
+    def later_nights(self, table: str) -> list[str]:
+        """Files of a published table from nights after this one: what an old night meets when it runs again."""
+        return [path for ds, path in self._pinned(table) if ds > self.ds]
+
     def last_night(self, table: str) -> list[str]:
         """Files of the newest earlier night that published the table; for tables that hold a whole state each night."""
         nights = self._pinned(table, before=self.ds)

@@ -26,13 +26,13 @@ from pyspark.sql import functions as F
 
 from jobs.errors import InputError
 from jobs.night import Attempt, Night
-from jobs.spark.events import events, vocabulary
+from jobs.spark.events import read_events, vocabulary
 from jobs.spark.session import session, write
+from models.histories import DAY_MICROSECONDS, day_start
 from schemas.domains import Domain
 from schemas.working import HASH, LEAVE_LAST_OUT, SEQUENCES, TEST, TIME, TRAIN, VALIDATION
 
 HASH_PARTS = 1_000_000
-DAY_MICROSECONDS = 86_400_000_000
 KEPT = 0.5  # share of the events that training keeps however long the test
 log = logging.getLogger(__name__)
 Facts = dict[str, Any]
@@ -41,7 +41,7 @@ Facts = dict[str, Any]
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     """Reads all events up to the night, writes them in order of user and time."""
     spark = session(night)
-    interactions = events(spark, night)
+    interactions = read_events(spark, night)
     facts, part = held_out(interactions, night.domain)
     attempt.facts |= facts
     log.info("held out by %s", ", ".join(f"{name} {value}" for name, value in facts.items()))
@@ -121,7 +121,7 @@ def _histogram(rows: DataFrame, value: F.Column) -> dict[int, int]:
 
 def _micros(day: str) -> F.Column:
     """The first microsecond of a day in UTC, since 1970."""
-    return F.lit((date.fromisoformat(day) - date(1970, 1, 1)).days * DAY_MICROSECONDS)
+    return F.lit(day_start(day))
 
 
 def in_rows(interactions: DataFrame, users: DataFrame, items: DataFrame) -> DataFrame:

@@ -57,8 +57,6 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     if args.model == item_vectors.MODEL and (vectors := model.item_vectors()) is not None:
         write(item_vectors.table(night, known, vectors), attempt.folder("item_vectors"))
     attempt.facts |= facts
-    if "alpha" in facts["config"]:
-        attempt.facts["alpha"] = facts["config"]["alpha"]  # for the hybrid of `item_similarity`
     if (old := incumbent_settings(night, args.model, asdict(asked))) is not None:
         log.info("%s is the incumbent with other settings; it is trained with them too: %s", args.model, old)
         again = replace(material, data=replace(material.data, workspace=workspace.with_name(as_incumbent(args.model))))

@@ -200,5 +200,5 @@ def _split_by_group(n: int, eligible: Mask | None, groups: IntArray | None) -> I
         raise ValueError(f"eligible has a row for each group: expected the groups of {n} users")
     order = np.argsort(groups, kind="stable")
     present, first = np.unique(groups[order], return_index=True)
-    for group, users in zip(present, np.split(order, first[1:]), strict=True):
+    for group, users in zip(present, np.split(order, first)[1:], strict=True):
         yield users, eligible[group]

@@ -1,12 +1,24 @@
 """Users' events as arrays: what every model learns from and scores."""
 
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
 IntArray = npt.NDArray[np.int64]
+DAY_MICROSECONDS = 86_400_000_000
+
+
+def day_start(ds: str) -> int:
+    """The first microsecond of a day YYYY-MM-DD in UTC, since 1970."""
+    return (date.fromisoformat(ds) - date(1970, 1, 1)).days * DAY_MICROSECONDS
+
+
+def day_end(ds: str) -> int:
+    """The first microsecond after a day YYYY-MM-DD in UTC, since 1970."""
+    return day_start(ds) + DAY_MICROSECONDS
 
 
 @dataclass(frozen=True)

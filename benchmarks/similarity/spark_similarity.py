@@ -20,28 +20,29 @@ VOCABULARY = pa.schema([("kind", pa.string()), ("id", pa.string()), ("row", pa.i
 
 def encore(spark: SparkSession, cells: str, lists: str, scratch: str, k: int) -> None:
     """What the job does, from a night's events and vocabulary: ids looked up, rows laid out and compared, and named."""
-    from jobs.similarity.layout import Packing, write_packed
-    from jobs.similarity.matrix import Rows, rows_of_blocks
-    from jobs.similarity.neighbours import Columns, Comparison, write_neighbours
-    from jobs.similarity.numbering import numbered_here
-    from jobs.similarity.preferences import EVENT, Merging, Reading, from_files
-    from jobs.similarity.table import EVENTS, of_kind
+    from jobs.known_ids import of_kind
+    from jobs.similarity.event_reader import EventReader
+    from jobs.similarity.events import EVENTS
+    from jobs.similarity.layout import BlockWriter, write_blocks
+    from jobs.similarity.matrix import ComparedRows, MatrixStore, choose_block_rows
+    from jobs.similarity.neighbours import Comparison, SimilarityTable, write_neighbours
+    from jobs.similarity.numbering import number_ids_in_memory
+    from jobs.similarity.preferences import EVENT, PreferenceMerger
     from jobs.storage.files import count_rows, listing
     from jobs.storage.frames import read
 
     known = read(listing(f"{cells}/vocabulary"), VOCABULARY)
     items, users = (of_kind(known, kind) for kind in ("item", "user"))
-    ids = numbered_here(items["id"].combine_chunks(), "item_id", f"{scratch}/ids")
-    reading = Reading("item_id", "user_id", f"{scratch}/numbers", ("rating",))
-    reading.write_numbers("item_id", *ids.here())
-    reading.write_numbers("user_id", users["id"].combine_chunks(), users["row"].to_numpy())
+    ids = number_ids_in_memory(items["id"].combine_chunks(), "item_id", f"{scratch}/ids")
+    reader = EventReader("item_id", "user_id", f"{scratch}/numbers", ("rating",))
+    reader.write_numbers("item_id", *ids.in_memory())
+    reader.write_numbers("user_id", users["id"].combine_chunks(), users["row"].to_numpy())
     files = listing(f"{cells}/events")
-    block_rows = rows_of_blocks(BLOCK_ROWS, count_rows(files), ids.count)
-    packing = Packing(EVENT, (EVENTS,), scratch, ids.count, block_rows)
-    parts = from_files(spark, files, reading, packing)
-    write_packed(spark, parts, packing, Merging((1.0,), ids))
-    compared = [Comparison("cosine", Rows(scratch, EVENTS), "cosine", 0.0)]
-    write_neighbours(spark, compared, ids, k, lists, Columns("item", "benchmark", ""))
+    store = MatrixStore(scratch, ids.count, choose_block_rows(BLOCK_ROWS, count_rows(files), ids.count))
+    writer = BlockWriter(store, (EVENTS,), EVENT)
+    write_blocks(spark, reader.pack(spark, files, writer), writer, PreferenceMerger((1.0,), ids))
+    compared = [Comparison("cosine", ComparedRows(scratch, EVENTS), "cosine", 0.0)]
+    write_neighbours(spark, compared, SimilarityTable("item", "benchmark", "", ids, k, lists))
 
 
 def self_join(spark: SparkSession, folder: str, lists: str, scratch: str, k: int) -> None:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import scipy.sparse as sp
 
+from jobs.known_ids import SCHEMA, known_ids, of_kind
 from jobs.night import Night
 from jobs.storage.frames import read
 from models.data import Catalogue, HeldOut
@@ -32,9 +33,10 @@ class Split:
 
 @dataclass(frozen=True)
 class Ids:
-    """External ids by row, and `people`: int64, the rows of the users known at this night.
+    """External ids by row, as many as the night knows rows, and `people`: int64, the rows of the users known at it.
 
-    Rows that a later night gave are named too: an old night that runs again may meet their ids in a late file.
+    A row of a later night that stands between is named too: an old night that runs again may have met a later id in a
+    late file, and rows are given once for all.
     """
 
     users: pa.Array
@@ -43,19 +45,17 @@ class Ids:
 
 
 def ids(night: Night) -> Ids:
-    """The vocabulary by row."""
-    files = night.every_night("vocabulary") + night.tonight("vocabulary")
-    table = read(files, TABLES["vocabulary"].schema)
-    kinds = {kind: table.filter(pc.equal(table["kind"], kind)) for kind in ("user", "item")}
-    known = kinds["user"].filter(pc.less_equal(kinds["user"]["ds"], night.ds))["row"].to_numpy()
-    return Ids(_by_row(kinds["user"]), _by_row(kinds["item"]), np.unique(known))
+    """The night's vocabulary by row."""
+    known = known_ids(night)
+    every = pa.concat_tables([known, read(night.later_nights("vocabulary"), SCHEMA)])
 
+    def names(kind: str) -> pa.Array:
+        rows = of_kind(every, kind)["row"].to_numpy()
+        named = np.full(rows.max(initial=-1) + 1, None, object)
+        named[rows] = of_kind(every, kind)["id"].to_numpy()
+        return pa.array(named[: of_kind(known, kind)["row"].to_numpy().max(initial=-1) + 1], pa.string())
 
-def _by_row(table: pa.Table) -> pa.Array:
-    rows = table["row"].to_numpy()
-    found = np.full(rows.max(initial=-1) + 1, None, object)
-    found[rows] = table["id"].to_numpy()
-    return pa.array(found, pa.string())
+    return Ids(names("user"), names("item"), np.unique(of_kind(known, "user")["row"].to_numpy()))
 
 
 def all_events(night: Night, ids: Ids) -> Histories:

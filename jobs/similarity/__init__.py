@@ -1,4 +1,6 @@
-"""Item and user similarity on Spark: preferences, matrix blocks, nearest neighbours of all rows, features of content.
+"""Exact item and user similarity on Spark: blocks of sparse rows on storage, compared by tasks with the numba kernels.
 
-`item_similarity` and `user_similarity` import it; it never imports Keras. Begin with `table.py`, then `neighbours.py`.
+The jobs `item_similarity` and `user_similarity` call `table`, and nothing else imports this package but benchmarks;
+it imports `jobs.spark`, `jobs.storage` and `models.kernels`. Begin with `table`, which reads from top to bottom, then
+`layout` (blocks) and `neighbours` (tasks), with the drawing in docs/glossary.md beside them.
 """

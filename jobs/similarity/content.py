@@ -1,7 +1,7 @@
-"""What is known of items and users as matrices: TF-IDF of texts, vectors of a model, profiles of users.
+"""Content vectors of items and users as sparse matrices: TF-IDF of texts, vectors of a model, profiles of users.
 
-The matrices that it writes are the parts of a content vector, which `jobs.similarity.matrix.Rows` sets side by side:
-`text` and `vectors_<model>` of items; of users `profile`, in the features of their items, and `facts`.
+The matrices that it writes are the parts of a content vector, which `ComparedRows` sets side by side: `text` and
+`vectors_<model>` of items; of users `profile`, in the features of their items, and `facts`.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,9 +14,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.night import Night
-from jobs.similarity.layout import write_blocks
-from jobs.similarity.matrix import ENTRIES, Rows
-from jobs.similarity.numbering import numbered
+from jobs.similarity.layout import write_matrices
+from jobs.similarity.matrix import ENTRIES, ComparedRows, MatrixStore
+from jobs.similarity.numbering import number_ids
 from jobs.similarity.weighting import tf_idf
 from jobs.spark.session import hadoop, read
 from models.features.content import terms
@@ -25,63 +25,62 @@ from models.features.profiles import profiles
 from schemas.tables import TABLES
 
 TEXTS = ("title", "description", "genres", "tags")
-FOUND = "row long, term string, value double"
+TERMS = "row long, term string, value double"
 Batches = Iterator[pa.RecordBatch]
 
 
-def write_items(
-    spark: SparkSession, night: Night, rows: DataFrame, count: int, folder: str, block_rows: int
-) -> tuple[str, ...]:
-    """Writes the parts of the items' content; returns their names. rows: (item_id, row), `count` of them."""
+def write_items(spark: SparkSession, night: Night, store: MatrixStore, rows: DataFrame) -> tuple[str, ...]:
+    """Writes the parts of the items' content; returns their names. rows: (item_id, row) of all rows of the store."""
     items = read(spark, night.tonight("items"), TABLES["items"].schema).join(rows, on="item_id", how="inner")
-    found = items.select("row", *TEXTS).mapInArrow(_terms, FOUND)
-    parts = {"text": _weighted(spark, found, count, f"{folder}/terms"), **_vectors(spark, night, rows)}
-    write_blocks(spark, parts, folder, count, block_rows)
+    terms = items.select("row", *TEXTS).mapInArrow(_terms, TERMS)
+    parts = {"text": _weighted(spark, terms, store, "terms"), **_vectors(spark, night, rows)}
+    write_matrices(spark, store, parts)
     return tuple(parts)
 
 
 def write_users(
-    spark: SparkSession, night: Night, rows: DataFrame, count: int, items: Rows, folder: str, block_rows: int
+    spark: SparkSession, night: Night, store: MatrixStore, rows: DataFrame, items: ComparedRows
 ) -> tuple[str, ...]:
-    """Writes the parts of the users' content; returns their names. rows: (user_id, row), `count` of them.
+    """Writes the parts of the users' content; returns their names. rows: (user_id, row) of all rows of the store.
 
-    The folder's matrix `events` is of these users by the rows that `items` holds the content of.
+    The store's matrix `events` is of these users by the rows that `items` holds the content of.
     """
-    users = Rows(folder, "events")
+    users = ComparedRows(store.folder, "events")
     numbers = spark.range(0, len(users.blocks), 1, max(len(users.blocks), 1))
     profile = numbers.mapInArrow(_profiles(users, items), "row int, feature int, value double")
     people = read(spark, night.tonight("users"), TABLES["users"].schema).join(rows, on="user_id", how="inner")
     decade = (F.floor(F.col("age") / 10) * 10).cast("string")
     facts = {"segment": F.col("segment"), "country": F.col("country"), "age": decade}
     known = F.array_compact(F.array(*(F.concat(F.lit(f"{name}:"), fact) for name, fact in facts.items())))
-    found = people.select("row", F.explode(known).alias("term"), F.lit(1.0).alias("value"))
-    parts = {"profile": profile, "facts": _weighted(spark, found, count, f"{folder}/facts")}
-    write_blocks(spark, parts, folder, count, block_rows)
+    terms = people.select("row", F.explode(known).alias("term"), F.lit(1.0).alias("value"))
+    parts = {"profile": profile, "facts": _weighted(spark, terms, store, "facts")}
+    write_matrices(spark, store, parts)
     return tuple(parts)
 
 
 def _terms(batches: Batches) -> Batches:
     """Texts to (row, term, how often the row has it)."""
     for batch in batches:
-        owners, found, counts = [], [], []
+        owners, words, counts = [], [], []
         for row, title, description, genres, tags in zip(*(c.to_pylist() for c in batch.columns), strict=True):
-            words, often = np.unique(
+            distinct, often = np.unique(
                 np.array(terms(title or "", description or "", genres or (), tags or ()), object), return_counts=True
             )
-            owners += [row] * len(words)
-            found += words.tolist()
+            owners += [row] * len(distinct)
+            words += distinct.tolist()
             counts += often.tolist()
-        columns = [pa.array(owners, pa.int64()), pa.array(found, pa.string()), pa.array(counts, pa.float64())]
+        columns = [pa.array(owners, pa.int64()), pa.array(words, pa.string()), pa.array(counts, pa.float64())]
         yield pa.RecordBatch.from_arrays(columns, names=["row", "term", "value"])
 
 
-def _weighted(spark: SparkSession, found: DataFrame, rows: int, folder: str) -> DataFrame:
+def _weighted(spark: SparkSession, terms: DataFrame, store: MatrixStore, name: str) -> DataFrame:
     """(row, feature, value): TF-IDF of (row, term, value), with the terms numbered in their order."""
-    found.write.parquet(hadoop(f"{folder}/found"))
-    stored = spark.read.schema(FOUND).parquet(hadoop(f"{folder}/found"))
-    features = numbered(stored.select("term").distinct(), "term", f"{folder}/numbered").frame(spark)
+    folder = f"{store.folder}/{name}"
+    terms.write.parquet(hadoop(f"{folder}/found"))
+    stored = spark.read.schema(TERMS).parquet(hadoop(f"{folder}/found"))
+    features = number_ids(stored.select("term").distinct(), "term", f"{folder}/numbered").frame(spark)
     entries = stored.join(features.withColumnRenamed("number", "feature"), on="term", how="inner")
-    return tf_idf(entries.select("row", "feature", "value"), rows)
+    return tf_idf(entries.select("row", "feature", "value"), store.rows)
 
 
 def _vectors(spark: SparkSession, night: Night, rows: DataFrame) -> dict[str, DataFrame]:
@@ -95,7 +94,7 @@ def _vectors(spark: SparkSession, night: Night, rows: DataFrame) -> dict[str, Da
     return {f"vectors_{model}": entries.where(F.col("model") == model).drop("model") for model in models}
 
 
-def _profiles(users: Rows, items: Rows) -> Callable[[Batches], Batches]:
+def _profiles(users: ComparedRows, items: ComparedRows) -> Callable[[Batches], Batches]:
     """What a Spark task does: the profiles of the users of some blocks, from the content of their items."""
 
     def entries(numbers: Batches) -> Batches:
@@ -113,16 +112,16 @@ def _profiles(users: Rows, items: Rows) -> Callable[[Batches], Batches]:
     return entries
 
 
-def _content(items: Rows, wanted: npt.NDArray[np.int32]) -> sp.csr_array:
+def _content(items: ComparedRows, wanted: npt.NDArray[np.int32]) -> sp.csr_array:
     """[wanted, features]: the content of some items in rows of length 1; all of theirs is in memory, and one block."""
-    found = [sp.csr_array((0, items.features))]
+    parts = [sp.csr_array((0, items.features))]
     place = np.full(len(wanted), -1, np.int64)
     count = 0
     for number in items.blocks:
         block = items.block(number)
-        there = np.isin(block.rows, wanted)
-        place[np.searchsorted(wanted, block.rows[there])] = count + np.arange(there.sum())
-        count += there.sum()
-        found.append(unit(block.matrix[there]))
-    found.append(sp.csr_array((1, items.features)))  # for those of which nothing is known: place -1
-    return sp.csr_array(sp.vstack(found, format="csr"))[place]
+        mine = np.isin(block.rows, wanted)
+        place[np.searchsorted(wanted, block.rows[mine])] = count + np.arange(mine.sum())
+        count += mine.sum()
+        parts.append(unit(block.matrix[mine]))
+    parts.append(sp.csr_array((1, items.features)))  # for those of which nothing is known: place -1
+    return sp.csr_array(sp.vstack(parts, format="csr"))[place]

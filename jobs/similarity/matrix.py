@@ -27,34 +27,48 @@ from models.kernels.neighbours import RowBlock
 ENTRIES = pa.schema([("row", pa.int32()), ("feature", pa.int32()), ("value", pa.float64())])
 STORED = ENTRIES.append(pa.field("age_days", pa.float64()))
 COUNTS = pa.schema([("feature", pa.int32()), ("rows", pa.int64())])
-MOST_ENTRIES = 1 << 24  # of a matrix in one block: at 110 bytes each, measured, 1.7 GiB while it is read and compared
-FEW_COUNTS = 1 << 22  # read in 0.3 s
+MAX_ENTRIES = 1 << 24  # of a matrix in one block: at 110 bytes each, measured, 1.7 GiB while it is read and compared
+MAX_COUNTS = 1 << 22  # that each task adds up itself: read in 0.3 s
 
 BLOCK_ENTRIES = 1 << 22  # that a block is to have, on average
-LEAST_ROWS = 64
+MIN_BLOCK_ROWS = 64
 
 Ints = npt.NDArray[np.int64]
 
 
-def rows_of_blocks(most: int, entries: int, rows: int) -> int:
+def choose_block_rows(most: int, entries: int, rows: int) -> int:
     """How many rows a block gets: `most`, or fewer where rows are so full that its entries would be too many.
 
     So a task needs the same memory whatever the number of features. No block size changes a row of the lists.
     """
     full = BLOCK_ENTRIES * rows // max(entries, 1)
-    return max(min(most, full // LEAST_ROWS * LEAST_ROWS), LEAST_ROWS)
+    return max(min(most, full // MIN_BLOCK_ROWS * MIN_BLOCK_ROWS), MIN_BLOCK_ROWS)
 
 
-def matrix(spark: SparkSession, folder: str, name: str) -> DataFrame:
+@dataclass(frozen=True)
+class MatrixStore:
+    """A folder of matrices over the same rows. rows: how many, with and without entries; block_rows: of each block."""
+
+    folder: str
+    rows: int
+    block_rows: int
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks the rows make."""
+        return -(-self.rows // self.block_rows)
+
+
+def read_matrix(spark: SparkSession, store: MatrixStore, name: str) -> DataFrame:
     """The entries of a matrix: (row, feature, value, age_days), the last null where it was not written."""
     columns = "row int, feature int, value double, age_days double, block string"
-    stored = spark.read.schema(columns).parquet(hadoop(f"{folder}/blocks"))
+    stored = spark.read.schema(columns).parquet(hadoop(f"{store.folder}/blocks"))
     return stored.where(F.substring_index("block", ".", 1) == name).drop("block")
 
 
 def write_totals(spark: SparkSession, folder: str) -> None:
     """Adds up how many rows hold each feature, for tasks that would else all do it; few they do in less than Spark."""
-    if count_rows(listing(f"{folder}/counts", ".parquet", recursive=True)) <= FEW_COUNTS:
+    if count_rows(listing(f"{folder}/counts", ".parquet", recursive=True)) <= MAX_COUNTS:
         return
     counted = spark.read.schema("feature int, rows long, matrix string").parquet(hadoop(f"{folder}/counts"))
     totals = counted.groupBy("matrix", "feature").agg(F.sum("rows").alias("rows"))
@@ -62,8 +76,8 @@ def write_totals(spark: SparkSession, folder: str) -> None:
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Rows to compare: of the matrix `events`, of the parts of `content` side by side, or of both as a hybrid.
+class ComparedRows:
+    """The rows of one comparison: of the matrix `events`, the parts of `content` side by side, or both as a hybrid.
 
     `events` is '' where only content counts, `content` empty where only events do; alpha: see `models.features.hybrid`.
     """
@@ -81,14 +95,14 @@ class Rows:
     @cached_property
     def blocks(self) -> list[int]:
         """Numbers of the blocks in which a matrix has entries."""
-        found = [name.removeprefix("block=").split(".") for name in folders(f"{self.folder}/blocks")]
-        return sorted({int(block) for matrix, block in found if matrix in self.matrices})
+        names = [name.removeprefix("block=").split(".") for name in folders(f"{self.folder}/blocks")]
+        return sorted({int(block) for matrix, block in names if matrix in self.matrices})
 
     @property
     def entries(self) -> int:
         """How many entries the matrices have together, by the footers of their files."""
-        there = (f"{self.folder}/blocks/block={name}.{number}" for name in self.matrices for number in self.blocks)
-        return sum(parquet_rows(file) for block in there for file in listing(block, ".parquet"))
+        blocks = (f"{self.folder}/blocks/block={name}.{number}" for name in self.matrices for number in self.blocks)
+        return sum(parquet_rows(file) for block in blocks for file in listing(block, ".parquet"))
 
     @cached_property
     def counts(self) -> Ints:
@@ -102,22 +116,22 @@ class Rows:
 
     @cached_property
     def _counts(self) -> dict[str, Ints]:
-        found = {}
+        counts = {}
         for name in self.matrices:
             folders = (f"{self.folder}/{some}/matrix={name}" for some in ("totals", "counts"))
             counted = read(next(filter(None, (listing(some, ".parquet") for some in folders)), []), COUNTS)
             feature = counted["feature"].to_numpy()
-            found[name] = np.zeros(feature.max(initial=-1) + 1, np.int64)
-            np.add.at(found[name], feature, counted["rows"].to_numpy())
-        return found
+            counts[name] = np.zeros(feature.max(initial=-1) + 1, np.int64)
+            np.add.at(counts[name], feature, counted["rows"].to_numpy())
+        return counts
 
     def block(self, number: int) -> RowBlock:
         """One block; a row without entries does not appear."""
-        found = [self._entries(name, number) for name in self.matrices]
-        if len(found) == 1:
-            return RowBlock(*found[0])
-        rows = np.unique(np.concatenate([some for some, _ in found]))
-        parts = [_spread(*part, rows) for part in found]
+        stored = [self._entries(name, number) for name in self.matrices]
+        if len(stored) == 1:
+            return RowBlock(*stored[0])
+        rows = np.unique(np.concatenate([some for some, _ in stored]))
+        parts = [_expand(*part, rows) for part in stored]
         if not self.events:
             return RowBlock(rows, side_by_side(parts))
         content = parts[1] if len(parts) == 2 else side_by_side(parts[1:])
@@ -133,7 +147,7 @@ class Rows:
         return row[starts], sp.csr_array((entries["value"].to_numpy(), feature, indptr), shape)
 
 
-def _spread(rows: npt.NDArray[np.int32], part: sp.csr_array, wanted: npt.NDArray[np.int32]) -> sp.csr_array:
+def _expand(rows: npt.NDArray[np.int32], part: sp.csr_array, wanted: npt.NDArray[np.int32]) -> sp.csr_array:
     """The part with an empty row for each of the `wanted` that it lacks."""
     lengths = np.zeros(len(wanted), np.int64)
     lengths[np.searchsorted(wanted, rows)] = np.diff(part.indptr)

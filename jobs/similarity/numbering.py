@@ -1,6 +1,7 @@
 """Numbers for values in their order, however many there are: sorted in parts by range, numbered in each part."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ IN_PART = (1 << 33) - 1  # monotonically_increasing_id has the number within the
 
 
 @dataclass(frozen=True)
-class Numbered:
+class NumberedIds:
     """Values in files, sorted; `parts`: (number of the first value, files) in the order of the values."""
 
     folder: str
@@ -31,13 +32,13 @@ class Numbered:
         first = F.array(*(F.lit(first).cast("long") for first, _ in self.parts or ((0, ()),)))
         return stored.withColumn("number", first[F.col("part")] + F.col("place")).drop("part", "place")
 
-    def here(self) -> tuple[pa.Array, npt.NDArray[np.int64]]:
+    def in_memory(self) -> tuple[pa.Array, npt.NDArray[np.int64]]:
         """All values and their numbers."""
         files = [file for _, some in self.parts for file in some]
         values = read(files, pa.schema([(self.column, pa.string())]))[self.column].combine_chunks()
         return values, np.arange(len(values))
 
-    def names(self, numbers: npt.NDArray[np.int64]) -> pa.Array:
+    def names(self, numbers: npt.NDArray[np.integer[Any]]) -> pa.Array:
         """The values of some numbers; one part is in memory at a time."""
         order, found = [np.empty(0, np.int64)], [pa.array([], pa.string())]
         ends = [first for first, _ in self.parts[1:]] + [self.count]
@@ -52,13 +53,13 @@ class Numbered:
         return pa.concat_arrays(found).take(pa.array(places))
 
 
-def numbered_here(values: pa.Array, column: str, folder: str) -> Numbered:
+def number_ids_in_memory(values: pa.Array, column: str, folder: str) -> NumberedIds:
     """The same of strings that this process has in memory, one part."""
     ordered = pa.table({column: values.take(pc.sort_indices(values)), "place": np.arange(len(values), dtype=np.int64)})
-    return Numbered(folder, column, ((0, (write(ordered, f"{folder}/part=0"),)),), len(values))
+    return NumberedIds(folder, column, ((0, (write(ordered, f"{folder}/part=0"),)),), len(values))
 
 
-def numbered(values: DataFrame, column: str, folder: str) -> Numbered:
+def number_ids(values: DataFrame, column: str, folder: str) -> NumberedIds:
     """Numbers the distinct strings in `column`, the only one, in the order of their UTF-8 bytes.
 
     A number is the place in its part behind all earlier parts, so that no part holds everything, and how many parts
@@ -73,4 +74,4 @@ def numbered(values: DataFrame, column: str, folder: str) -> Numbered:
         files = tuple(listing(f"{folder}/part={part}", ".parquet"))
         parts.append((count, files))
         count += sum(map(parquet_rows, files))
-    return Numbered(folder, column, tuple(parts), count)
+    return NumberedIds(folder, column, tuple(parts), count)

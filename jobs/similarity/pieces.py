@@ -1,7 +1,7 @@
-"""Which rows a task compares: pieces of equal work, so that rows with much of it do not stall one.
+"""Balances the comparison over tasks: pieces of the rows of equal work, so that rows with much of it do not stall one.
 
 A row costs 2 Σ n_f + n: a multiply-add for each of the n_f rows that share its feature f, and one look, at half the
-price, at the product with each of all n rows. Rows line up in their order; a piece owns those whose line begins in it.
+price, at the product with each of all n rows. Rows line up in their order; a piece owns those whose cost begins in it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +14,7 @@ import pyarrow as pa
 import scipy.sparse as sp
 from pyspark.sql import SparkSession
 
-from jobs.similarity.matrix import Rows
+from jobs.similarity.matrix import ComparedRows
 from models.kernels.neighbours import RowBlock
 
 PASS_ROWS = 1 << 16  # rows that a task compares at once: with 100 neighbours their lists take 100 MiB
@@ -22,7 +22,7 @@ PASS_ENTRIES = 1 << 24  # and their entries; more rows take another pass over th
 
 
 @dataclass(frozen=True)
-class Size:
+class BlockSize:
     """A block: how many rows it has, and what they cost."""
 
     block: int
@@ -39,11 +39,11 @@ class Piece:
     blocks: tuple[tuple[int, int], ...]
 
 
-def work(block: RowBlock, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def feature_work(block: RowBlock, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """int64 [n]: Σ n_f over the features f of each row."""
     summed = np.concatenate(([0], np.cumsum(counts[block.matrix.indices])))
-    found: npt.NDArray[np.int64] = np.diff(summed[block.matrix.indptr])
-    return found
+    sums: npt.NDArray[np.int64] = np.diff(summed[block.matrix.indptr])
+    return sums
 
 
 def cost(work: Any, rows: Any, every: int) -> Any:
@@ -51,7 +51,7 @@ def cost(work: Any, rows: Any, every: int) -> Any:
     return 2 * work + rows * every
 
 
-def measured(spark: SparkSession, compared: Sequence[Rows], tasks: int) -> list[list[Size]]:
+def measure_blocks(spark: SparkSession, compared: Sequence[ComparedRows], tasks: int) -> list[list[BlockSize]]:
     """The sizes of the blocks of each in their order: a few numbers a block, from so many tasks or fewer."""
     every = [(n, number) for n, one in enumerate(compared) for number in one.blocks]
 
@@ -60,40 +60,39 @@ def measured(spark: SparkSession, compared: Sequence[Rows], tasks: int) -> list[
             for number in batch.column(0).to_pylist():
                 n, at = every[number]
                 block, counts = compared[n].block(at), compared[n].counts
-                size = {"n": n, "block": at, "rows": len(block.rows), "work": int(work(block, counts).sum())}
+                size = {"n": n, "block": at, "rows": len(block.rows), "work": int(feature_work(block, counts).sum())}
                 yield pa.RecordBatch.from_pylist([size])
 
     numbers = spark.range(0, len(every), 1, min(tasks, len(every)))
-    found = numbers.mapInArrow(sizes, "n long, block long, rows long, work long").collect()
-    by_method = [
-        sorted((row for row in found if row.n == n), key=lambda row: row.block)  # Spark's sort would measure twice
-        for n in range(len(compared))
+    measured = numbers.mapInArrow(sizes, "n long, block long, rows long, work long").collect()
+    by_method = [  # sorted here: a sort of Spark would measure twice
+        sorted((row for row in measured if row.n == n), key=lambda row: row.block) for n in range(len(compared))
     ]
     rows = [sum(row.rows for row in some) for some in by_method]
     return [
-        [Size(row.block, row.rows, cost(row.work, row.rows, rows[n])) for row in some]
+        [BlockSize(row.block, row.rows, cost(row.work, row.rows, rows[n])) for row in some]
         for n, some in enumerate(by_method)
     ]
 
 
-def pieces(sizes: Sequence[Size], count: int) -> list[Piece]:
+def cut_pieces(sizes: Sequence[BlockSize], count: int) -> list[Piece]:
     """About `count` pieces of equal cost."""
     before = np.concatenate(([0], np.cumsum([size.cost for size in sizes]))).tolist()
-    found = []
+    cut = []
     for n in range(count):
         low, high = before[-1] * n // count, before[-1] * (n + 1) // count
         over = [(s.block, b) for s, b, e in zip(sizes, before, before[1:], strict=False) if b < high and e > low]
-        found.append(Piece(low, high, tuple(over)))
-    return found
+        cut.append(Piece(low, high, tuple(over)))
+    return cut
 
 
-def owned(rows: Rows, piece: Piece, every: int) -> Iterator[RowBlock]:
+def read_piece(rows: ComparedRows, piece: Piece, every: int) -> Iterator[RowBlock]:
     """The rows of a piece, as many at once as a task has memory for. every: how many rows there are in all."""
     kept: list[RowBlock] = []
     entries = 0
     for number, before in piece.blocks:
         block = rows.block(number)
-        each = cost(work(block, rows.counts), 1, every)
+        each = cost(feature_work(block, rows.counts), 1, every)
         starts = before + np.cumsum(each) - each
         mine = np.flatnonzero((starts >= piece.low) & (starts < piece.high))
         if len(mine):
@@ -101,10 +100,10 @@ def owned(rows: Rows, piece: Piece, every: int) -> Iterator[RowBlock]:
             kept.append(_part(block, low, high))
         entries = sum(b.matrix.nnz for b in kept)
         if sum(len(b.rows) for b in kept) >= PASS_ROWS or entries >= PASS_ENTRIES:
-            yield together(kept, entries)
+            yield concatenate(kept, entries)
             kept = []
     if kept:
-        yield together(kept, entries)
+        yield concatenate(kept, entries)
 
 
 def _part(block: RowBlock, low: int, high: int) -> RowBlock:
@@ -112,7 +111,7 @@ def _part(block: RowBlock, low: int, high: int) -> RowBlock:
     return RowBlock(block.rows[low:high], sp.csr_array(block.matrix[low:high]), norms)
 
 
-def together(blocks: Iterable[RowBlock], entries: int) -> RowBlock:
+def concatenate(blocks: Iterable[RowBlock], entries: int) -> RowBlock:
     """All rows of some blocks, at least one, as one block: filled while they are read, so that it alone is in memory.
 
     entries: how many they have, or more.

@@ -1,10 +1,9 @@
-"""Weightings as DataFrame operations: what an entry counts for before rows are compared.
+"""TF-IDF, BM25, recency and the other weightings of `models/features/weighting.py`, as DataFrame operations.
 
-Each takes and returns entries (row, feature, value, …) in the orientation that is compared (items by users, or users
-by items), and keeps the other columns and which entries there are, so that one can follow another. The same equations
-on arrays are in `models/features/weighting.py`; a test compares them. N is the number of rows, n_f of those with
-feature f. Means and lengths are sums of decimals: unlike those of doubles they do not depend on the order that a
-shuffle makes.
+Equations and sources stand there; a test compares the two. Each takes and returns entries (row, feature, value, …) in
+the orientation that is compared (items by users, or users by items), and keeps the other columns and which entries
+there are, so that one can follow another. rows: N, rows without entries among them. Means and lengths are sums of
+decimals: unlike those of doubles they do not depend on the order that a shuffle makes.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,8 +11,9 @@ from collections.abc import Callable, Mapping
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from models.features.weighting import K1, B
+
 Weighting = Callable[[DataFrame], DataFrame]
-K1, B = 1.2, 0.75
 EXACT = "decimal(38, 20)"  # sums below 10^18, to 10^-20
 
 
@@ -35,27 +35,24 @@ def binary(entries: DataFrame) -> DataFrame:
 
 
 def centred(entries: DataFrame) -> DataFrame:
-    """x_rf - mean of row r, over its entries (Breese et al. 1998)."""
+    """x - mean of its row."""
     return _with(entries, "row", _mean().alias("mean"), F.col("value") - F.col("mean"))
 
 
 def adjusted(entries: DataFrame) -> DataFrame:
-    """x_rf - mean of feature f: on items by users, cosine is then the adjusted cosine (Sarwar et al. 2001)."""
+    """x - mean of its feature."""
     return _with(entries, "feature", _mean().alias("mean"), F.col("value") - F.col("mean"))
 
 
 def tf_idf(entries: DataFrame, rows: int) -> DataFrame:
-    """√x_rf · (1 + ln(N / (1 + n_f))) (Salton & Buckley 1988); √ in place of the count; negative x keep the sign."""
+    """√x times the inverse document frequency of its feature."""
     root = F.signum("value") * F.sqrt(F.abs("value"))
     rarity = 1 + F.log(F.lit(float(max(rows, 1))) / (1 + F.col("n")))
     return _with(entries, "feature", F.count("*").alias("n"), root * rarity)
 
 
 def bm25(entries: DataFrame, rows: int) -> DataFrame:
-    """x (k1 + 1) / (x + k1 (1 - b + b |r| / mean |r|)) · ln(1 + N / (1 + n_f)) (Robertson et al. 1994).
-
-    |r| is the sum of row r; the mean is over all N rows. A negative value is an error that names row and value.
-    """
+    """BM25; a negative value is an error that names row and value."""
     wrong = F.concat(F.lit("bm25: values must be at least 0, got "), "value", F.lit(" in row "), "row")
     value = F.when(F.col("value") < 0, F.raise_error(wrong)).otherwise(F.col("value"))
     mean = entries.agg((_sum() / max(rows, 1)).alias("mean"))
@@ -68,7 +65,7 @@ def bm25(entries: DataFrame, rows: int) -> DataFrame:
 
 
 def recency(entries: DataFrame, half_life_days: float) -> DataFrame:
-    """x_rf · 2^(-age / half life): an event counts half after `half_life_days` (after Ding & Li 2005)."""
+    """x · 2^(-age / half life), by the column `age_days`."""
     return entries.withColumn("value", F.col("value") * F.pow(F.lit(2.0), -F.col("age_days") / half_life_days))
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import scipy.sparse as sp
 from pyspark import daemon
 
-from jobs.similarity.preferences import EVENT, merged
+from jobs.similarity.preferences import EVENT, merge_preferences
 from models.kernels.neighbours import RowBlock, share_neighbours
 
 TRIM_THRESHOLD, MMAP_MAX = -1, -4  # of mallopt, in malloc.h
@@ -32,7 +32,7 @@ def keep_memory() -> None:
 
 def load_kernels() -> None:
     """Calls the kernels once, which reads them from numba's cache."""
-    merged(pa.Table.from_pylist([dict.fromkeys(EVENT.names, 0)], EVENT), [1.0])
+    merge_preferences(pa.Table.from_pylist([dict.fromkeys(EVENT.names, 0)], EVENT), [1.0])
     rows = RowBlock(np.arange(2, dtype=np.int32), sp.csr_array(np.eye(2)))
     share_neighbours(rows, 1, 0, 2, feature_counts=np.ones(2, np.int64))
 

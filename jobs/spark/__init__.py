@@ -1,4 +1,5 @@
-"""Spark: the session of a job, the Spark Connect server of a run, and how events are read.
+"""The Spark session of a job, the Spark Connect server of a run, and a night's events as DataFrames.
 
-Jobs that compute on Spark import it, and `jobs.similarity`. Begin with `session.py`.
+Jobs that compute on Spark and `jobs.similarity` import it; it imports the frame and storage, never Keras or a job.
+Begin with `session`.
 """

@@ -9,9 +9,7 @@ from annotated_types import Gt, Unit, doc
 
 from models.base import Recommender, Scores, TrainingData
 from models.config import Config
-from models.histories import Histories
-
-DAY_MICROSECONDS = 86_400_000_000
+from models.histories import DAY_MICROSECONDS, Histories
 
 
 @dataclass(frozen=True)

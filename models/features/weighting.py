@@ -13,6 +13,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 Floats = npt.NDArray[np.float64]
+K1, B = 1.2, 0.75  # of BM25: how soon more of a feature adds little, how much long rows count less
 
 
 def raw(matrix: sp.csr_array) -> sp.csr_array:
@@ -53,7 +54,7 @@ def tf_idf(matrix: sp.csr_array) -> sp.csr_array:
     return _with(matrix, weights * (1 + np.log(max(matrix.shape[0], 1) / (1 + _counts(matrix))))[matrix.indices])
 
 
-def bm25(matrix: sp.csr_array, k1: float = 1.2, b: float = 0.75) -> sp.csr_array:
+def bm25(matrix: sp.csr_array, k1: float = K1, b: float = B) -> sp.csr_array:
     """x (k1 + 1) / (x + k1 (1 - b + b |r| / mean |r|)) · ln(1 + N / (1 + n_f)) (Robertson et al. 1994).
 
     |r| is the sum of row r, N the number of rows, n_f those with feature f. Raises ValueError for negative values.

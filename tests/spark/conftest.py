@@ -45,15 +45,20 @@ def folder(tmp_path: Path) -> str:
 def encore(
     config: Settings, session: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., int]:
-    """`encore` with a warehouse of its own on the shared server: encore("clean", ds="2020-01-01") → exit code."""
+    """`encore` with a warehouse of its own on the shared server: encore("clean", ds="2020-01-01") → exit code.
+
+    `run` is another run than the tests' own; it uses their server too.
+    """
     monkeypatch.setenv("ENCORE_STATE", config.state)
     monkeypatch.setenv("ENCORE_WAREHOUSE", str(tmp_path / "warehouse"))
     monkeypatch.setenv("ENCORE_LANDING", str(tmp_path / "landing"))
     monkeypatch.delenv("SPARK_REMOTE", raising=False)
 
-    def call(job: str, *words: str, ds: str, domain: str = "movies") -> int:
-        run = [] if job == "import" else ["--run", RUN]
-        return main([job, *words, "--domain", domain, "--ds", ds, *run])
+    def call(job: str, *words: str, ds: str, domain: str = "movies", run: str = RUN) -> int:
+        if run != RUN:
+            monkeypatch.setenv("SPARK_REMOTE", spark_server.running(config, RUN).remote)
+        words_of_run = [] if job == "import" else ["--run", run]
+        return main([job, *words, "--domain", domain, "--ds", ds, *words_of_run])
 
     return call
 

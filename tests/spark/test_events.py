@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.spark.events import praised
+from jobs.spark.events import weigh_by_sentiment
 from jobs.storage import frames
 from jobs.storage.runs import Run
 from schemas.working import SEQUENCES
@@ -33,7 +33,7 @@ def test_the_newest_verdict_on_the_item_counts(session: SparkSession) -> None:
         ("7", None, "b", 1, 1.0),
         ("8", "w", "b", 1, 1.0),
     ]
-    found = praised(interactions, session.createDataFrame(reviews, REVIEWS), 0.5)
+    found = weigh_by_sentiment(interactions, session.createDataFrame(reviews, REVIEWS), 0.5)
     assert found.columns == interactions.columns
     values = sorted((row.user_id, row.item_id, row.value) for row in found.collect() if row.value is not None)
     assert values == [("u", "a", 6.0), ("u", "b", 4.0), ("u", "c", 0.75), ("v", "a", 1.0), ("v", "a", 1.5)]

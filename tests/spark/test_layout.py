@@ -8,8 +8,8 @@ import pyarrow.compute as pc
 import pytest
 
 from jobs.similarity import layout
-from jobs.similarity.layout import Packing, in_order, stored
-from jobs.similarity.matrix import STORED, Rows, rows_of_blocks
+from jobs.similarity.layout import BlockWriter, merge_blocks, sort_entries
+from jobs.similarity.matrix import STORED, ComparedRows, MatrixStore, choose_block_rows
 from jobs.storage import frames
 
 ROWS, FEATURES, BLOCK_ROWS = 90, 30, 16
@@ -36,22 +36,21 @@ def batches(dense: Entries, size: int) -> list[pa.RecordBatch]:
 
 def lay_out(dense: Entries, folder: str) -> None:
     """Writes both: two tasks have the cells, and two write the blocks."""
-    packing = Packing(STORED, NAMES, folder, ROWS, BLOCK_ROWS)
+    writer = BlockWriter(MatrixStore(folder, ROWS, BLOCK_ROWS), NAMES, STORED)
     cells = batches(dense, 100)
-    places = pa.Table.from_batches([packing.packed(iter(cells[:5]), 0), packing.packed(iter(cells[5:]), 7)])
-    store = stored(packing, in_order)
-    tasks = [places.filter(pc.equal(pc.bit_wise_and(places["block"], 1), odd)) for odd in (0, 1)]
-    assert [list(store(iter(task.to_batches()))) for task in tasks] == [[], []]
+    parts = pa.Table.from_batches([writer.write_parts(iter(cells[:5]), 0), writer.write_parts(iter(cells[5:]), 7)])
+    tasks = [parts.filter(pc.equal(pc.bit_wise_and(parts["block"], 1), odd)) for odd in (0, 1)]
+    assert [list(merge_blocks(writer, sort_entries, iter(task.to_batches()))) for task in tasks] == [[], []]
 
 
 @pytest.mark.parametrize("held", [150, 1 << 20])
 def test_blocks_hold_the_cells_sorted(
     dense: Entries, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: int
 ) -> None:
-    monkeypatch.setattr(layout, "PACKED_ENTRIES", held)
+    monkeypatch.setattr(layout, "HELD_ENTRIES", held)
     lay_out(dense, tmp_path.as_uri())
     for name, cells in dense.items():
-        rows = Rows(tmp_path.as_uri(), name)
+        rows = ComparedRows(tmp_path.as_uri(), name)
         assert rows.blocks == [0, 1, 2, 3, 4, 5]
         for block in rows.blocks:
             table = frames.read([f"{tmp_path.as_uri()}/blocks/block={name}.{block}/part-0.parquet"], STORED)
@@ -65,14 +64,14 @@ def test_blocks_hold_the_cells_sorted(
 def test_a_block_too_large_for_memory_is_an_error(
     dense: Entries, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(layout, "MOST_ENTRIES", 50)
+    monkeypatch.setattr(layout, "MAX_ENTRIES", 50)
     with pytest.raises(MemoryError, match=r"block \d of \w+ has \d+ entries, a task has memory for 50; lower"):
         lay_out(dense, tmp_path.as_uri())
 
 
 def test_blocks_of_fuller_rows_have_fewer() -> None:
-    assert rows_of_blocks(4096, 22_000_000, 26_000) == 4096
-    assert rows_of_blocks(4096, 44_000_000, 26_000) == 2432  # 1,692 entries a row: 4.1 million a block
-    assert rows_of_blocks(256, 44_000_000, 26_000) == 256
-    assert rows_of_blocks(4096, 10**12, 1000) == 64
-    assert rows_of_blocks(4096, 0, 0) == 64
+    assert choose_block_rows(4096, 22_000_000, 26_000) == 4096
+    assert choose_block_rows(4096, 44_000_000, 26_000) == 2432  # 1,692 entries a row: 4.1 million a block
+    assert choose_block_rows(256, 44_000_000, 26_000) == 256
+    assert choose_block_rows(4096, 10**12, 1000) == 64
+    assert choose_block_rows(4096, 0, 0) == 64

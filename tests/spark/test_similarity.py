@@ -11,11 +11,11 @@ from jobs.night import Attempt
 from jobs.similarity import matrix as matrices
 from jobs.similarity import neighbours as tasks
 from jobs.similarity import table as similarity
-from jobs.similarity.layout import write_blocks
-from jobs.similarity.matrix import Rows
-from jobs.similarity.neighbours import Columns, Comparison, write_neighbours
-from jobs.similarity.numbering import Numbered, numbered
-from jobs.similarity.table import limited
+from jobs.similarity.events import limit_events
+from jobs.similarity.layout import write_matrices
+from jobs.similarity.matrix import ComparedRows, MatrixStore
+from jobs.similarity.neighbours import Comparison, SimilarityTable, write_neighbours
+from jobs.similarity.numbering import NumberedIds, number_ids
 from jobs.storage.files import listing
 from jobs.storage.frames import read
 from schemas.methods import Method
@@ -25,7 +25,7 @@ PLANS: dict[str, dict[str, int]] = {
     "whole": {},
     "shares": {"WHOLE_PRODUCTS": 0},
     "streams": {"SHARED_ENTRIES": 0},
-    "streams of many rows": {"SHARED_NEIGHBOURS": 0, "FEW_COUNTS": 0},  # counts are added up for all tasks
+    "streams of many rows": {"SHARED_NEIGHBOURS": 0, "MAX_COUNTS": 0},  # counts are added up for all tasks
 }
 Lists = dict[str, list[tuple[str, float]]]
 
@@ -44,20 +44,22 @@ def entries(session: SparkSession, matrix: np.ndarray) -> dict[str, DataFrame]:
     return {"events": session.createDataFrame(cells, "row long, feature long, value double")}
 
 
-def row_ids(session: SparkSession, count: int, folder: str) -> Numbered:
+def row_ids(session: SparkSession, count: int, folder: str) -> NumberedIds:
     """Ids that stand in the order of the rows: 000, 001, …"""
-    return numbered(session.createDataFrame([(f"{i:03}",) for i in range(count)], "item_id string"), "item_id", folder)
+    return number_ids(
+        session.createDataFrame([(f"{i:03}",) for i in range(count)], "item_id string"), "item_id", folder
+    )
 
 
 def spark_lists(session: SparkSession, matrix: np.ndarray, folder: str, k: int, block_rows: int = 4096) -> Lists:
-    write_blocks(session, entries(session, matrix), folder, len(matrix), block_rows)
-    compared = [Comparison("cosine", Rows(folder, "events"), "cosine", 0.0)]
+    write_matrices(session, MatrixStore(folder, len(matrix), block_rows), entries(session, matrix))
+    compared = [Comparison("cosine", ComparedRows(folder, "events"), "cosine", 0.0)]
     return lists(session, compared, row_ids(session, len(matrix), f"{folder}/ids"), k, f"{folder}/lists")
 
 
-def lists(session: SparkSession, compared: list[Comparison], ids: Numbered, k: int, folder: str) -> Lists:
-    table = Columns("item", "movies", "2026-03-01")
-    write_neighbours(session, compared, ids, k, folder, table)
+def lists(session: SparkSession, compared: list[Comparison], ids: NumberedIds, k: int, folder: str) -> Lists:
+    table = SimilarityTable("item", "movies", "2026-03-01", ids, k, folder)
+    write_neighbours(session, compared, table)
     found: Lists = {}
     for row in read(listing(folder, ".parquet"), table.schema).to_pylist():  # in the order of the files
         assert (row["domain"], row["ds"], row["method"]) == ("movies", "2026-03-01", "cosine")
@@ -80,7 +82,7 @@ def follow(plan: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Compare by that plan, whatever the size, as if there were three cores."""
     for name, value in PLANS[plan].items():
         monkeypatch.setattr(tasks if hasattr(tasks, name) else matrices, name, value)
-    monkeypatch.setattr(tasks, "cores", lambda spark: 3)
+    monkeypatch.setattr(tasks, "count_cores", lambda spark: 3)
 
 
 @pytest.fixture(params=PLANS)
@@ -120,7 +122,7 @@ def test_plans_blocks_pieces_and_partitions_do_not_change_a_bit(
     matrix = ratings(150, 30, seed=2)
     whole = spark_lists(session, matrix, f"{folder}/first", 7)
     other = request.getfixturevalue("shuffled")
-    monkeypatch.setattr(tasks, "TASKS_A_CORE", 4)
+    monkeypatch.setattr(tasks, "TASKS_PER_CORE", 4)
     for plan in ("whole", "shares", "streams"):
         with monkeypatch.context() as patch:
             follow(plan, patch)
@@ -137,9 +139,9 @@ def test_nothing_has_no_neighbours(session: SparkSession, folder: str) -> None:
 @pytest.mark.usefixtures("plan")
 def test_equal_similarities_come_in_the_order_of_the_ids(session: SparkSession, folder: str) -> None:
     ids = ["10", "9", "a", "B", "ä"]
-    names = numbered(session.createDataFrame([(i,) for i in ids], "item_id string"), "item_id", f"{folder}/ids")
-    write_blocks(session, entries(session, np.ones((5, 1))), folder, 5, 4096)
-    compared = [Comparison("cosine", Rows(folder, "events"), "cosine", 0.0)]
+    names = number_ids(session.createDataFrame([(i,) for i in ids], "item_id string"), "item_id", f"{folder}/ids")
+    write_matrices(session, MatrixStore(folder, 5, 4096), entries(session, np.ones((5, 1))))
+    compared = [Comparison("cosine", ComparedRows(folder, "events"), "cosine", 0.0)]
     found = lists(session, compared, names, 9, f"{folder}/lists")
     assert [similar for similar, _ in found["9"]] == ["10", "B", "a", "ä"]
     assert sum(map(len, found.values())) == len(list(itertools.permutations(ids, 2)))
@@ -147,7 +149,7 @@ def test_equal_similarities_come_in_the_order_of_the_ids(session: SparkSession, 
 
 def test_numbers_follow_the_order_of_the_bytes(shuffled: SparkSession, folder: str) -> None:
     values = [f"{chr(65 + n % 50)}{n * 7919 % 1000}" for n in range(700)]
-    found = numbered(shuffled.createDataFrame([(v,) for v in values], "term string"), "term", f"{folder}/terms")
+    found = number_ids(shuffled.createDataFrame([(v,) for v in values], "term string"), "term", f"{folder}/terms")
     expected = sorted(values, key=str.encode)
     assert found.count == len(values)
     assert len(found.parts) > 1
@@ -159,20 +161,20 @@ def test_numbers_follow_the_order_of_the_bytes(shuffled: SparkSession, folder: s
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_values_must_be_finite(session: SparkSession, folder: str, value: float) -> None:
     with pytest.raises(Exception, match=r"similarity: values must be finite, got .* in row 1"):
-        write_blocks(session, entries(session, np.array([[1.0], [value]])), folder, 2, 4096)
+        write_matrices(session, MatrixStore(folder, 2, 4096), entries(session, np.array([[1.0], [value]])))
 
 
 def test_the_limiter_keeps_the_same_events_of_popular_items(session: SparkSession) -> None:
     pairs = [(f"u{u}", f"i{i}") for u in range(30) for i in range(4) if i < 2 or u < 3]  # 30, 30, 3 and 3 events
     values = session.createDataFrame([(*pair, 1.0) for pair in pairs], "user_id string, item_id string, value double")
     attempt = Attempt("item_similarity", "nowhere")
-    kept = {(row.user_id, row.item_id) for row in limited(values, 10, attempt).collect()}
+    kept = {(row.user_id, row.item_id) for row in limit_events(values, 10, attempt).collect()}
     assert attempt.facts["left_out"] == {"items": 2, "events": 40}
     assert sorted(item for _, item in kept) == ["i0"] * 10 + ["i1"] * 10 + ["i2"] * 3 + ["i3"] * 3
     assert {user for user, item in kept if item == "i0"} != {user for user, item in kept if item == "i1"}
-    again = limited(values.repartition(7), 10, attempt)
+    again = limit_events(values.repartition(7), 10, attempt)
     assert {(row.user_id, row.item_id) for row in again.collect()} == kept
-    assert limited(values, 30, attempt).count() == len(pairs)
+    assert limit_events(values, 30, attempt).count() == len(pairs)
     assert attempt.facts["left_out"] == {"items": 0, "events": 0}
 
 
@@ -205,4 +207,4 @@ def test_real_ratings_equal_dense_numpy(session: SparkSession, folder: str) -> N
     ],
 )
 def test_the_matrix_that_a_method_compares(name: str, matrix: str) -> None:
-    assert similarity.weighted(Method.named(name)) == matrix
+    assert similarity.matrix_name(Method.named(name)) == matrix

@@ -88,7 +88,7 @@ def plant(tmp_path: Path) -> Callable[..., Run]:
         run.record(Entry("clean", "done", "a", {n: files[n] for n in ("interactions", "items", "users")}))
         run.record(Entry("vocabulary", "done", "a", {"vocabulary": files["vocabulary"]}))
         if alpha is not None:
-            run.record(Entry("train_hybrid_knn", "done", "a", facts={"alpha": alpha}))
+            run.record(Entry("train_hybrid_knn", "done", "a", facts={"config": {"alpha": alpha}}))
         return run
 
     def write(run: Run, name: str, rows: list[dict[str, Any]]) -> str:
@@ -175,10 +175,10 @@ def test_items_in_every_method(
     order = [(row["method"], row["item_id"], row["rank"]) for row in found]
     assert len(set(order)) == len(order)
     # a second run gives the same rows bit for bit: other blocks, ids that Spark has joined, the other plans in turn
-    monkeypatch.setattr("jobs.spark.events.MOST_IDS", 0)
+    monkeypatch.setattr("jobs.spark.events.MAX_IDS", 0)
     some = ("adjusted+cosine", "recency+bm25+cosine", "hybrid", "tf_idf+hybrid")
     plans = itertools.cycle(("streams", "shares"))
-    monkeypatch.setattr(neighbours, "plan", lambda *_: next(plans))
+    monkeypatch.setattr(neighbours, "choose_plan", lambda *_: next(plans))
     plant(item_methods=some, half_life_days=20.0, shrinkage=7.0, alpha=0.25, block_rows=64)
     assert encore("item_similarity", ds=DS) == 0
     again = rows("item_similarity", "item_similarity", ds=DS)

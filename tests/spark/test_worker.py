@@ -10,7 +10,7 @@ def test_tasks_find_the_kernels_loaded(session: SparkSession) -> None:
     def loaded(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import sys
 
-        kernels = {"models.kernels.tiles": "compare", "models.kernels.merging": "merged"}
+        kernels = {"models.kernels.tiles": "compare", "models.kernels.merging": "merge_events"}
         there = [len(getattr(sys.modules.get(module), name).signatures) for module, name in kernels.items()]
         yield from (pa.RecordBatch.from_pydict({"n": there}) for _ in batches)
 

@@ -10,16 +10,17 @@ import pytest
 from pyarrow import parquet as pq
 
 from jobs.errors import InputError
-from jobs.similarity import preferences
-from jobs.similarity.numbering import Numbered, numbered_here
-from jobs.similarity.preferences import EVENT, NONE, Merging, Reading, merged, numbered_events, shares
+from jobs.similarity import event_reader
+from jobs.similarity.event_reader import EventReader, split_files
+from jobs.similarity.numbering import NumberedIds, number_ids_in_memory
+from jobs.similarity.preferences import EVENT, NONE, PreferenceMerger, merge_preferences
 
 DAY = 86_400_000_000
 
 
 @pytest.fixture
-def names(tmp_path: Path) -> Numbered:
-    return numbered_here(pa.array(["b", "a", "ä"]), "item_id", (tmp_path / "ids").as_uri())
+def names(tmp_path: Path) -> NumberedIds:
+    return number_ids_in_memory(pa.array(["b", "a", "ä"]), "item_id", (tmp_path / "ids").as_uri())
 
 
 def table(*rows: tuple[Any, ...]) -> pa.Table:
@@ -36,7 +37,7 @@ def test_the_newest_value_of_each_kind_counts() -> None:
         (0, 3, 0, 3.0, None, 7),
         (0, 3, 0, 1.0, None, 8),  # of equal times, the later place in the user's order
     )
-    row, feature, value, newest = merged(events, [2.0, 0.5])
+    row, feature, value, newest = merge_preferences(events, [2.0, 0.5])
     assert row.tolist() == [0, 0, 1]
     assert feature.tolist() == [3, 9, 7]
     assert value.tolist() == [2.0, 0.5, 10.5]
@@ -53,7 +54,7 @@ def test_many_events_equal_the_definition() -> None:
     for r, f, k, v, t, n in rows:
         newest[r, f][k] = max(newest[r, f].get(k, (-1, -1, 0.0)), (t, n, v))
     weights = (1.0, 0.25, 3.0)
-    row, feature, value, ts = merged(table(*rows), weights)
+    row, feature, value, ts = merge_preferences(table(*rows), weights)
     found = dict(zip(zip(row.tolist(), feature.tolist(), strict=True), zip(value, ts, strict=True), strict=True))
     assert list(found) == sorted(newest)
     for pair, kinds in newest.items():
@@ -62,22 +63,22 @@ def test_many_events_equal_the_definition() -> None:
 
 
 def test_no_events_are_no_preferences() -> None:
-    assert [len(one) for one in merged(table(), [1.0])] == [0, 0, 0, 0]
+    assert [len(one) for one in merge_preferences(table(), [1.0])] == [0, 0, 0, 0]
 
 
-def test_a_preference_of_zero_is_none(names: Numbered) -> None:
-    found = Merging((1.0,), names)(table((0, 0, 0, 0.0, 1, None), (0, 1, 0, 2.0, 1, None)))
+def test_a_preference_of_zero_is_none(names: NumberedIds) -> None:
+    found = PreferenceMerger((1.0,), names)(table((0, 0, 0, 0.0, 1, None), (0, 1, 0, 2.0, 1, None)))
     assert found.to_pydict() == {"row": [0], "feature": [1], "value": [2.0]}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_a_value_that_is_no_number_is_named(names: Numbered, value: float) -> None:
+def test_a_value_that_is_no_number_is_named(names: NumberedIds, value: float) -> None:
     with pytest.raises(InputError, match=f"values must be finite, got {value} in row 1"):
-        Merging((1.0,), names)(table((0, 0, 0, 1.0, 1, None), (1, 0, 0, value, 1, None)))
+        PreferenceMerger((1.0,), names)(table((0, 0, 0, 1.0, 1, None), (1, 0, 0, value, 1, None)))
 
 
-def test_ages_are_days_to_the_end_and_never_negative(names: Numbered) -> None:
-    merging = Merging((1.0,), names, 10 * DAY, "domains.movies.item_methods")
+def test_ages_are_days_to_the_end_and_never_negative(names: NumberedIds) -> None:
+    merging = PreferenceMerger((1.0,), names, 10 * DAY, "domains.movies.item_methods")
     found = merging(table((0, 0, 0, 1.0, 10 * DAY - DAY // 4, None), (0, 1, 0, 1.0, 11 * DAY, None)))
     assert found["age_days"].to_pylist() == [0.25, 0.0]
     without = table((2, 0, 0, 1.0, None, None), (2, 1, 0, 1.0, None, None), (2, 2, 0, 1.0, 5, None))
@@ -101,14 +102,14 @@ def test_tasks_read_every_event_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     pq.write_table(both.slice(0, 25), tmp_path / "a.parquet", row_group_size=4, use_dictionary=dictionary)
     ordinal = pa.array(range(15), pa.int64())
     pq.write_table(both.slice(25).append_column("ordinal", ordinal), tmp_path / "b.parquet", use_dictionary=dictionary)
-    reading = Reading("item_id", "user_id", (tmp_path / "numbers").as_uri(), ("play", "purchase"))
-    reading.write_numbers("item_id", pa.array(["ï'0", "ï'1", "ï'2"]), np.array([2, 1, 0]))
-    reading.write_numbers("user_id", pa.array(["u0", "u1", "u2", "u4"]), np.array([10, 11, 12, 14]))
+    reader = EventReader("item_id", "user_id", (tmp_path / "numbers").as_uri(), ("play", "purchase"))
+    reader.write_numbers("item_id", pa.array(["ï'0", "ï'1", "ï'2"]), np.array([2, 1, 0]))
+    reader.write_numbers("user_id", pa.array(["u0", "u1", "u2", "u4"]), np.array([10, 11, 12, 14]))
     files = [(tmp_path / name).as_uri() for name in ("a.parquet", "b.parquet")]
-    monkeypatch.setattr(preferences, "SHARE_BYTES", 700)
-    every = shares(files)
+    monkeypatch.setattr(event_reader, "READ_BYTES", 700)
+    every = split_files(files)
     assert len(every) > 2, "the first file is shared by tasks"
-    found = pa.Table.from_batches([batch for share in every for batch in numbered_events(share, reading)]).to_pylist()
+    found = pa.Table.from_batches([batch for share in every for batch in reader.read(share)]).to_pylist()
     known = [n for n in range(40) if n % 5 != 3]
     assert sorted(row["value"] for row in found) == known
     for row in found:

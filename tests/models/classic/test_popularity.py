@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from models.base import TrainingData
-from models.classic.popularity import DAY_MICROSECONDS, Popularity, PopularityConfig
+from models.classic.popularity import Popularity, PopularityConfig
+from models.histories import DAY_MICROSECONDS
 from tests.support.contract import RecommenderContract
 from tests.support.examples import example, histories_of
 
