@@ -12,129 +12,143 @@ How they are split follows from what the data knows of time; the fact `split` sa
 - `hash`, where there is neither time nor order: of every user's items a share (`test_share`), chosen by a hash, is the
   test, as many the validation.
 
-Not published: the training, evaluation and recommendation tasks of the run read it.
+Not published: the training, evaluation and recommendation tasks of the run read it. Tasks leave the events of each
+block of users in files (jobs/spark/parts.py); of these one task each counts what the split needs, then sorts, splits
+and writes the block.
 """
 
 import argparse
 import logging
-from collections.abc import Mapping
-from datetime import date, timedelta
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
 
-from pyspark.sql import DataFrame, Window
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.errors import InputError
+from jobs.known_ids import of_kind
 from jobs.night import Attempt, Night
-from jobs.spark.events import read_events, vocabulary
-from jobs.spark.session import session, write
-from models.histories import DAY_MICROSECONDS, day_start
+from jobs.spark.event_reader import EVENT, NONE, EventReader, columns_of, pack_frame
+from jobs.spark.events import event_files, read_events, vocabulary, vocabulary_in_memory
+from jobs.spark.parts import BlockStore, PartWriter, finish_blocks
+from jobs.spark.session import session
+from jobs.spark.splits import PARTS, Block, Facts, Histograms, Times, assign_parts, choose_split, count_days
+from jobs.storage.files import delete_folder
+from jobs.storage.frames import write
+from models.histories import DAY_MICROSECONDS
 from schemas.domains import Domain
-from schemas.working import HASH, LEAVE_LAST_OUT, SEQUENCES, TEST, TIME, TRAIN, VALIDATION
+from schemas.working import SEQUENCES
 
 HASH_PARTS = 1_000_000
-KEPT = 0.5  # share of the events that training keeps however long the test
+BLOCK_EVENTS = 1 << 21  # that a block of users has on average: a task needs about 100 bytes for each
+MAX_EVENTS = 1 << 25  # of a block: one user may have most of all events
+HASHED = EVENT.append(pa.field("part", pa.int8()))
+REMEDY = "one user has most of them: find and reject that user's, or set ENCORE_CONFIG's Spark memory"
+REPORT = pa.schema([("histogram", pa.int8()), ("key", pa.int64()), ("n", pa.int64())])
 log = logging.getLogger(__name__)
-Facts = dict[str, Any]
 
 
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     """Reads all events up to the night, writes them in order of user and time."""
     spark = session(night)
     interactions = read_events(spark, night)
-    facts, part = held_out(interactions, night.domain)
+    times = known_times(interactions)
+    store = user_blocks(spark, night, attempt.folder("events"), times.events)
+    writer = PartWriter(store, ("events",), HASHED if times.missing else EVENT, MAX_EVENTS, REMEDY)
+    parts = pack(spark, night, interactions, writer).localCheckpoint()  # two stages read them
+    facts = choose_split(times, night.domain, partial(count_all, spark, parts, writer, night.domain))
     attempt.facts |= facts
     log.info("held out by %s", ", ".join(f"{name} {value}" for name, value in facts.items()))
-    if facts["split"] == HASH:
+    if times.missing:
         log.warning("%s: no times and no order: recency and sequence models are left out", night.run.domain)
-    rows = in_rows(interactions, vocabulary(spark, night, "user"), vocabulary(spark, night, "item"))
-    weights = {name: kind.weight for name, kind in night.domain.kinds.items()}
-    write(ordered(rows, weights, part), attempt.folder("sequences"), SEQUENCES)
+    kinds = {name: kind.weight for name, kind in night.domain.kinds.items()}
+    split = BlockSplitter(attempt.folder("sequences"), kinds, facts, times.timed == times.events)
+    finish_blocks(spark, parts, writer, split).collect()
+    delete_folder(store.folder)
 
 
-def held_out(interactions: DataFrame, domain: Domain) -> tuple[Facts, F.Column]:
-    """The split that data and domain allow, and the part of each event (of the interactions' columns).
-
-    The facts: `split` and, by time, `test_days`, `validation_days`, `test_from`, `validation_from`, `test_users`.
-    """
-    known = interactions.agg(F.count("*"), F.count("ts"), F.count("ordinal")).first()
-    every, timed, ranked = known if known is not None else (0, 0, 0)
-    if max(timed, ranked) < every:
-        if domain.split == LEAVE_LAST_OUT:
-            raise InputError(
-                f"domains.{domain.name}.split is {LEAVE_LAST_OUT!r}, but of {every} events {every - timed} have no "
-                f"time and {every - ranked} no ordinal; set it to 'auto', or import files that say the order"
-            )
-        place, held = F.pmod(F.xxhash64("user_id", "item_id"), F.lit(HASH_PARTS)), int(domain.test_share * HASH_PARTS)
-        return {"split": HASH, "test_share": domain.test_share}, _parts(place < held, place < 2 * held)
-    if timed == every and domain.split != LEAVE_LAST_OUT and (windows := last_days(interactions, domain)):
-        test, validation = (_micros(windows[name]) for name in ("test_from", "validation_from"))
-        return {"split": TIME, **windows}, _parts(F.unix_micros("ts") >= test, F.unix_micros("ts") >= validation)
-    instant = F.struct("ts", "ordinal") if timed == every else F.col("ordinal")
-    newer = F.dense_rank().over(Window.partitionBy("user_id").orderBy(instant.desc()))
-    older = F.dense_rank().over(Window.partitionBy("user_id").orderBy(instant))
-    return {"split": LEAVE_LAST_OUT}, _parts((newer == 1) & (older > 1), (newer == 2) & (older > 1))
-
-
-def _parts(test: F.Column, validation: F.Column) -> F.Column:
-    return F.when(test, TEST).when(validation, VALIDATION).otherwise(TRAIN)
-
-
-def last_days(interactions: DataFrame, domain: Domain) -> Facts | None:
-    """The shortest test with enough users, as facts; None where there is none.
-
-    With days counted back from the newest event, t = test_days and v = validation_days: a user first seen b days ago
-    who first met an item a days ago at the latest has training events and a test item where a < n t and b >= n t + v,
-    which are the n from ⌊a / t⌋ + 1 to ⌊(b - v) / t⌋. So two histograms give the users of every n.
-    """
-    t, v = domain.test_days, domain.validation_days
+def known_times(interactions: DataFrame) -> Times:
+    """What the events know of time."""
     day = F.floor(F.unix_micros("ts") / F.lit(DAY_MICROSECONDS))
-    newest = interactions.agg(F.max(day)).first()
-    if newest is None or newest[0] is None:
-        return None
-    ago = F.lit(newest[0]) - day
-    met = interactions.groupBy("user_id", "item_id").agg(F.max(ago).alias("ago"))
-    bounds = [F.floor(F.min("ago") / t + 1).alias("low"), F.floor((F.max("ago") - v) / t).alias("high")]
-    users = met.groupBy("user_id").agg(*bounds).where("low <= high")
-    begin, end = _histogram(users, F.col("low")), _histogram(users, F.col("high"))
-    learned = _histogram(interactions, F.floor((ago - v) / t))
-    for n in range(1, max(end, default=0) + 1):
-        judged = sum(users for low, users in begin.items() if low <= n) - sum(u for high, u in end.items() if high < n)
-        kept = sum(events for high, events in learned.items() if high >= n) / sum(learned.values())
-        if kept < KEPT:
-            return None
-        if judged >= domain.test_users:
-            first = date(1970, 1, 1) + timedelta(days=newest[0] + 1 - n * t)
-            return {
-                "test_days": n * t,
-                "validation_days": v,
-                "test_from": first.isoformat(),
-                "validation_from": (first - timedelta(days=v)).isoformat(),
-                "test_users": judged,
-            }
-    return None
+    known = interactions.agg(F.count("*"), F.count("ts"), F.count("ordinal"), F.max(day)).first()
+    return Times(*known) if known is not None else Times(0, 0, 0, None)
 
 
-def _histogram(rows: DataFrame, value: F.Column) -> dict[int, int]:
-    return {int(row[0]): int(row[1]) for row in rows.groupBy(value).count().collect()}
+def user_blocks(spark: SparkSession, night: Night, folder: str, events: int) -> BlockStore:
+    """Blocks of users that have BLOCK_EVENTS events on average."""
+    last = vocabulary(spark, night, "user").agg(F.max("user_row")).first()
+    rows = 1 + int(last[0]) if last is not None and last[0] is not None else 0
+    return BlockStore(folder, rows, max(-(-rows // max(-(-events // BLOCK_EVENTS), 1)), 1))
 
 
-def _micros(day: str) -> F.Column:
-    """The first microsecond of a day in UTC, since 1970."""
-    return F.lit(day_start(day))
+def pack(spark: SparkSession, night: Night, interactions: DataFrame, writer: PartWriter) -> DataFrame:
+    """The parts of blocks that tasks make of the night's events: read by themselves, unless Spark must join them."""
+    known, kinds, hashed = vocabulary_in_memory(night), tuple(night.domain.kinds), writer.schema == HASHED
+    if known is None or night.domain.sentiment_weight or hashed:
+        rows = in_rows(interactions, vocabulary(spark, night, "user"), vocabulary(spark, night, "item"))
+        return pack_frame(rows.withColumn("part", hash_part(night.domain)) if hashed else rows, kinds, writer)
+    reader = EventReader("user_id", "item_id", f"{writer.store.folder}/numbers", kinds)
+    for column in (reader.row, reader.feature):
+        ids = of_kind(known, column.removesuffix("_id"))
+        reader.write_numbers(column, ids["id"].combine_chunks(), ids["row"].to_numpy())
+    return reader.pack(spark, event_files(night), writer)
 
 
 def in_rows(interactions: DataFrame, users: DataFrame, items: DataFrame) -> DataFrame:
-    """The interactions with `user_row` and `item_row` beside the ids."""
-    return interactions.join(users, on="user_id", how="inner").join(items, on="item_id", how="inner")
+    """The interactions with the numbers of their users and items, `row` and `feature`, beside the ids."""
+    joined = interactions.join(users, on="user_id", how="inner").join(items, on="item_id", how="inner")
+    return joined.withColumnsRenamed({"user_row": "row", "item_row": "feature"})
 
 
-def ordered(rows: DataFrame, weights: Mapping[str, float], part: F.Column) -> DataFrame:
-    """SEQUENCES' columns, sorted by (user_row, ts, ordinal, item_row) over all files."""
-    weight = F.create_map(*(F.lit(part) for pair in weights.items() for part in pair))
-    return (
-        rows.withColumn("value", weight[F.col("kind")] * F.coalesce("value", F.lit(1.0)))
-        .withColumn("part", part)
-        .repartitionByRange("user_row")
-        .sortWithinPartitions("user_row", "ts", "ordinal", "item_row", "kind")
-    )
+def hash_part(domain: Domain) -> F.Column:
+    """The number of an event's part by a hash of its user and item, the same every night."""
+    place, held = F.pmod(F.xxhash64("user_id", "item_id"), F.lit(HASH_PARTS)), int(domain.test_share * HASH_PARTS)
+    return F.when(place < held, 2).when(place < 2 * held, 1).otherwise(0).cast("tinyint")
+
+
+def count_all(spark: SparkSession, parts: DataFrame, writer: PartWriter, domain: Domain, newest: int) -> Histograms:
+    """The histograms of all users."""
+    total = Histograms.empty()
+    count = partial(report_days, domain, newest)
+    for row in finish_blocks(spark, parts, writer, count, "histogram tinyint, key long, n long").collect():
+        total[row.histogram][row.key] += row.n
+    return total
+
+
+def report_days(domain: Domain, newest: int, name: str, block: int, events: pa.Table) -> pa.RecordBatch:
+    """What a task counts of a block, as rows of REPORT."""
+    columns = columns_of(events)
+    counts = count_days(Block(*(columns[name] for name in ("row", "feature", "ts", "ordinal"))), newest, domain)
+    rows = [(n, key, count) for n, counter in enumerate(counts) for key, count in counter.items()]
+    return pa.RecordBatch.from_pylist([dict(zip(REPORT.names, row, strict=True)) for row in rows], REPORT)
+
+
+@dataclass(frozen=True)
+class BlockSplitter:
+    """Sorts, splits and writes the events of blocks of users. kinds: weight by name, in the order of their numbers.
+
+    timed: whether all events have times.
+    """
+
+    folder: str
+    kinds: dict[str, float]
+    facts: Facts
+    timed: bool
+
+    def __call__(self, name: str, block: int, events: pa.Table) -> None:
+        """Writes a block of SEQUENCES, sorted by user, time, ordinal, item and kind; what is missing comes first."""
+        columns = columns_of(events)
+        names = np.argsort(np.argsort(list(self.kinds)))  # kinds of one instant stand in the order of their names
+        keys = (names[columns["kind"]], *(columns[name] for name in ("feature", "ordinal", "ts", "row")))
+        order = np.lexsort([key for key in keys if (key != key[0]).any()] or keys[-1:])
+        user, item, kind, value, ts, ordinal = (columns[name][order] for name in EVENT.names)
+        if "part" in events.column_names:
+            parts = events["part"].to_numpy()[order]
+        else:
+            parts = assign_parts(Block(user, item, ts, ordinal), self.facts, self.timed)
+        weighted = (np.array([*self.kinds.values()])[kind] * value).astype(np.float32)
+        part = pa.array(PARTS).take(pa.array(parts))
+        when = pa.array(ts, pa.timestamp("us", "UTC"), mask=ts == NONE)
+        table = pa.table([user.astype(np.int64), item.astype(np.int64), weighted, when, part], schema=SEQUENCES)
+        write(table, self.folder, f"part-{block:05d}")

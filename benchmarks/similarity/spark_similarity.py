@@ -21,13 +21,14 @@ VOCABULARY = pa.schema([("kind", pa.string()), ("id", pa.string()), ("row", pa.i
 def encore(spark: SparkSession, cells: str, lists: str, scratch: str, k: int) -> None:
     """What the job does, from a night's events and vocabulary: ids looked up, rows laid out and compared, and named."""
     from jobs.known_ids import of_kind
-    from jobs.similarity.event_reader import EventReader
     from jobs.similarity.events import EVENTS
-    from jobs.similarity.layout import BlockWriter, write_blocks
-    from jobs.similarity.matrix import ComparedRows, MatrixStore, choose_block_rows
+    from jobs.similarity.layout import part_writer, write_blocks
+    from jobs.similarity.matrix import ComparedRows, choose_block_rows
     from jobs.similarity.neighbours import Comparison, SimilarityTable, write_neighbours
     from jobs.similarity.numbering import number_ids_in_memory
-    from jobs.similarity.preferences import EVENT, PreferenceMerger
+    from jobs.similarity.preferences import PreferenceMerger
+    from jobs.spark.event_reader import EVENT, EventReader
+    from jobs.spark.parts import BlockStore
     from jobs.storage.files import count_rows, listing
     from jobs.storage.frames import read
 
@@ -38,8 +39,8 @@ def encore(spark: SparkSession, cells: str, lists: str, scratch: str, k: int) ->
     reader.write_numbers("item_id", *ids.in_memory())
     reader.write_numbers("user_id", users["id"].combine_chunks(), users["row"].to_numpy())
     files = listing(f"{cells}/events")
-    store = MatrixStore(scratch, ids.count, choose_block_rows(BLOCK_ROWS, count_rows(files), ids.count))
-    writer = BlockWriter(store, (EVENTS,), EVENT)
+    store = BlockStore(scratch, ids.count, choose_block_rows(BLOCK_ROWS, count_rows(files), ids.count))
+    writer = part_writer(store, (EVENTS,), EVENT)
     write_blocks(spark, reader.pack(spark, files, writer), writer, PreferenceMerger((1.0,), ids))
     compared = [Comparison("cosine", ComparedRows(scratch, EVENTS), "cosine", 0.0)]
     write_neighbours(spark, compared, SimilarityTable("item", "benchmark", "", ids, k, lists))

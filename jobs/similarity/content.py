@@ -15,9 +15,10 @@ from pyspark.sql import functions as F
 
 from jobs.night import Night
 from jobs.similarity.layout import write_matrices
-from jobs.similarity.matrix import ENTRIES, ComparedRows, MatrixStore
+from jobs.similarity.matrix import ENTRIES, ComparedRows
 from jobs.similarity.numbering import number_ids
 from jobs.similarity.weighting import tf_idf
+from jobs.spark.parts import BlockStore
 from jobs.spark.session import hadoop, read
 from models.features.content import terms
 from models.features.hybrid import unit
@@ -29,7 +30,7 @@ TERMS = "row long, term string, value double"
 Batches = Iterator[pa.RecordBatch]
 
 
-def write_items(spark: SparkSession, night: Night, store: MatrixStore, rows: DataFrame) -> tuple[str, ...]:
+def write_items(spark: SparkSession, night: Night, store: BlockStore, rows: DataFrame) -> tuple[str, ...]:
     """Writes the parts of the items' content; returns their names. rows: (item_id, row) of all rows of the store."""
     items = read(spark, night.tonight("items"), TABLES["items"].schema).join(rows, on="item_id", how="inner")
     terms = items.select("row", *TEXTS).mapInArrow(_terms, TERMS)
@@ -39,7 +40,7 @@ def write_items(spark: SparkSession, night: Night, store: MatrixStore, rows: Dat
 
 
 def write_users(
-    spark: SparkSession, night: Night, store: MatrixStore, rows: DataFrame, items: ComparedRows
+    spark: SparkSession, night: Night, store: BlockStore, rows: DataFrame, items: ComparedRows
 ) -> tuple[str, ...]:
     """Writes the parts of the users' content; returns their names. rows: (user_id, row) of all rows of the store.
 
@@ -73,7 +74,7 @@ def _terms(batches: Batches) -> Batches:
         yield pa.RecordBatch.from_arrays(columns, names=["row", "term", "value"])
 
 
-def _weighted(spark: SparkSession, terms: DataFrame, store: MatrixStore, name: str) -> DataFrame:
+def _weighted(spark: SparkSession, terms: DataFrame, store: BlockStore, name: str) -> DataFrame:
     """(row, feature, value): TF-IDF of (row, term, value), with the terms numbered in their order."""
     folder = f"{store.folder}/{name}"
     terms.write.parquet(hadoop(f"{folder}/found"))

@@ -7,12 +7,13 @@ from pyspark.sql import functions as F
 
 from jobs.known_ids import of_kind
 from jobs.night import Attempt
-from jobs.similarity.event_reader import EventReader
 from jobs.similarity.job import SimilarityJob
-from jobs.similarity.layout import BlockWriter, write_blocks, write_matrices
+from jobs.similarity.layout import part_writer, write_blocks, write_matrices
 from jobs.similarity.matrix import read_matrix
-from jobs.similarity.preferences import EVENT, PreferenceMerger, pack_frame
+from jobs.similarity.preferences import PreferenceMerger
+from jobs.spark.event_reader import EVENT, EventReader, pack_frame
 from jobs.spark.events import event_files, read_events
+from jobs.spark.parts import PartWriter
 from models.histories import day_end
 
 EVENTS = "events"  # the matrix of the preferences as they are
@@ -27,7 +28,7 @@ def write_events(job: SimilarityJob) -> None:
     weights = tuple(kind.weight for kind in domain.kinds.values())
     setting = f"domains.{domain.name}.{job.entity}_methods"
     merger = PreferenceMerger(weights, job.ids, day_end(job.night.ds) if aged else None, setting)
-    writer = BlockWriter(job.store, (ALL_EVENTS if domain.max_events_per_item else EVENTS,), EVENT)
+    writer = part_writer(job.store, (ALL_EVENTS if domain.max_events_per_item else EVENTS,), EVENT)
     write_blocks(job.spark, pack_events(job, writer), writer, merger)
     if domain.max_events_per_item:
         values = with_ids(job, read_matrix(job.spark, job.store, ALL_EVENTS))
@@ -35,7 +36,7 @@ def write_events(job: SimilarityJob) -> None:
         write_matrices(job.spark, job.store, {EVENTS: values.select(merger.columns)})
 
 
-def pack_events(job: SimilarityJob, writer: BlockWriter) -> DataFrame:
+def pack_events(job: SimilarityJob, writer: PartWriter) -> DataFrame:
     """The parts of blocks that tasks make of the night's events: read by themselves, unless Spark must join them."""
     kinds = tuple(job.domain.kinds)
     if job.vocabulary is None or job.domain.sentiment_weight:

@@ -9,9 +9,10 @@ from pyspark.sql import DataFrame, SparkSession
 
 from jobs.known_ids import of_kind
 from jobs.night import Attempt, Night
-from jobs.similarity.matrix import MatrixStore, choose_block_rows
+from jobs.similarity.matrix import choose_block_rows
 from jobs.similarity.numbering import NumberedIds, number_ids, number_ids_in_memory
 from jobs.spark.events import event_files, vocabulary, vocabulary_in_memory
+from jobs.spark.parts import BlockStore
 from jobs.storage.files import count_rows
 from schemas.domains import Domain
 from schemas.methods import Method
@@ -71,7 +72,7 @@ class SimilarityJob:
         return vocabulary(self.spark, self.night, kind)
 
     @cached_property
-    def store(self) -> MatrixStore:
+    def store(self) -> BlockStore:
         """The matrices of the job."""
         events, rows = count_rows(event_files(self.night)), self.ids.count
-        return MatrixStore(self.folder, rows, choose_block_rows(self.domain.block_rows, events, rows))
+        return BlockStore(self.folder, rows, choose_block_rows(self.domain.block_rows, events, rows))

@@ -18,6 +18,7 @@ import scipy.sparse as sp
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from jobs.spark.parts import BlockStore
 from jobs.spark.session import hadoop
 from jobs.storage.files import count_rows, folders, listing, parquet_rows
 from jobs.storage.frames import read
@@ -27,7 +28,6 @@ from models.kernels.neighbours import RowBlock
 ENTRIES = pa.schema([("row", pa.int32()), ("feature", pa.int32()), ("value", pa.float64())])
 STORED = ENTRIES.append(pa.field("age_days", pa.float64()))
 COUNTS = pa.schema([("feature", pa.int32()), ("rows", pa.int64())])
-MAX_ENTRIES = 1 << 24  # of a matrix in one block: at 110 bytes each, measured, 1.7 GiB while it is read and compared
 MAX_COUNTS = 1 << 22  # that each task adds up itself: read in 0.3 s
 
 BLOCK_ENTRIES = 1 << 22  # that a block is to have, on average
@@ -45,21 +45,7 @@ def choose_block_rows(most: int, entries: int, rows: int) -> int:
     return max(min(most, full // MIN_BLOCK_ROWS * MIN_BLOCK_ROWS), MIN_BLOCK_ROWS)
 
 
-@dataclass(frozen=True)
-class MatrixStore:
-    """A folder of matrices over the same rows. rows: how many, with and without entries; block_rows: of each block."""
-
-    folder: str
-    rows: int
-    block_rows: int
-
-    @property
-    def blocks(self) -> int:
-        """How many blocks the rows make."""
-        return -(-self.rows // self.block_rows)
-
-
-def read_matrix(spark: SparkSession, store: MatrixStore, name: str) -> DataFrame:
+def read_matrix(spark: SparkSession, store: BlockStore, name: str) -> DataFrame:
     """The entries of a matrix: (row, feature, value, age_days), the last null where it was not written."""
     columns = "row int, feature int, value double, age_days double, block string"
     stored = spark.read.schema(columns).parquet(hadoop(f"{store.folder}/blocks"))

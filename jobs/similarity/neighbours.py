@@ -7,7 +7,7 @@ Streams: of anything larger a task owns a piece of the rows and streams all bloc
 nothing is merged.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, NamedTuple
@@ -21,6 +21,7 @@ from pyspark.sql import functions as F
 from jobs.similarity.matrix import ComparedRows, write_totals
 from jobs.similarity.numbering import NumberedIds
 from jobs.similarity.pieces import Piece, concatenate, cut_pieces, measure_blocks, read_piece
+from jobs.spark.parts import run_tasks
 from jobs.storage.files import create_folder
 from jobs.storage.frames import read, write, write_batches
 from models.kernels.neighbours import (
@@ -151,19 +152,6 @@ def choose_plan(rows: ComparedRows, table: SimilarityTable) -> Literal["whole", 
     if count * table.k > SHARED_NEIGHBOURS or (entries := rows.entries) > SHARED_ENTRIES:
         return "streams"
     return "shares" if entries * count > WHOLE_PRODUCTS else "whole"
-
-
-def run_tasks(spark: SparkSession, tasks: Sequence[Task]) -> None:
-    """Does all of them, as one task of Spark each."""
-
-    def some(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in numbers:
-            for number in batch.column(0).to_pylist():
-                tasks[number]()
-        yield from ()
-
-    if tasks:
-        spark.range(0, len(tasks), 1, len(tasks)).mapInArrow(some, "done int").collect()
 
 
 def count_cores(spark: SparkSession) -> int:

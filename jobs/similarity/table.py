@@ -19,9 +19,10 @@ from jobs.similarity import content
 from jobs.similarity.events import EVENTS, write_events
 from jobs.similarity.job import SimilarityJob
 from jobs.similarity.layout import write_matrices
-from jobs.similarity.matrix import ComparedRows, MatrixStore, read_matrix
+from jobs.similarity.matrix import ComparedRows, read_matrix
 from jobs.similarity.neighbours import Comparison, SimilarityTable, write_neighbours
 from jobs.similarity.weighting import weightings
+from jobs.spark.parts import BlockStore
 from jobs.spark.session import session
 from jobs.storage.files import delete_folder
 from models.kernels.neighbours import Measure
@@ -88,7 +89,7 @@ def write_content(job: SimilarityJob) -> tuple[str, ...]:
     if job.entity == "item":
         return content.write_items(job.spark, job.night, job.store, job.rows)
     rows = job.feature_rows("item").withColumnRenamed("item_row", "row")
-    items = MatrixStore(f"{job.folder}/items", rows.count(), job.domain.block_rows)
+    items = BlockStore(f"{job.folder}/items", rows.count(), job.domain.block_rows)
     names = content.write_items(job.spark, job.night, items, rows)
     return content.write_users(job.spark, job.night, job.store, job.rows, ComparedRows(items.folder, "", names))
 

@@ -11,7 +11,8 @@ import pyarrow as pa
 import scipy.sparse as sp
 from pyspark import daemon
 
-from jobs.similarity.preferences import EVENT, merge_preferences
+from jobs.similarity.preferences import merge_preferences
+from jobs.spark.event_reader import EVENT
 from models.kernels.neighbours import RowBlock, share_neighbours
 
 TRIM_THRESHOLD, MMAP_MAX = -1, -4  # of mallopt, in malloc.h

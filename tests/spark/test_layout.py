@@ -1,5 +1,6 @@
 """What tasks do with the entries of a matrix before and after their parts are spread, without Spark between."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,10 @@ import pyarrow.compute as pc
 import pytest
 
 from jobs.similarity import layout
-from jobs.similarity.layout import BlockWriter, merge_blocks, sort_entries
-from jobs.similarity.matrix import STORED, ComparedRows, MatrixStore, choose_block_rows
+from jobs.similarity.layout import part_writer, sort_entries, store_block
+from jobs.similarity.matrix import STORED, ComparedRows, choose_block_rows
+from jobs.spark import parts as spark_parts
+from jobs.spark.parts import BlockStore, finish_parts
 from jobs.storage import frames
 
 ROWS, FEATURES, BLOCK_ROWS = 90, 30, 16
@@ -36,18 +39,19 @@ def batches(dense: Entries, size: int) -> list[pa.RecordBatch]:
 
 def lay_out(dense: Entries, folder: str) -> None:
     """Writes both: two tasks have the cells, and two write the blocks."""
-    writer = BlockWriter(MatrixStore(folder, ROWS, BLOCK_ROWS), NAMES, STORED)
+    writer = part_writer(BlockStore(folder, ROWS, BLOCK_ROWS), NAMES, STORED)
     cells = batches(dense, 100)
     parts = pa.Table.from_batches([writer.write_parts(iter(cells[:5]), 0), writer.write_parts(iter(cells[5:]), 7)])
     tasks = [parts.filter(pc.equal(pc.bit_wise_and(parts["block"], 1), odd)) for odd in (0, 1)]
-    assert [list(merge_blocks(writer, sort_entries, iter(task.to_batches()))) for task in tasks] == [[], []]
+    store = partial(store_block, folder, sort_entries)
+    assert [list(finish_parts(writer, store, iter(task.to_batches()))) for task in tasks] == [[], []]
 
 
 @pytest.mark.parametrize("held", [150, 1 << 20])
 def test_blocks_hold_the_cells_sorted(
     dense: Entries, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: int
 ) -> None:
-    monkeypatch.setattr(layout, "HELD_ENTRIES", held)
+    monkeypatch.setattr(spark_parts, "HELD_ENTRIES", held)
     lay_out(dense, tmp_path.as_uri())
     for name, cells in dense.items():
         rows = ComparedRows(tmp_path.as_uri(), name)

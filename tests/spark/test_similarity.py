@@ -13,9 +13,10 @@ from jobs.similarity import neighbours as tasks
 from jobs.similarity import table as similarity
 from jobs.similarity.events import limit_events
 from jobs.similarity.layout import write_matrices
-from jobs.similarity.matrix import ComparedRows, MatrixStore
+from jobs.similarity.matrix import ComparedRows
 from jobs.similarity.neighbours import Comparison, SimilarityTable, write_neighbours
 from jobs.similarity.numbering import NumberedIds, number_ids
+from jobs.spark.parts import BlockStore
 from jobs.storage.files import listing
 from jobs.storage.frames import read
 from schemas.methods import Method
@@ -52,7 +53,7 @@ def row_ids(session: SparkSession, count: int, folder: str) -> NumberedIds:
 
 
 def spark_lists(session: SparkSession, matrix: np.ndarray, folder: str, k: int, block_rows: int = 4096) -> Lists:
-    write_matrices(session, MatrixStore(folder, len(matrix), block_rows), entries(session, matrix))
+    write_matrices(session, BlockStore(folder, len(matrix), block_rows), entries(session, matrix))
     compared = [Comparison("cosine", ComparedRows(folder, "events"), "cosine", 0.0)]
     return lists(session, compared, row_ids(session, len(matrix), f"{folder}/ids"), k, f"{folder}/lists")
 
@@ -140,7 +141,7 @@ def test_nothing_has_no_neighbours(session: SparkSession, folder: str) -> None:
 def test_equal_similarities_come_in_the_order_of_the_ids(session: SparkSession, folder: str) -> None:
     ids = ["10", "9", "a", "B", "ä"]
     names = number_ids(session.createDataFrame([(i,) for i in ids], "item_id string"), "item_id", f"{folder}/ids")
-    write_matrices(session, MatrixStore(folder, 5, 4096), entries(session, np.ones((5, 1))))
+    write_matrices(session, BlockStore(folder, 5, 4096), entries(session, np.ones((5, 1))))
     compared = [Comparison("cosine", ComparedRows(folder, "events"), "cosine", 0.0)]
     found = lists(session, compared, names, 9, f"{folder}/lists")
     assert [similar for similar, _ in found["9"]] == ["10", "B", "a", "ä"]
@@ -161,7 +162,7 @@ def test_numbers_follow_the_order_of_the_bytes(shuffled: SparkSession, folder: s
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_values_must_be_finite(session: SparkSession, folder: str, value: float) -> None:
     with pytest.raises(Exception, match=r"similarity: values must be finite, got .* in row 1"):
-        write_matrices(session, MatrixStore(folder, 2, 4096), entries(session, np.array([[1.0], [value]])))
+        write_matrices(session, BlockStore(folder, 2, 4096), entries(session, np.array([[1.0], [value]])))
 
 
 def test_the_limiter_keeps_the_same_events_of_popular_items(session: SparkSession) -> None:

@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,14 @@ from numba.core.registry import CPUDispatcher
 import models
 from jobs.learning.arrays import held_out
 from jobs.similarity import neighbours
-from jobs.similarity.layout import BlockWriter, merge_blocks, sort_entries
-from jobs.similarity.matrix import STORED, ComparedRows, MatrixStore
+from jobs.similarity.layout import part_writer, sort_entries, store_block
+from jobs.similarity.matrix import STORED, ComparedRows
 from jobs.similarity.neighbours import Comparison, Lists, SimilarityTable
 from jobs.similarity.numbering import number_ids_in_memory
 from jobs.similarity.pieces import BlockSize, cost, cut_pieces, feature_work
-from jobs.similarity.preferences import EVENT, PreferenceMerger
+from jobs.similarity.preferences import PreferenceMerger
+from jobs.spark.event_reader import EVENT
+from jobs.spark.parts import BlockStore, finish_parts
 from jobs.storage import frames
 from models.base import Recommender, TrainingData
 from models.compiled import main as compile_all
@@ -108,16 +111,18 @@ def compare(folder: str) -> None:
     arrays = [pa.array(column).cast(field.type) for column, field in zip(columns, EVENT, strict=True)]
     events = pa.RecordBatch.from_arrays(arrays, schema=EVENT).append_column("matrix", matrix)
     ids = number_ids_in_memory(pa.array([f"{n:03}" for n in range(ITEMS)]), "item_id", f"{folder}/ids")
-    store = MatrixStore(f"{folder}/matrix", ITEMS, 16)
-    writer, merger = BlockWriter(store, ("events",), EVENT), PreferenceMerger((1.0,), ids, 10**9)
-    list(merge_blocks(writer, merger, iter([writer.write_parts(iter([events]), 0)])))
+    store = BlockStore(f"{folder}/matrix", ITEMS, 16)
+    writer, merger = part_writer(store, ("events",), EVENT), PreferenceMerger((1.0,), ids, 10**9)
+    parts = writer.write_parts(iter([events]), 0)
+    list(finish_parts(writer, partial(store_block, store.folder, merger), iter([parts])))
     rows = ComparedRows(store.folder, "events")
     entries = frames.read([f"{store.folder}/blocks/block=events.{n}/part-0.parquet" for n in rows.blocks], STORED)
-    weighted = BlockWriter(store, ("binary",), STORED)
+    weighted = part_writer(store, ("binary",), STORED)
     cells = entries.set_column(2, "value", pa.array(np.ones(len(entries)))).append_column(
         "matrix", pa.array(np.zeros(len(entries), np.int8))
     )
-    list(merge_blocks(weighted, sort_entries, iter([weighted.write_parts(iter(cells.to_batches()), 1)])))
+    parts = weighted.write_parts(iter(cells.to_batches()), 1)
+    list(finish_parts(weighted, partial(store_block, store.folder, sort_entries), iter([parts])))
     hybrid = ComparedRows(store.folder, "events", ("binary",), 0.5)
     comparisons = [
         Comparison("cosine", rows, "cosine", 1.0),

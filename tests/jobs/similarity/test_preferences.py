@@ -10,10 +10,10 @@ import pytest
 from pyarrow import parquet as pq
 
 from jobs.errors import InputError
-from jobs.similarity import event_reader
-from jobs.similarity.event_reader import EventReader, split_files
 from jobs.similarity.numbering import NumberedIds, number_ids_in_memory
-from jobs.similarity.preferences import EVENT, NONE, PreferenceMerger, merge_preferences
+from jobs.similarity.preferences import PreferenceMerger, merge_preferences
+from jobs.spark import event_reader
+from jobs.spark.event_reader import EVENT, NONE, EventReader, split_files
 
 DAY = 86_400_000_000
 

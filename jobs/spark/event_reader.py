@@ -13,12 +13,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet as pq
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
-from jobs.similarity.layout import PARTS, BlockWriter
-from jobs.similarity.preferences import EVENT
+from jobs.spark.parts import PARTS, PartWriter
 from jobs.storage.files import filesystem, sizes_and_groups
 from jobs.storage.frames import read, write
 
+EVENT = pa.schema(
+    [("row", pa.int32()), ("feature", pa.int32()), ("kind", pa.int8()),
+     ("value", pa.float64()), ("ts", pa.int64()), ("ordinal", pa.int64())]
+)  # fmt: skip
+NONE = np.iinfo(np.int64).min  # a time or an ordinal that is not there: before all others
 NUMBERS = pa.schema([("id", pa.string()), ("number", pa.int32())])
 READ_BYTES = 1 << 24  # of the files of events that one task reads, or more where that would be over MAX_TASKS tasks
 MAX_TASKS = 1 << 12
@@ -46,7 +51,7 @@ class EventReader:
         table = pa.table([ids, pa.array(numbers, pa.int32())], schema=NUMBERS)
         write(table, f"{self.numbers}/{column}")
 
-    def pack(self, spark: SparkSession, files: Sequence[str], writer: BlockWriter) -> DataFrame:
+    def pack(self, spark: SparkSession, files: Sequence[str], writer: PartWriter) -> DataFrame:
         """The parts of blocks that tasks make of the events in some files."""
         shares = split_files(files)
 
@@ -119,3 +124,31 @@ def _lookup(ids: pa.Array, numbers: pa.Array) -> Callable[[pa.Array], pa.Array]:
         return numbers.take(pc.index_in(column, value_set=ids))
 
     return numbers_of
+
+
+def pack_frame(events: DataFrame, kinds: Sequence[str], writer: PartWriter) -> DataFrame:
+    """The parts of blocks that tasks make of interactions that have `row`, `feature` and what else is written."""
+    kind = F.array_position(F.array(*map(F.lit, kinds)), F.col("kind")) - 1
+    columns = {
+        "matrix": F.lit(0).cast("tinyint"),
+        "row": F.col("row").cast("int"),
+        "feature": F.col("feature").cast("int"),
+        "kind": kind.cast("tinyint"),
+        "value": F.col("value"),
+        "ts": F.unix_micros("ts"),
+        "ordinal": F.col("ordinal"),
+    }
+    columns |= {name: F.col(name) for name in writer.schema.names if name not in columns}
+    return events.select(*(column.alias(name) for name, column in columns.items())).mapInArrow(writer.pack, PARTS)
+
+
+def columns_of(events: pa.Table) -> dict[str, Array]:
+    """The columns of EVENT; a value that is missing counts 1, a time or an ordinal is NONE."""
+    missing = {"value": 1.0, "ts": NONE, "ordinal": NONE}
+
+    def column(name: str) -> Array:
+        values = events[name]
+        filled: Array = (values.fill_null(missing[name]) if values.null_count else values).to_numpy()
+        return filled
+
+    return {name: column(name) for name in EVENT.names}
