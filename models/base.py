@@ -136,11 +136,11 @@ class Recommender(ABC):
             raise ValueError(f"k = {k}: expected at least 1")
         n, items = histories.n_users, self.item_vectors()
         top = TopK(np.full((n, k), -1, np.int64), np.full((n, k), -np.inf, np.float32))
-        for users, may in _split_by_group(n, eligible, groups):
+        for users, allowed in _split_by_group(n, eligible, groups):
             for low in range(0, len(users), max(len(users), 1) if items is not None else BLOCK_USERS):
                 part = users[low:] if items is not None else users[low : low + BLOCK_USERS]
-                found = self._best(histories.take(part), k, items, may, seen)
-                top.items[part], top.scores[part] = found.items, found.scores
+                best = self._best(histories.take(part), k, items, allowed, seen)
+                top.items[part], top.scores[part] = best.items, best.scores
         return top
 
     def _best(self, histories: Histories, k: int, items: Scores | None, eligible: Mask | None, seen: bool) -> TopK:

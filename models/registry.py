@@ -15,8 +15,8 @@ class Registry(Mapping[str, type[Recommender]]):
     def __getitem__(self, name: str) -> type[Recommender]:
         """Imports the model. Raises KeyError for a name that there is not."""
         module, _, model = self.places[name].partition(":")
-        found: type[Recommender] = getattr(import_module(module), model)
-        return found
+        loaded: type[Recommender] = getattr(import_module(module), model)
+        return loaded
 
     def __contains__(self, name: object) -> bool:
         """Imports nothing."""

@@ -23,14 +23,15 @@ class Vocabulary(NamedTuple):
         """The fingerprint of ids by row."""
         return cls(len(ids), hashlib.sha256(json.dumps(list(ids)).encode()).hexdigest())
 
-    def require_begins(self, ids: ItemIds, who: str) -> None:
-        """Raises VocabularyError, which names `who` learned this one, where `ids`, by row, do not begin with its ids.
+    def require_begins(self, ids: ItemIds, name: str) -> None:
+        """Raises VocabularyError, which says that `name` learned this one, where `ids`, by row, do not begin with its ids.
 
         Rows are given once for all: a later night's vocabulary is an earlier one with more behind it.
         """
-        found = Vocabulary.of(ids[: self.n_items])
-        if found != self:
-            raise VocabularyError(f"{who} learned {self}, the first of the {len(ids)} here are {found}; train it again")
+        first = Vocabulary.of(ids[: self.n_items])
+        if first != self:
+            here = f"the first of the {len(ids)} here are {first}"
+            raise VocabularyError(f"{name} learned {self}, {here}; train it again")
 
     def __str__(self) -> str:
         """As errors tell it."""

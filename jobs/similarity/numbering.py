@@ -40,17 +40,17 @@ class NumberedIds:
 
     def names(self, numbers: npt.NDArray[np.integer[Any]]) -> pa.Array:
         """The values of some numbers; one part is in memory at a time."""
-        order, found = [np.empty(0, np.int64)], [pa.array([], pa.string())]
+        order, parts = [np.empty(0, np.int64)], [pa.array([], pa.string())]
         ends = [first for first, _ in self.parts[1:]] + [self.count]
         for (first, files), end in zip(self.parts, ends, strict=True):
             wanted = np.flatnonzero((numbers >= first) & (numbers < end))
             if len(wanted):
                 names = read(files, pa.schema([(self.column, pa.string())]))[self.column].combine_chunks()
-                found.append(names.take(pa.array(numbers[wanted] - first)))
+                parts.append(names.take(pa.array(numbers[wanted] - first)))
                 order.append(wanted)
         places = np.empty(len(numbers), np.int64)
         places[np.concatenate(order)] = np.arange(len(numbers))
-        return pa.concat_arrays(found).take(pa.array(places))
+        return pa.concat_arrays(parts).take(pa.array(places))
 
 
 def number_ids_in_memory(values: pa.Array, column: str, folder: str) -> NumberedIds:

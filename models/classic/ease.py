@@ -161,8 +161,8 @@ class Ease(Recommender):
         h = self._history(histories)
         place = np.full(self.n_items + 1, -1, np.int64)
         place[self.kept] = np.arange(len(self.kept))
-        found = largest_terms(h.indptr, h.indices, h.data, self.weights, place[items])
-        return np.where(found >= 0, self.kept[found], -1) if len(self.kept) else found
+        terms = largest_terms(h.indptr, h.indices, h.data, self.weights, place[items])
+        return np.where(terms >= 0, self.kept[terms], -1) if len(self.kept) else terms
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """weights: B, float32 [n, n]; kept: int64 [n], the items' rows, frequent ones first."""

@@ -84,9 +84,9 @@ class Ensemble(Recommender):
         weights, most = np.zeros(0), -1.0
         for constant in constants:
             candidates, shares = align_lists(lists, constant)
-            found, reached = ascend(len(lists), partial(fused_quality, candidates, shares, held_out))
+            climbed, reached = ascend(len(lists), partial(fused_quality, candidates, shares, held_out))
             if reached > most:
-                weights, most = found, reached
+                weights, most = climbed, reached
                 self.config = replace(self.config, constant=constant)
         chosen, names = np.flatnonzero(weights), list(self.members)
         self.members = {names[m]: self.members[names[m]] for m in chosen}
@@ -199,10 +199,10 @@ def ascend(members: int, values: Callable[[Floats], Floats]) -> tuple[Floats, fl
                 weights = np.where(alone[m] > 0, step, best)
                 if step == best[m] or not weights.any():
                     continue
-                found = values(weights)
-                gain = found - most
+                reached = values(weights)
+                gain = reached - most
                 if gain.mean() > gain.std() / np.sqrt(len(gain)):
-                    best, most = weights, found
+                    best, most = weights, reached
         if best is before:
             break
     return best, float(most.mean())

@@ -126,11 +126,11 @@ class ItemNeighbours(Recommender):
             sizes, decays = sizes[:1], decays[:1]
         elif not validation.histories.ordered:
             decays = decays[:1]
-        found = top_k_neighbours(items, min(max(sizes), max(items.shape[0] - 1, 1)), norms=norms)
+        nearest = top_k_neighbours(items, min(max(sizes), max(items.shape[0] - 1, 1)), norms=norms)
         values = dict[tuple[int, float], float]()
 
         def value(size: int, decay: float) -> float:
-            self._set(found, size, decay)
+            self._set(nearest, size, decay)
             values[size, decay] = 0.0 if validation is None else mean_ndcg(self, validation)
             return values[size, decay]
 
@@ -138,12 +138,12 @@ class ItemNeighbours(Recommender):
         for size in sizes[1:]:
             value(size, decay)
         best = max(values, key=values.__getitem__)
-        self._set(found, *best)
+        self._set(nearest, *best)
         return values[best]
 
-    def _set(self, found: Neighbours, neighbours: int, decay: float) -> None:
+    def _set(self, nearest: Neighbours, neighbours: int, decay: float) -> None:
         self.config = replace(self.config, neighbours=neighbours, decay=decay)
-        indices, similarity = found.indices[:, :neighbours], found.similarity[:, :neighbours]
+        indices, similarity = nearest.indices[:, :neighbours], nearest.similarity[:, :neighbours]
         there = indices >= 0
         indptr = np.concatenate(([0], np.cumsum(there.sum(axis=1))))
         shape = (len(indices), len(indices))

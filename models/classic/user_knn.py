@@ -84,17 +84,17 @@ class UserKNN(Recommender):
 
     def score(self, histories: Histories) -> Scores:
         """Finds the neighbours, then sums their items."""
-        weights, found = self._neighbours(histories)
+        weights, nearest = self._neighbours(histories)
         scores = np.empty(weights.shape, np.float32)
         x = self.users
-        arrays = (found.indices, found.similarity, x.indptr, x.indices, x.data, scores)
+        arrays = (nearest.indices, nearest.similarity, x.indptr, x.indices, x.data, scores)
         run_in_stripes(lambda low, high: vote(low, high, *arrays), histories.n_users)
         return scores
 
     def explain(self, histories: Histories, items: IntArray) -> IntArray:
         """The history item j with the largest share of the score, w_uj · Σ_v w_vj · w_vi / (‖w_u‖ ‖w_v‖); of equals the
         smallest row."""
-        w, found = self._neighbours(histories)
+        w, nearest = self._neighbours(histories)
         x = self.users
         if items.max(initial=-1) >= x.shape[1]:
             raise ValueError(f"user_knn learned {x.shape[1]} items, got the item row {items.max()}")
@@ -102,7 +102,7 @@ class UserKNN(Recommender):
         arrays = (w.indptr, w.indices, w.data, x.indptr, x.indices, x.data, items, reasons)
         if len(w.data) and len(x.data) and items.size:
             lengths = norms(x)
-            run_in_stripes(lambda low, high: shares(low, high, found.indices, lengths, *arrays), len(items))
+            run_in_stripes(lambda low, high: shares(low, high, nearest.indices, lengths, *arrays), len(items))
         return reasons
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -141,7 +141,7 @@ def shares(low, high, neighbours, lengths, w_indptr, w_items, w, indptr, items, 
     """
     k, n_items = listed.shape[1], 1 + max(listed.max(), w_items.max(), items.max())
     own, place = np.full(n_items, -1, np.int64), np.full(n_items, -1, np.int64)
-    shared, found = np.empty(n_items, np.int64), np.empty(k, np.int64)
+    shared, wanted = np.empty(n_items, np.int64), np.empty(k, np.int64)
     for u in range(low, high):
         history = w_items[w_indptr[u] : w_indptr[u + 1]]
         sums = np.zeros((k, len(history)))
@@ -153,15 +153,15 @@ def shares(low, high, neighbours, lengths, w_indptr, w_items, w, indptr, items, 
         for v in neighbours[u]:
             if v < 0:
                 break
-            n_shared = n_found = 0
+            n_shared = n_wanted = 0
             for e in range(indptr[v], indptr[v + 1]):
                 if own[items[e]] >= 0:
                     shared[n_shared] = e
                     n_shared += 1
                 if place[items[e]] >= 0:
-                    found[n_found] = e
-                    n_found += 1
-            for e in found[:n_found]:
+                    wanted[n_wanted] = e
+                    n_wanted += 1
+            for e in wanted[:n_wanted]:
                 for f in shared[:n_shared]:
                     j = own[items[f]]
                     sums[place[items[e]], j] += w[w_indptr[u] + j] * weights[f] * weights[e] / lengths[v]

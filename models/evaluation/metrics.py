@@ -18,13 +18,13 @@ Floats = npt.NDArray[np.float64]
 
 def _share(groups: TieGroups) -> Floats:
     """[n, k]: probability of a relevant item at the place."""
-    return np.asarray(groups.found / groups.size, np.float64)
+    return np.asarray(groups.hits / groups.size, np.float64)
 
 
 def _none(groups: TieGroups) -> Floats:
     """[n, k]: probability that no place up to this one holds a relevant item."""
     left = groups.size - (np.arange(groups.start.shape[1]) - groups.start)
-    return np.asarray(np.cumprod(np.maximum(left - groups.found, 0) / left, axis=1), np.float64)
+    return np.asarray(np.cumprod(np.maximum(left - groups.hits, 0) / left, axis=1), np.float64)
 
 
 def hit_rate(groups: TieGroups, k: int) -> Floats:
@@ -54,7 +54,7 @@ def average_precision(groups: TieGroups, k: int) -> Floats:
     """Σ over the hits at place p up to k of (hits up to p) / p, over the number of relevant items (`map_cut` of
     trec_eval); its mean over users is MAP@k."""
     p = np.arange(1, groups.start.shape[1] + 1)
-    n, r, j = groups.size, groups.found, p - 1 - groups.start
+    n, r, j = groups.size, groups.hits, p - 1 - groups.start
     pairs = j * r * (r - 1) / np.maximum(n * (n - 1), 1)
     return np.asarray(((_share(groups) * (1 + groups.before) + pairs) / p)[:, :k].sum(axis=1) / groups.relevant)
 

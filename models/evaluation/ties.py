@@ -31,13 +31,13 @@ class TieGroups:
     """The tie group of every place of n users' lists; all int64.
 
     start [n, k]: the place (from 0) where the group begins. size [n, k]: its items, those behind the list too.
-    found [n, k]: how many of these are relevant. before [n, k]: relevant items in the groups before.
+    hits [n, k]: how many of these are relevant. before [n, k]: relevant items in the groups before.
     relevant [n]: all relevant items of the user, at least 1.
     """
 
     start: IntArray
     size: IntArray
-    found: IntArray
+    hits: IntArray
     before: IntArray
     relevant: IntArray
 
@@ -56,20 +56,20 @@ def tie_groups(served: ServedLists, relevant: IntArray, only: Bools | None = Non
     no other items as relevant."""
     kept = served.relevant if only is None else sp.csr_array(served.relevant[:, np.flatnonzero(only)])
     known = np.ones(served.relevant.shape[1], bool) if only is None else only
-    hits = find_hits(served.items, served.relevant) & known[served.items]
-    n, k = hits.shape
+    is_hit = find_hits(served.items, served.relevant) & known[served.items]
+    n, k = is_hit.shape
     place = np.arange(k)
     start = np.maximum.accumulate(np.where(served.new, place, 0), axis=1)
     follows = np.where(served.new[:, 1:], place[1:], k)
     ends = np.concatenate([follows, np.full((n, 1), k)], axis=1)
     end = np.minimum.accumulate(ends[:, ::-1], axis=1)[:, ::-1]
-    sums = np.concatenate([np.zeros((n, 1), np.int64), np.cumsum(hits, axis=1)], axis=1)
+    sums = np.concatenate([np.zeros((n, 1), np.int64), np.cumsum(is_hit, axis=1)], axis=1)
     before = np.take_along_axis(sums, start, axis=1)
-    found = np.take_along_axis(sums, end, axis=1) - before
+    hits = np.take_along_axis(sums, end, axis=1) - before
     last = end == k
     tied = np.diff(kept.indptr) - sums[:, -1]
     size = end - start + np.where(last, served.beyond[:, None], 0)
-    return TieGroups(start, size, found + np.where(last, tied[:, None], 0), before, np.asarray(relevant, np.int64))
+    return TieGroups(start, size, hits + np.where(last, tied[:, None], 0), before, np.asarray(relevant, np.int64))
 
 
 def groups_without_ties(items: IntArray, relevant: sp.csr_array) -> TieGroups:

@@ -21,22 +21,22 @@ def terms(title: str, description: str, genres: Iterable[str], tags: Iterable[st
     and cases are one. The first letter names the field, so that the word of a title is not that of a description.
     Without a list of stop words: what most items have weighs little in TF-IDF.
     """
-    found = ["t:" + word for word in WORD.findall(_folded(title))]
-    found += ["d:" + word for word in WORD.findall(_folded(description))]
-    found += ["g:" + _folded(genre) for genre in genres]
-    found += ["#:" + _folded(tag) for tag in tags]
-    return found
+    words = ["t:" + word for word in WORD.findall(_folded(title))]
+    words += ["d:" + word for word in WORD.findall(_folded(description))]
+    words += ["g:" + _folded(genre) for genre in genres]
+    words += ["#:" + _folded(tag) for tag in tags]
+    return words
 
 
 def content_matrix(catalogue: Catalogue) -> sp.csr_array:
     """float32 [n_items, n_terms]: TF-IDF (`models.features.weighting.tf_idf`) in rows of length 1; an item without
     terms has an empty row. Columns are in the order of the terms' code points."""
     rows = zip(catalogue.titles, catalogue.descriptions, catalogue.genres, catalogue.tags, strict=True)
-    found = [terms(*row) for row in rows]
-    columns = {term: column for column, term in enumerate(sorted({term for row in found for term in row}))}
-    indices = np.fromiter((columns[term] for row in found for term in row), np.int32)
-    indptr = np.concatenate(([0], np.cumsum([len(row) for row in found], dtype=np.int64)))
-    counts = sp.csr_array((np.ones(len(indices), np.float32), indices, indptr), shape=(len(found), len(columns)))
+    texts = [terms(*row) for row in rows]
+    columns = {term: column for column, term in enumerate(sorted({term for row in texts for term in row}))}
+    indices = np.fromiter((columns[term] for row in texts for term in row), np.int32)
+    indptr = np.concatenate(([0], np.cumsum([len(row) for row in texts], dtype=np.int64)))
+    counts = sp.csr_array((np.ones(len(indices), np.float32), indices, indptr), shape=(len(texts), len(columns)))
     counts.sum_duplicates()
     return unit(tf_idf(counts)).astype(np.float32)
 

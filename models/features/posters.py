@@ -20,20 +20,20 @@ def pictures(addresses: Sequence[str]) -> tuple[npt.NDArray[np.uint8], npt.NDArr
 
     addresses: of files on this machine, '' for none. A file that is missing, corrupt or far too large counts as none.
     """
-    found = np.zeros((len(addresses), HEIGHT, WIDTH, 3), np.uint8)
+    images = np.zeros((len(addresses), HEIGHT, WIDTH, 3), np.uint8)
     there = np.zeros(len(addresses), bool)
     wrong = []
     for row, address in enumerate(addresses):
         if not address:
             continue
         try:
-            found[row] = picture(address.removeprefix("file://"))
+            images[row] = picture(address.removeprefix("file://"))
             there[row] = True
         except Exception as error:  # Pillow raises what its decoders raise: files of others are never a fault
             wrong.append(f"{address}: {error}")
     if wrong:
         log.warning("%d of %d posters cannot be read, for example %s", len(wrong), len(addresses), wrong[0])
-    return found, there
+    return images, there
 
 
 def picture(path: str) -> npt.NDArray[np.uint8]:

@@ -53,10 +53,10 @@ def empty(n: int, k: int, least: float) -> Candidates:
 
 
 @kernel(_nrt=False)
-def add(keys, filled, floor, k, slot, found, number):  # type: ignore[no-untyped-def]
-    """Offer row `slot` the neighbour `number` with similarity `found`; whether its floor has risen."""
-    a_key = key(found, number)
-    if found == 0 or a_key <= floor[slot]:
+def add(keys, filled, floor, k, slot, value, number):  # type: ignore[no-untyped-def]
+    """Offer row `slot` the neighbour `number` with similarity `value`; whether its floor has risen."""
+    a_key = key(value, number)
+    if value == 0 or a_key <= floor[slot]:
         return False
     n = filled[slot]
     keys[slot, n] = a_key

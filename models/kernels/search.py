@@ -133,12 +133,12 @@ def find_cuts(lengths: Array, rows: int, entries: int) -> list[int]:
     """Where to cut rows of so many entries, int [n], into blocks of at most `rows`, the last of which brings it to
     `entries` or more; whole lanes, but for the last block."""
     before = np.append(0, np.cumsum(lengths))
-    found = [0]
-    while found[-1] < len(lengths):
-        low = found[-1]
+    cuts = [0]
+    while cuts[-1] < len(lengths):
+        low = cuts[-1]
         full = int(np.searchsorted(before, before[low] + entries)) - low
-        found.append(low + min(rows, max(LANES, -(-full // LANES) * LANES)))
-    return found[1:-1]
+        cuts.append(low + min(rows, max(LANES, -(-full // LANES) * LANES)))
+    return cuts[1:-1]
 
 
 def run_tiles(work: Callable[[Tile, int], None], tiles: Sequence[Tile], threads: int) -> None:

@@ -152,10 +152,10 @@ def _scan(rule, kept, products, q, queries, by_size, by_scale, block, limits, af
             either ^= bit
             if j <= after or block.numbers[j] == number:
                 continue
-            found = similarity(rule, products[j], exact_size, exact_scale, block.size[j], block.scale[j])
-            if mine & bit and add(keys, filled, floor, k, slot, found, block.numbers[j]):
+            value = similarity(rule, products[j], exact_size, exact_scale, block.size[j], block.scale[j])
+            if mine & bit and add(keys, filled, floor, k, slot, value, block.numbers[j]):
                 by_size, by_scale = bound(rule, score(floor[slot]), exact_size, scale)
-            if theirs & bit and add(keys, filled, floor, k, block.slots[j], found, number):
+            if theirs & bit and add(keys, filled, floor, k, block.slots[j], value, number):
                 least = score(floor[block.slots[j]])
                 by_sizes[j], by_scales[j] = bound(rule, least, block.size[j], block.bound_scale[j])
 

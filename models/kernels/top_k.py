@@ -122,10 +122,10 @@ def _interleaved(users):  # type: ignore[no-untyped-def]
 
 
 @kernel(_nrt=False)
-def _offer(keys, filled, floor, k, slot, found, item):  # type: ignore[no-untyped-def]
+def _offer(keys, filled, floor, k, slot, value, item):  # type: ignore[no-untyped-def]
     """Keep the item for user `slot`. floor: its k-th best score so far; items come in order, so equal ones lose."""
     n = filled[slot]
-    keys[slot, n] = key(found + np.float32(0), item)  # -0 becomes 0: they are equal
+    keys[slot, n] = key(value + np.float32(0), item)  # -0 becomes 0: they are equal
     filled[slot] = n + 1
     if n + 1 == keys.shape[1]:
         floor[slot] = score(keep_best(keys, slot, k))
@@ -162,12 +162,12 @@ def _products(users, panels, offered, indptr, seen_items, low, n, items, scores)
                 while bits != 0:
                     lane = lowest_bit(bits)
                     bits &= bits - np.uint64(1)
-                    place, found = panel * PANEL_ITEMS + lane, tile[r * PANEL_ITEMS + lane]
-                    if place >= len(offered) or not found > floor[slot] or found == np.inf:
+                    place, value = panel * PANEL_ITEMS + lane, tile[r * PANEL_ITEMS + lane]
+                    if place >= len(offered) or not value > floor[slot] or value == np.inf:
                         continue
                     item = offered[place]
                     if not _has(seen_items, at, indptr[low + slot + 1], slot, item):
-                        _offer(keys, filled, floor, k, slot, found, item)
+                        _offer(keys, filled, floor, k, slot, value, item)
     _listed(keys, filled, k, low, n, items, scores)
 
 

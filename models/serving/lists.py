@@ -97,8 +97,8 @@ class Serving:
             segment, group = divmod(int(one), len(self.allowed))
             vectors, had = self.popular[segment][:, None], histories.take(part)
             ones = np.ones((len(part), 1), np.float32)
-            found = top_products(ones, vectors, k, histories=had, eligible=self.allowed[group])
-            top.items[part], top.scores[part] = found.items, found.scores
+            best = top_products(ones, vectors, k, histories=had, eligible=self.allowed[group])
+            top.items[part], top.scores[part] = best.items, best.scores
         return top
 
     def _explore(self, top: TopK, source: npt.NDArray[np.int8], reasons: IntArray, users: IntArray) -> None:

@@ -24,7 +24,7 @@ def serve(model: Recommender, serving: Serving, test: HeldOut, k: int) -> Served
     items, beyond = lists.items[:, :k], np.zeros(len(test.users), np.int64)
     hits = find_hits(items, test.relevant)
     owner, place = np.nonzero(hits)
-    found = [(owner, items[owner, place])]
+    matches = [(owner, items[owner, place])]
     new = np.ones(lists.items.shape, bool)
     if not rearranged:
         new[:, 1:] = (lists.scores[:, 1:] != lists.scores[:, :-1]) | (lists.source[:, 1:] != lists.source[:, :-1])
@@ -36,8 +36,8 @@ def serve(model: Recommender, serving: Serving, test: HeldOut, k: int) -> Served
             beyond[part] = tied.sum(axis=1)
             wanted = sp.coo_array(test.relevant[part])
             among = tied[wanted.row, wanted.col]
-            found.append((part[wanted.row[among]], wanted.col[among].astype(np.int64)))
-    rows, columns = (np.concatenate(part) for part in zip(*found, strict=True))
+            matches.append((part[wanted.row[among]], wanted.col[among].astype(np.int64)))
+    rows, columns = (np.concatenate(part) for part in zip(*matches, strict=True))
     relevant = sp.csr_array((np.ones(len(rows), np.int8), (rows, columns)), shape=test.relevant.shape)
     return ServedLists(items, new[:, :k], beyond, relevant)
 

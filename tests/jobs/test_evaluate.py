@@ -171,7 +171,7 @@ def test_ties_behind_the_end_of_a_list_are_counted(
     )
     served = serve(Told([scores]), serving(1, [True] * 5 + [False, True], popular), test, 3)
     seen = tie_groups(served, np.array([2]))
-    assert (seen.size[0, 2], seen.found[0, 2]) == (size, found)
+    assert (seen.size[0, 2], seen.hits[0, 2]) == (size, found)
 
 
 def test_lists_that_end_with_nothing_behind_need_no_scores() -> None:
