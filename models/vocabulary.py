@@ -24,7 +24,7 @@ class Vocabulary(NamedTuple):
         return cls(len(ids), hashlib.sha256(json.dumps(list(ids)).encode()).hexdigest())
 
     def require_begins(self, ids: ItemIds, name: str) -> None:
-        """Raises VocabularyError, which says that `name` learned this one, where `ids`, by row, do not begin with its ids.
+        """Raises VocabularyError, which names the model `name`, where `ids`, by row, do not begin with what it learned.
 
         Rows are given once for all: a later night's vocabulary is an earlier one with more behind it.
         """

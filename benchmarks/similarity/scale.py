@@ -22,9 +22,7 @@ from benchmarks.shared.interactions import EVENTS
 LIST_BYTES = 1600  # of a row that looks for 100 neighbours: 200 keys of 8 bytes (models/kernels/candidates.py)
 ENTRY_BYTES = 14  # of a prepared entry (models/kernels/blocks.py)
 PASS_ROWS, PASS_ENTRIES = 1 << 16, 1 << 24  # of jobs/similarity/pieces.py
-PART_BYTES = (
-    15  # of an event between the task that reads it and the one that writes its block (jobs/similarity/layout.py)
-)
+PART_BYTES = 15  # of an event between the task that reads it and the one that writes its block (jobs/spark/parts.py)
 FEATURE_BYTES = 24  # of a feature in a task: its count, its rank, its places in a block
 
 

@@ -110,7 +110,7 @@ def test_the_reason_is_that_of_the_member_with_the_largest_share() -> None:
     np.testing.assert_array_equal(model.explain(histories, items), knn)  # popularity gives no reasons
 
 
-def test_members_go_on_and_weights_stay() -> None:
+def test_members_refit_and_weights_stay() -> None:
     later = example(seed=1)
     model = Ensemble().fit(together(example())).refit(TrainingData(later))
     expected = Popularity().fit(TrainingData(later)).score(later)
