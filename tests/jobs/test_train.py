@@ -27,15 +27,15 @@ def test_a_killed_training_is_gone_on_with_and_leaves_nothing(
     config: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     night = night_of(config, 3, models=["ncf"])
-    quality, judged = training_loop.quality, []
+    mean_ndcg, judged = training_loop.mean_ndcg, []
 
     def killed(model: Recommender, held_out: HeldOut) -> float:
-        judged.append(quality(model, held_out))
+        judged.append(mean_ndcg(model, held_out))
         if len(judged) == 2:
             raise KeyboardInterrupt
         return judged[-1]
 
-    monkeypatch.setattr(training_loop, "quality", killed)
+    monkeypatch.setattr(training_loop, "mean_ndcg", killed)
     assert jobs(night, "train") == [130]
     assert {file.name for folder in folders(config) for file in folder.iterdir()} == {"checkpoint.npz", CURVES}
     assert jobs(night, "train") == [0]
