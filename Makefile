@@ -2,12 +2,12 @@
 SHELL := /bin/bash
 export DOMAIN SOURCE DS PORT PAUSED UPGRADE PYTHON
 
-.PHONY: help setup nightly test test-slow test-browser up down lock clean distclean
+.PHONY: help setup shell nightly test test-slow test-browser up down lock clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-setup: ## both environments (.venv, .venv-airflow) from their lock files, and Java
+setup: ## both environments (.venv, .venv-airflow; 4.5 GB, some minutes) from their lock files, and Java
 	@docker/java.sh
 	@docker/environment.sh .venv docker/jobs.lock
 	@docker/environment.sh .venv-airflow docker/airflow.lock
@@ -16,6 +16,9 @@ setup: ## both environments (.venv, .venv-airflow) from their lock files, and Ja
 .state/compiled: $(wildcard models/*.py models/*/*.py) docker/jobs.lock
 	@mkdir -p .state
 	@.venv/bin/python -m models.compiled && touch $@
+
+shell: setup ## a shell in which `encore` is found, as all examples call it
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" bash
 
 nightly: setup ## one night, of three generated catalogues or of SOURCE=movielens:PATH DOMAIN=movies DS=2018-09-24
 	@docker/nightly.sh

@@ -47,6 +47,12 @@ def base_path() -> str:
     return urlsplit(str(conf.get("api", "base_url", fallback=""))).path.rstrip("/")
 
 
+def origin() -> str:
+    """The UI's own address without its path; empty where it is not configured."""
+    url = urlsplit(str(conf.get("api", "base_url", fallback="")))
+    return f"{url.scheme}://{url.netloc}" if url.netloc else ""
+
+
 def page_url(domain: str, ds: str, run: str) -> str:
     """Where the UI shows the page of a run; `run` as in `--run`."""
     return f"{base_path()}{REPORTS}/{domain}/{ds}/{run_folder(run)}"
@@ -105,6 +111,9 @@ class JobOperator(BaseOperator):
                 context["ti"].xcom_push(REFUSED, reason)
             error = {2: AirflowFailException, 3: AirflowSkipException}.get(code, AirflowException)
             raise error(f"encore {self.job} ended with exit code {code}: {reason}")
+        for link in self.operator_extra_links:
+            url = link.get_link(self, ti_key=None)  # type: ignore[arg-type] # ours needs the arguments alone
+            self.log.info("%s: %s%s", link.name, origin(), url)
         self.log.info("[encore] %s done", self.task_id)
         return result
 

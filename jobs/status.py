@@ -80,8 +80,8 @@ def main(args: argparse.Namespace) -> int:
     problems = [problem for status in watched if (problem := status.problem(limit))]
     if not watched:
         problems = ["no domain has a complete night"]
-    for problem in problems:
-        print(f"error: {problem}", file=sys.stderr)
+    if problems:  # one line, which is what a scheduler shows as the reason
+        print(f"error: {'; '.join(problems)}", file=sys.stderr)
     return FAULT if problems else DONE
 
 

@@ -7,9 +7,10 @@ what fsspec asks for (s3fs, gcsfs, …) and access to it.
 """
 
 import json
+from collections.abc import Mapping
 from html import escape
-from typing import Annotated
-from urllib.parse import quote
+from typing import Annotated, NamedTuple
+from urllib.parse import quote, urlencode
 
 import fsspec
 from airflow.api_fastapi.core_api.security import requires_access_dag
@@ -17,10 +18,12 @@ from airflow.plugins_manager import AirflowPlugin
 from fastapi import Depends, FastAPI, HTTPException, Path, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from dags.common import REPORTS, base_path, page_url, warehouse
+from dags.common import DOMAINS, REPORTS, base_path, page_url, warehouse
 from schemas.names import NAME
 
 DAG_ID = "nightly"
+MOST = 300  # reports in the list; a filter shows older ones of a domain
+STATES = ("complete", "refused")
 # No script, nothing from outside, no frame but Airflow's own: the texts on a page are those of strangers.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 HEADERS = {
@@ -50,9 +53,12 @@ def log_in(request: Request, error: HTTPException) -> Response:
 
 
 @app.get("/")
-def index() -> HTMLResponse:
-    """The nights that have a page, the newest first."""
-    return HTMLResponse(listing(pages()), headers=HEADERS)
+def index(domain: str | None = None, state: str | None = None) -> HTMLResponse:
+    """The nights that have a report, the newest first: all, or those of a domain or a state."""
+    domain = domain if domain and NAME.fullmatch(domain) else None
+    state = state if state in STATES else None
+    chosen = [page for page in pages(domain) if state in (None, page.state)]
+    return HTMLResponse(listing(chosen, domain, state), headers=HEADERS)
 
 
 @app.get("/{domain}/{ds}/{run}")
@@ -80,32 +86,65 @@ def store() -> tuple[fsspec.AbstractFileSystem, str]:
     return fs, root
 
 
-def pages() -> list[tuple[str, str, str]]:
-    """(domain, ds, run) of every page, the newest night first."""
+class Page(NamedTuple):
+    """A report of a run, and what is known of it: `-` where an older Encore has written it."""
+
+    domain: str
+    ds: str
+    run: str
+    state: str
+    champion: str
+
+
+def pages(domain: str | None = None) -> list[Page]:
+    """The newest MOST reports, of all domains or of one, the newest night first."""
     fs, root = store()
-    entries = fs.glob(f"{root}/runs/*/*/*/manifest/report.json")  # of domains that are no longer configured too
-    runs = [tuple(str(entry).split("/")[-5:-2]) for entry in entries]
-    return sorted(((domain, ds, run) for domain, ds, run in runs), key=lambda page: (page[1], page[2]), reverse=True)
+    found = [str(entry) for entry in fs.glob(f"{root}/runs/{domain or '*'}/*/*/manifest/report.json")]
+    newest = sorted(found, key=lambda entry: entry.split("/")[-4:-2], reverse=True)[:MOST]
+    made = []
+    for entry, content in fs.cat(newest).items() if newest else ():
+        facts = json.loads(content)["facts"]
+        one, ds, run = str(entry).split("/")[-5:-2]
+        made.append(Page(one, ds, run, facts.get("state") or "-", facts.get("champion") or "-"))
+    return sorted(made, key=lambda page: (page.ds, page.run), reverse=True)
 
 
-def listing(found: list[tuple[str, str, str]]) -> str:
-    """A small page with a link to each."""
+def listing(found: list[Page], domain: str | None = None, state: str | None = None) -> str:
+    """A small page with a link to each, and links that filter."""
     rows = "".join(
-        f'<tr><th scope="row">{escape(ds)}</th><td>{escape(domain)}</td>'
-        f'<td><a href="{escape(page_url(domain, ds, run))}">{escape(run)}</a></td></tr>'
-        for domain, ds, run in found
+        f'<tr><th scope="row">{escape(page.ds)}</th><td>{escape(page.domain)}</td><td>{escape(page.state)}</td>'
+        f"<td>{escape(page.champion)}</td>"
+        f'<td><a href="{escape(page_url(page.domain, page.ds, page.run))}">{escape(page.run)}</a></td></tr>'
+        for page in found
     )
+    domains = (*DOMAINS, domain) if domain and domain not in DOMAINS else DOMAINS
+    heads = "".join(f'<th scope="col">{name}</th>' for name in ("night", "domain", "state", "champion", "run"))
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Reports – Encore</title>
 <style>
 :root {{ color-scheme: light dark; }}
-body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 50rem; margin: 0 auto; padding: 1.5rem 1rem; }}
+body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem; }}
 table {{ border-collapse: collapse; width: 100%; }}
 th, td {{ text-align: left; padding: .4rem .8rem .4rem 0; border-bottom: 1px solid #8884; overflow-wrap: anywhere; }}
+nav a, nav b {{ margin-right: 1rem; }}
 </style></head><body><h1>Reports</h1>
-<table><thead><tr><th scope="col">night</th><th scope="col">domain</th><th scope="col">run</th></tr></thead>
-<tbody>{rows}</tbody></table>{"" if found else "<p>No night has a page yet.</p>"}</body></html>"""
+<nav aria-label="Domain"><p>{choices("domain", domains, domain, {"state": state})}</p></nav>
+<nav aria-label="State"><p>{choices("state", STATES, state, {"domain": domain})}</p></nav>
+<table><thead><tr>{heads}</tr></thead>
+<tbody>{rows}</tbody></table>{"" if found else "<p>No night has such a report yet.</p>"}</body></html>"""
+
+
+def choices(name: str, values: tuple[str, ...], chosen: str | None, others: Mapping[str, str | None]) -> str:
+    """A link for each value of a filter and one for all; the chosen one is bold."""
+    kept = {key: value for key, value in others.items() if value}
+    links = []
+    for value in (None, *values):
+        query = urlencode({**kept, **({name: value} if value else {})})
+        label = escape(value or f"every {name}")
+        href = escape(f"{base_path()}{REPORTS}/?{query}".rstrip("?"))
+        links.append(f"<b>{label}</b>" if value == chosen else f'<a href="{href}">{label}</a>')
+    return "".join(links)
 
 
 class Reports(AirflowPlugin):

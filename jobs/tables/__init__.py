@@ -25,6 +25,9 @@ from jobs.tables.rollback import roll_back
 from jobs.terminal import grid
 from schemas.tables import TABLES
 
+# Of `runs.rows`, which is JSON: the tables that have any.
+ROWS = """array_to_string([format('{:,} {}', entry.value, entry.key)
+    FOR entry IN map_entries(from_json(rows, '"MAP(VARCHAR, BIGINT)"')) IF entry.value > 0], ', ') AS rows"""
 COUNTS = "(SELECT count(*) FROM main.{0}) AS rows, (SELECT count(*) FROM latest.{0}) AS latest_rows"
 
 # action → (what it does, its parser, its main)
@@ -87,7 +90,7 @@ def main(args: argparse.Namespace) -> int:
             where = f"WHERE domain = '{args.domain}'" if args.domain else ""
             if where and args.domain not in config.domains and not db.execute(f"FROM runs {where} LIMIT 1").fetchall():
                 raise InputError(f"there is no domain {args.domain!r}; there are: {', '.join(config.domains)}")
-            columns = "domain, ds, run_id, trigger, state, sequence, rows"
+            columns = f"domain, ds, run_id, trigger, state, sequence, {ROWS}"
             query(db, f"SELECT {columns} FROM runs {where} ORDER BY domain, sequence DESC")
         else:
             query(db, " UNION ALL ".join(f"SELECT '{name}' AS table, {COUNTS.format(name)}" for name in TABLES))

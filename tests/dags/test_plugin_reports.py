@@ -1,5 +1,7 @@
 """The plugin that serves the nights' pages, in Airflow's own API server: who gets in, what is served."""
 
+from unittest.mock import Mock
+
 import pytest
 
 from dags.common import JobOperator, ReportLink, page_url, warehouse
@@ -13,7 +15,7 @@ from jobs.storage import files
 from jobs.storage.runs import Entry, Run
 warehouse, ds, run_id, page = json.load(sys.stdin)
 run = Run(warehouse, "movies", ds, run_id)
-run.record(Entry("report", "done", "0123456789ab"))
+run.record(Entry("report", "done", "0123456789ab", facts={"state": "complete", "champion": "item_<b>knn"}))
 files.write_bytes(address(run), page.encode())
 print(json.dumps(address(run)))
 """
@@ -84,6 +86,24 @@ def test_the_index_names_every_page(get):
     answer = get("/encore/reports/")
     assert answer.status_code == 200
     assert f'href="/encore/reports/movies/{DS}/{RUN}"' in answer.text
+    assert "<td>movies</td><td>complete</td><td>item_&lt;b&gt;knn</td>" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("domain=movies", True),
+        ("domain=music", False),
+        ("state=complete", True),
+        ("state=refused&domain=movies", False),
+    ],
+)
+def test_the_index_can_be_filtered(get, query, shown):
+    text = get(f"/encore/reports/?{query}").text
+    assert (RUN in text) == shown
+    assert ("No night has such a report yet." in text) != shown
+    assert f"<b>{query.rpartition('=')[2]}</b>" in text
+    assert "<script" not in get("/encore/reports/?domain=<script>&state=<script>").text
 
 
 @pytest.mark.parametrize(
@@ -140,6 +160,16 @@ def test_the_link_leads_to_the_run_as_the_job_names_it(in_jobs_environment):
     task = JobOperator(task_id="t", job="html_report", arguments=["--domain=movies", f"--ds={DS}", f"--run={run}"])
     named = in_jobs_environment(NAME, run)
     assert ReportLink().get_link(task, ti_key=None) == f"/encore/reports/movies/{DS}/{named}"
+
+
+def test_the_log_of_the_task_says_where_the_report_is(encore, monkeypatch):
+    encore()
+    log = Mock()
+    monkeypatch.setattr(JobOperator, "log", log)
+    arguments = ["--domain=movies", f"--ds={DS}", "--run=mine"]
+    JobOperator(task_id="t", job="html_report", arguments=arguments, links=(ReportLink(),)).execute({})
+    lines = [call.args[0] % call.args[1:] for call in log.info.call_args_list]
+    assert any(line.endswith(f"/encore/reports/movies/{DS}/mine") for line in lines)
 
 
 PLACES = ("", "some where", "/tmp/x/", "s3://bucket/warehouse/", "file:///tmp/w")

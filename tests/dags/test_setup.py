@@ -89,7 +89,7 @@ def test_environment_is_built_once_and_repaired(clone):
     stamp = clone.folder / "env" / ".built"
     first = clone()
     assert first.returncode == 0, first.stderr
-    assert first.stdout == "building env from lock\n"
+    assert first.stdout.startswith("building env from lock: 0 packages, ")
     names = "import schemas.names; print(schemas.names.__file__)"
     python = clone.folder / "env" / "bin" / "python"
     assert str(clone.folder) in subprocess.check_output([python, "-c", names], text=True, cwd="/")

@@ -69,6 +69,11 @@ def test_a_night_that_is_too_old_is_a_problem() -> None:
         (["--max-age-days", "100000"], 0, ""),
         (["--max-age-hours", "-1000000"], 1, "error: movies: the last complete night is 2026-11-20, "),
         (["--max-age-days", "100000", "--domain", "music"], 1, "error: music: there is no complete night"),
+        (
+            ["--max-age-days", "100000", "--domain", "music", "--domain", "games"],
+            1,
+            "error: music: there is no complete night; games: there is no complete night\n",
+        ),
     ],
 )
 def test_exit_codes(shared: Settings, capsys: Captured, words: list[str], code: int, told: str) -> None:
