@@ -1,4 +1,4 @@
-"""How the tests are kept: none needs another one, and none has a helper that others use."""
+"""How files are kept: no test needs another one or has a helper that others use; a package says what it holds."""
 
 import ast
 import re
@@ -29,3 +29,13 @@ def test_nothing_imports_a_test(file: Path) -> None:
     """Helpers are in tests/support, fixtures in the conftest.py of a folder."""
     below = [name for name in imported(file) if name == "tests" or name.startswith("tests.")]
     assert [name for name in below if not name.startswith("tests.support.")] == []
+
+
+@pytest.mark.parametrize("name", ["benchmarks", "dags", "jobs", "models", "schemas"])
+def test_every_folder_of_a_package_says_what_lives_there(name: str) -> None:
+    """A folder without `__init__.py` is in no package, so that import-linter and setuptools do not see it."""
+    folders = {file.parent for file in (TESTS.parent / name).rglob("*.py")}
+    found = {folder.relative_to(TESTS.parent): folder / "__init__.py" for folder in folders}
+    assert [str(folder) for folder, door in found.items() if not door.exists()] == []
+    docstrings = {folder: ast.get_docstring(ast.parse(door.read_text("utf-8"))) for folder, door in found.items()}
+    assert [str(folder) for folder, text in docstrings.items() if not text] == []

@@ -24,7 +24,7 @@ from jobs.sources.options import Options
 from models.features.posters import pictures
 from models.registry import REGISTRY
 from schemas.landing import LANDING
-from tests.fuzz.seeds import FILES, damaged
+from tests.support.seeds import FILES, damaged
 
 COUNT = int(os.environ.get("ENCORE_FUZZ", "400"))
 EACH = COUNT * 11 // 100  # of the eight forms and the arrays of models; the rest are networks
