@@ -23,13 +23,13 @@ from models.classic.popularity import Popularity
 from models.data import Catalogue
 from models.histories import Histories, IntArray
 from models.serving.lists import CONTENT, NEW, OWN, POPULAR, Serving
+from schemas.outputs import FRESH, POPULAR_NOW, POPULAR_WITH
 from schemas.tables import TABLES
 
 # Rows of a file, which bound the memory of lists and texts, and of a row group: what a reader of one user's list reads.
 # As benchmarks/night/lookup.py measures them.
 FILE_ROWS, GROUP_ROWS = 2_500_000, 20_000
 EXPLORATION = "exploration"
-POPULAR_NOW, FRESH = "popular now", "new"
 log = logging.getLogger(__name__)
 
 
@@ -117,7 +117,7 @@ def texts(verb: str, names: Names, reasons: IntArray, fresh: np.ndarray, segment
     """The reason of every row in words: an item of the history, or else that nobody has it yet, or who likes it."""
     titles = [title or item for title, item in zip(names.titles, names.ids.items.to_pylist(), strict=True)]
     because = [f"because you {verb} {title}" for title in titles]
-    popular = [f"popular with {label}" if label else POPULAR_NOW for label in names.segments]
+    popular = [f"{POPULAR_WITH} {label}" if label else POPULAR_NOW for label in names.segments]
     every = pa.array([*because, *popular, FRESH], pa.string())
     among = len(titles) + np.where(fresh, len(popular), segment)
     return every.take(pa.array(np.where(reasons >= 0, reasons, among)))

@@ -5,6 +5,9 @@ import pyarrow as pa
 from schemas.inputs import DOMAIN, DS
 from schemas.table import Column, Contract, Table
 
+# Reasons of a recommendation that no item of the history gives.
+POPULAR_NOW, POPULAR_WITH, FRESH = "popular now", "popular with", "new"
+
 RANK = Column("rank", pa.int32(), "place in the list, from 1", required=True)
 
 
@@ -121,7 +124,7 @@ RECOMMENDATIONS = Table(
         Column(
             "because",
             pa.string(),
-            "the reason in words; without an item: popular now, popular with …, or new",
+            f"the reason in words; without an item: {POPULAR_NOW}, {POPULAR_WITH} …, or {FRESH}",
             required=True,
         ),
     ),
@@ -163,8 +166,8 @@ RECOMMENDATIONS = Table(
         ),
         Contract(
             "reason_given",
-            """SELECT * FROM recommendations WHERE because_item_id IS NULL
-               AND because NOT IN ('popular now', 'new') AND because NOT LIKE 'popular with %'""",
+            f"""SELECT * FROM recommendations WHERE because_item_id IS NULL
+               AND because NOT IN ('{POPULAR_NOW}', '{FRESH}') AND because NOT LIKE '{POPULAR_WITH} %'""",
             "a row without a reason item says that the item is popular or new",
         ),
         Contract(

@@ -11,6 +11,7 @@ import pyarrow as pa
 from jobs.states import PUBLISHED, Publication, last_complete_nights
 from jobs.storage.catalog import Pointer, Tables
 from jobs.storage.runs import Run
+from schemas.sql import quoted
 from schemas.tables import TABLES
 
 
@@ -24,7 +25,7 @@ def connect() -> duckdb.DuckDBPyConnection:
 def parquet_view(db: duckdb.DuckDBPyConnection, name: str, addresses: Sequence[str], schema: pa.Schema) -> None:
     """A view `name` over Parquet files; with the columns of `schema` where there are no files."""
     if addresses:
-        paths = ", ".join(_text(address.removeprefix("file://")) for address in addresses)
+        paths = ", ".join(quoted(address.removeprefix("file://")) for address in addresses)
         options = "union_by_name = true, hive_partitioning = false"
         db.execute(f"CREATE VIEW {name} AS FROM read_parquet([{paths}], {options})")
     else:
@@ -58,7 +59,7 @@ def open_some(tables: Tables, names: Iterable[str]) -> duckdb.DuckDBPyConnection
     db = connect()
     for extension in ("avro", "iceberg"):
         folder = Path(str(importlib.import_module(f"duckdb_extension_{extension}").__file__)).parent
-        db.execute(f"LOAD {_text(str(next(folder.rglob(f'{extension}.duckdb_extension'))))}")
+        db.execute(f"LOAD {quoted(str(next(folder.rglob(f'{extension}.duckdb_extension'))))}")
     db.execute("CREATE SCHEMA columns")
     for name in names:
         pointer = tables.pointer(name)
@@ -85,14 +86,14 @@ def add_publications(
         nights = "=" if "ds" in table.key else "<="  # where a night only adds rows, all nights count
         for one in publications:
             snapshot = pointer.tags.get(Run.of(tables.warehouse, one).tag(one.sequence))
-            where = f"domain = {_text(one.domain)} AND ds {nights} {_text(one.ds)}"
-            where += f" AND run_id = {_text(one.run_id)}" if name == "runs" else ""
+            where = f"domain = {quoted(one.domain)} AND ds {nights} {quoted(one.ds)}"
+            where += f" AND run_id = {quoted(one.run_id)}" if name == "runs" else ""
             selects += [f"{_scan(pointer, snapshot)} WHERE {where}"] if snapshot else []
         _view(db, f"{schema}.{name}", name, selects)
 
 
 def _scan(pointer: Pointer, snapshot: int) -> str:
-    return f"FROM iceberg_scan({_text(pointer.metadata.removeprefix('file://'))}, snapshot_from_id = {snapshot})"
+    return f"FROM iceberg_scan({quoted(pointer.metadata.removeprefix('file://'))}, snapshot_from_id = {snapshot})"
 
 
 def _shape(db: duckdb.DuckDBPyConnection, table: str) -> None:
@@ -106,8 +107,3 @@ def _view(db: duckdb.DuckDBPyConnection, view: str, table: str, selects: list[st
     _shape(db, table)
     rows = " UNION ALL BY NAME ".join((f"FROM columns.{table}", *selects))
     db.execute(f"CREATE VIEW {view} AS SELECT {', '.join(TABLES[table].schema.names)} FROM ({rows})")
-
-
-def _text(value: str) -> str:
-    """A value as an SQL string."""
-    return "'" + value.replace("'", "''") + "'"

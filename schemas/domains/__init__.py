@@ -14,6 +14,7 @@ from annotated_types import Interval, MinLen, Predicate, Unit, doc
 from schemas.eligibility import ITEM_RULES, USER_RULES
 from schemas.methods import are_methods
 from schemas.names import NAME, NAME_RULE
+from schemas.sql import quoted
 
 Share = Annotated[float, Interval(ge=0.0, le=1.0)]
 
@@ -164,14 +165,14 @@ class Domain:
 
 def eligible(domain: Domain, ds: str) -> str:
     """SQL condition on `items` for those that may be recommended."""
-    blocked = ", ".join(map(_text, domain.blocked))
+    blocked = ", ".join(map(quoted, domain.blocked))
     rules = [rule.format(ds=ds, blocked=blocked) for name, rule in ITEM_RULES.items() if name in domain.eligibility]
     return " AND ".join(rules) or "TRUE"
 
 
 def suits(domain: Domain) -> str:
     """SQL condition on (age_rating, regions) of an item and (age, country) of a user: whether it may be shown."""
-    assumed = {"assumed_age": domain.assumed_age, "assumed_country": _text(domain.assumed_country)}
+    assumed = {"assumed_age": domain.assumed_age, "assumed_country": quoted(domain.assumed_country)}
     rules = [rule.format(**assumed) for name, rule in USER_RULES.items() if name in domain.eligibility]
     return " AND ".join(rules) or "TRUE"
 
@@ -182,10 +183,6 @@ def eligibility_sql(domain: Domain, ds: str) -> tuple[str, str]:
         f"CREATE OR REPLACE VIEW eligible AS FROM items WHERE {eligible(domain, ds)}",
         f"CREATE OR REPLACE MACRO suits(age_rating, regions, age, country) AS ({suits(domain)})",
     )
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 def placeholders(domain: Domain, ds: str) -> dict[str, str]:
