@@ -14,6 +14,7 @@ from jobs.sources.reading import HOLES, Field, Reading, age, day, identity, mome
 from schemas.landing import LANDING, ORIGIN
 from schemas.table import Column
 
+TIMES = ("ts", "released")
 SUFFIXES = {
     "csv": (".csv", ".csv.gz", ".tsv", ".tsv.gz"),
     "jsonl": (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz"),
@@ -39,6 +40,7 @@ def readings(folder: Folder, options: Options) -> list[Reading]:
             f"{folder.path}: no {options.format} file named after a table ({', '.join(LANDING)}); it holds: "
             f"{folder.listing}. Rename the files, or say which table they are with --table"
         )
+    _check_times(options, {reading.table for reading in found})
     return found
 
 
@@ -75,11 +77,15 @@ def _check_names(options: Options, table: str, types: Collection[str]) -> None:
     for name in options.columns:
         if name not in types:
             raise InputError(f"--map {name}=…: {table} has no column {name!r}; it has: {', '.join(types)}")
+
+
+def _check_times(options: Options, tables: Collection[str]) -> None:
+    """InputError for a --time-format of a column that none of the tables has."""
+    there = {name: [table for table in tables if name in LANDING[table].schema.names] for name in TIMES}
     for name in options.time_formats:
-        if name not in ("ts", "released") or name not in types:
-            times = [name for name in ("ts", "released") if name in types]
-            there = f"its times are: {', '.join(times)}" if times else "it has no times"
-            raise InputError(f"--time-format {name}=…: {table} has no such column of times; {there}")
+        if not there.get(name):
+            times = ", ".join(time for time, having in there.items() if having) or "none"
+            raise InputError(f"--time-format {name}=…: no table here has such a column of times; there are: {times}")
 
 
 def _field(table: str, column: Column, source: str, separator: str, options: Options) -> Field:

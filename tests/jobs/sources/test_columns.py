@@ -168,3 +168,13 @@ def test_wrong_parquet(parquet: Any, read: Any, folder: Any) -> None:
     place = parquet("x.parquet", dense)
     with pytest.raises(InputError, match="a bomb"):
         read(readings, place, mapped("parquet"))
+
+
+def test_a_time_format_is_for_the_tables_that_have_the_column(folder: Any, read: Any) -> None:
+    place = folder(
+        {"interactions.csv": "user_id,item_id,kind,value,ts\nu,i,play,1,01/02/2024\n", "users.csv": "user_id\nu\n"}
+    )
+    found = read(readings, place, Options("csv", time_formats={"ts": "month-day-year"}))
+    assert found["interactions.csv"][0]["ts"] == datetime(2024, 1, 2, tzinfo=UTC)
+    with pytest.raises(InputError, match=r"--time-format released=…: no table here .* there are: ts"):
+        read(readings, place, Options("csv", time_formats={"released": "iso"}))
