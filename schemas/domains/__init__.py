@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 
 from annotated_types import Interval, MinLen, Predicate, Unit, doc
 
-from schemas.eligibility import ITEM_RULES, USER_RULES
+from schemas.countries import CODES
+from schemas.eligibility import ITEM_RULES, OLDEST_USER, USER_RULES
 from schemas.methods import are_methods
 from schemas.names import NAME, NAME_RULE
 from schemas.sql import quoted
@@ -44,6 +45,11 @@ def are_rules(names: tuple[str, ...]) -> bool:
     return True
 
 
+def is_country(code: str) -> bool:
+    """Empty, or a country by two letters of ISO 3166-1, as DE."""
+    return code == "" or code in CODES
+
+
 def is_day(text: str) -> bool:
     """A day, YYYY-MM-DD."""
     return bool(date.fromisoformat(text))
@@ -64,11 +70,12 @@ class Domain:
     ] = (*ITEM_RULES, *USER_RULES)
     blocked: Annotated[tuple[str, ...], doc("ids of items that are never recommended (rule `not_blocked`)")] = ()
     assumed_age: Annotated[
-        int, Interval(ge=0, le=150), Unit("years"),
+        int, Interval(ge=0, le=OLDEST_USER), Unit("years"),
         doc("age of a user whose age is unknown; 0: such a user gets only what everyone may see"),
     ] = 0  # fmt: skip
     assumed_country: Annotated[
         str,
+        Predicate(is_country),
         doc("country of a user whose country is unknown; empty: only items without `regions` suit"),
     ] = ""
 

@@ -19,7 +19,7 @@ from tests.support.domains import DOMAINS, MOVIES
 
 RANGES: dict[str, tuple[Any, Any, Any, Any]] = {  # just below, least, most, just above
     "top_k": (0, 1, 1000, 1001),
-    "assumed_age": (-1, 0, 150, 151),
+    "assumed_age": (-1, 0, 120, 121),
     "diversity_lambda": (-0.01, 0.0, 1.0, 1.01),
     "exploration_slots": (-1, 0, 10, 11),
     "neighbours": (0, 1, 1000, 1001),
@@ -236,6 +236,17 @@ def test_a_folder_that_is_not_there_is_refused() -> None:
         load({"ENCORE_DOMAINS": "/none"})
     with pytest.raises(InputError, match=r"^ENCORE_DOMAINS=/none: is not a folder"):
         domain_names({"ENCORE_DOMAINS": "/none"})
+
+
+def test_the_assumed_country_is_a_code() -> None:
+    for code in ("", "DE", "GB"):
+        assert override(MOVIES, {"assumed_country": code}, "movies").assumed_country == code
+    for code in ("de", "Germany", "XX", "DEU"):
+        message = (
+            rf"^movies\.assumed_country must be empty, or a country by two letters of ISO 3166-1.* got '{code}'$"
+        )
+        with pytest.raises(InputError, match=message):
+            override(MOVIES, {"assumed_country": code}, "movies")
 
 
 def test_a_run_knows_its_domain_when_the_file_is_gone(written: Writer) -> None:
