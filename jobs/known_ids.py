@@ -30,10 +30,12 @@ def known_ids(night: Night) -> pa.Table:
 def late_ids(night: Night, later: pa.Table, kind: str) -> pa.Table:
     """Of ids that later nights saw first, those that an event up to the night, or tonight's table of them, names."""
     ids, column = of_kind(later, kind), f"{kind}_id"
+    if not ids.num_rows:
+        return ids
     named = pa.array(np.zeros(ids.num_rows, bool))
     files = {"interactions": night.history("interactions") + night.tonight("interactions")}
     files[f"{kind}s"] = night.tonight(f"{kind}s")
-    for table, addresses in files.items() if ids.num_rows else ():
+    for table, addresses in files.items():
         for address in addresses:
             names = read([address], TABLES[table].schema, columns=[column])[column].combine_chunks()
             named = pc.or_(named, pc.is_in(ids["id"].combine_chunks(), value_set=names))
