@@ -10,4 +10,8 @@ compile() {
 }
 compile jobs --extra jobs --extra test
 compile airflow --extra airflow
+# The versions of `airflow` where they fit; an SDK of AWS wants an older python-dateutil.
+cp docker/airflow.lock docker/airflow-workers.lock
+compile airflow-workers --extra airflow --extra airflow-workers
+compile services --extra services
 git --no-pager diff --stat -- docker/

@@ -34,6 +34,7 @@ from jobs.sources.pictures import located
 from jobs.sources.reading import Reading
 from jobs.storage import files
 from jobs.storage.landing import Batch, batch_facts, batch_name, new_batch
+from jobs.storage.store_check import require_address
 from schemas.domains import Domain
 
 
@@ -70,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> int:
     """Imports the files and says what was imported, and what to do next."""
     place = settings.load()
+    require_address("ENCORE_LANDING", place.landing)
     domain = place.domains[args.domain]
     said = _said(args)
     path = args.path or Path(place.state) / "demo" / domain.name

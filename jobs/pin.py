@@ -13,6 +13,7 @@ from jobs.errors import InputError, RefusedError
 from jobs.night import Attempt, Night, fingerprint, require_over, resolved
 from jobs.settings import check_models, override
 from jobs.states import PUBLISHED, TaskState, last_complete
+from jobs.storage import preflight
 from jobs.storage.frames import read
 from jobs.storage.landing import Landed, landed
 from jobs.storage.runs import Run
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     """Keeps an earlier pin of the run, or makes one."""
+    preflight.require_storage(night.settings)
     earlier = night.run.find("pin")
     if earlier and earlier.state == TaskState.DONE:
         log.info("run %s is pinned already; its inputs stay", night.run.run_id)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import scipy.sparse as sp
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from jobs.night import Night
 from jobs.similarity.layout import write_matrices
@@ -19,21 +20,22 @@ from jobs.similarity.matrix import ENTRIES, ComparedRows
 from jobs.similarity.numbering import number_ids
 from jobs.similarity.weighting import tf_idf
 from jobs.spark.parts import BlockStore
-from jobs.spark.session import hadoop, read
+from jobs.spark.parquet import read_folder, write_folder
+from jobs.spark.session import read
 from models.features.content import terms
 from models.features.hybrid import unit
 from models.features.profiles import profiles
 from schemas.tables import TABLES
 
 TEXTS = ("title", "description", "genres", "tags")
-TERMS = "row long, term string, value double"
+TERMS = pa.schema([("row", pa.int64()), ("term", pa.string()), ("value", pa.float64())])
 Batches = Iterator[pa.RecordBatch]
 
 
 def write_items(spark: SparkSession, night: Night, store: BlockStore, rows: DataFrame) -> tuple[str, ...]:
     """Writes the parts of the items' content; returns their names. rows: (item_id, row) of all rows of the store."""
     items = read(spark, night.tonight("items"), TABLES["items"].schema).join(rows, on="item_id", how="inner")
-    terms = items.select("row", *TEXTS).mapInArrow(_terms, TERMS)
+    terms = items.select("row", *TEXTS).mapInArrow(_terms, from_arrow_schema(TERMS))
     parts = {"text": _weighted(spark, terms, store, "terms"), **_vectors(spark, night, rows)}
     write_matrices(spark, store, parts)
     return tuple(parts)
@@ -77,8 +79,8 @@ def _terms(batches: Batches) -> Batches:
 def _weighted(spark: SparkSession, terms: DataFrame, store: BlockStore, name: str) -> DataFrame:
     """(row, feature, value): TF-IDF of (row, term, value), with the terms numbered in their order."""
     folder = f"{store.folder}/{name}"
-    terms.write.parquet(hadoop(f"{folder}/found"))
-    stored = spark.read.schema(TERMS).parquet(hadoop(f"{folder}/found"))
+    write_folder(terms.withColumn("row", F.col("row").cast("long")), f"{folder}/found", TERMS)
+    stored = read_folder(spark, f"{folder}/found", TERMS)
     features = number_ids(stored.select("term").distinct(), "term", f"{folder}/numbered").frame(spark)
     entries = stored.join(features.withColumnRenamed("number", "feature"), on="term", how="inner")
     return tf_idf(entries.select("row", "feature", "value"), store.rows)

@@ -18,8 +18,8 @@ import scipy.sparse as sp
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from jobs.spark.parquet import read_folder, write_folder
 from jobs.spark.parts import BlockStore
-from jobs.spark.session import hadoop
 from jobs.storage.files import count_rows, folders, listing, parquet_rows
 from jobs.storage.frames import read
 from models.features.hybrid import hybrid, side_by_side
@@ -47,8 +47,7 @@ def choose_block_rows(most: int, entries: int, rows: int) -> int:
 
 def read_matrix(spark: SparkSession, store: BlockStore, name: str) -> DataFrame:
     """The entries of a matrix: (row, feature, value, age_days), the last null where it was not written."""
-    columns = "row int, feature int, value double, age_days double, block string"
-    stored = spark.read.schema(columns).parquet(hadoop(f"{store.folder}/blocks"))
+    stored = read_folder(spark, f"{store.folder}/blocks", STORED.append(pa.field("block", pa.string())), "block")
     return stored.where(F.substring_index("block", ".", 1) == name).drop("block")
 
 
@@ -56,9 +55,10 @@ def write_totals(spark: SparkSession, folder: str) -> None:
     """Adds up how many rows hold each feature, for tasks that would else all do it; few they do in less than Spark."""
     if count_rows(listing(f"{folder}/counts", ".parquet", recursive=True)) <= MAX_COUNTS:
         return
-    counted = spark.read.schema("feature int, rows long, matrix string").parquet(hadoop(f"{folder}/counts"))
+    schema = COUNTS.append(pa.field("matrix", pa.string()))
+    counted = read_folder(spark, f"{folder}/counts", schema, "matrix")
     totals = counted.groupBy("matrix", "feature").agg(F.sum("rows").alias("rows"))
-    totals.write.partitionBy("matrix").parquet(hadoop(f"{folder}/totals"))
+    write_folder(totals, f"{folder}/totals", schema, "matrix")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.spark.session import hadoop
+from jobs.spark.parquet import read_folder, write_folder
 from jobs.storage.files import folders, listing, parquet_rows
 from jobs.storage.frames import read, write
 
@@ -28,7 +28,7 @@ class NumberedIds:
 
     def frame(self, spark: SparkSession) -> DataFrame:
         """(column, number): the values, and a long from 0 without a gap."""
-        stored = spark.read.schema(f"{self.column} string, place long, part int").parquet(hadoop(self.folder))
+        stored = read_folder(spark, self.folder, _schema(self.column), "part")
         first = F.array(*(F.lit(first).cast("long") for first, _ in self.parts or ((0, ()),)))
         return stored.withColumn("number", first[F.col("part")] + F.col("place")).drop("part", "place")
 
@@ -53,6 +53,10 @@ class NumberedIds:
         return pa.concat_arrays(parts).take(pa.array(places))
 
 
+def _schema(column: str) -> pa.Schema:
+    return pa.schema([(column, pa.string()), ("place", pa.int64()), ("part", pa.int32())])
+
+
 def number_ids_in_memory(values: pa.Array, column: str, folder: str) -> NumberedIds:
     """The same of strings that this process has in memory, one part."""
     ordered = pa.table({column: values.take(pc.sort_indices(values)), "place": np.arange(len(values), dtype=np.int64)})
@@ -67,7 +71,7 @@ def number_ids(values: DataFrame, column: str, folder: str) -> NumberedIds:
     """
     places = {"part": F.spark_partition_id(), "place": F.monotonically_increasing_id().bitwiseAND(F.lit(IN_PART))}
     ordered = values.repartitionByRange(column).sortWithinPartitions(column).withColumns(places)
-    ordered.write.partitionBy("part").parquet(hadoop(folder))
+    write_folder(ordered, folder, _schema(column), "part")
     parts, count = [], 0
     there = {int(name.removeprefix("part=")) for name in folders(folder)}
     for part in range(max(there, default=-1) + 1):

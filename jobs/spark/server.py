@@ -23,6 +23,7 @@ from pathlib import Path
 from zlib import crc32
 
 from jobs import settings
+from jobs.errors import InputError
 from jobs.settings import Settings
 from jobs.storage.runs import run_name
 
@@ -83,6 +84,11 @@ def parser() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> int:
     """Starts or stops the server of a run."""
     config = settings.load()
+    if args.action == "start":
+        from jobs.storage import preflight  # PyIceberg takes a second to import: the jobs that use this module need not
+
+        require_jars(config)
+        preflight.require_storage(config)
     if config.spark_remote:
         print(json.dumps({"spark": "SPARK_REMOTE"}))
     elif args.action == "start":
@@ -90,6 +96,14 @@ def main(args: argparse.Namespace) -> int:
     else:
         print(json.dumps({"spark": "stopped", "peak_mib": stop(config, args.run)}))
     return 0
+
+
+def require_jars(config: Settings) -> None:
+    """InputError where a jar of [spark] is not there: Spark would end with a stack of Java's lines."""
+    for name in ("spark.jars", "spark.driver.extraClassPath"):
+        for path in filter(None, config.spark.get(name, "").replace(":/", ",/").split(",")):
+            if path.startswith("/") and "*" not in path and not Path(path).exists():
+                raise InputError(f'[spark] "{name}" of ENCORE_CONFIG: there is no {path}; name jars that are there')
 
 
 def running(config: Settings, run: str) -> Server:

@@ -7,8 +7,17 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from jobs.night import Night
+from jobs.spark import cluster
 from jobs.spark import server as spark_server
+from jobs.spark.parquet import HADOOP, read_files, write_folder
 from schemas.table import Table
+
+# Spark knows no size of what tasks read through Arrow, takes it for tiny and would broadcast every table: it is to
+# decide once it has counted the rows.
+OF_ARROW = {
+    "spark.sql.autoBroadcastJoinThreshold": "-1",
+    "spark.sql.adaptive.autoBroadcastJoinThreshold": "10MB",
+}
 
 
 def session(night: Night) -> SparkSession:
@@ -20,36 +29,30 @@ def session(night: Night) -> SparkSession:
             if name.startswith("spark.sql."):
                 builder = builder.config(name, value)
         return builder.getOrCreate()
-    from pyspark.sql.connect.client.retries import DefaultPolicy  # a third of a second, which tasks do without
-
-    remote = config.spark_remote or spark_server.running(config, night.run.run_id).remote
-    spark = SparkSession.builder.remote(remote).getOrCreate()
-    # A server that died is noticed in seconds; pyspark would ask it again for ten minutes.
-    spark.client.set_retry_policies([DefaultPolicy(max_retries=5)])
+    if config.spark_remote:
+        spark = cluster.remote_session(config, config.spark_remote)
+    else:
+        remote = spark_server.running(config, night.run.run_id).remote
+        spark = SparkSession.builder.remote(remote).getOrCreate()
+        cluster.notice_soon(spark)
+    if not night.settings.warehouse.startswith(HADOOP):
+        for name, value in OF_ARROW.items():
+            spark.conf.set(name, value)
     return spark
 
 
 def read(spark: SparkSession, files: Sequence[str], schema: pa.Schema) -> DataFrame:
     """Parquet files with exactly the columns of `schema`; a column that a file lacks is null."""
-    wanted = from_arrow_schema(schema)
-    if not files:
-        return spark.createDataFrame([], wanted)
-    return spark.read.schema(wanted).parquet(*map(hadoop, files))
+    return read_files(spark, files, schema)
 
 
 def write(frame: DataFrame, folder: str, schema: pa.Schema, sort: Sequence[str] = ()) -> None:
     """Writes the columns of `schema`, in its order and types; `sort` orders the rows within each file."""
     wanted = from_arrow_schema(schema)
     columns = frame.select(*(frame[f.name].cast(f.dataType).alias(f.name) for f in wanted.fields))
-    ordered = columns.sortWithinPartitions(*sort) if sort else columns
-    ordered.write.mode("error").parquet(hadoop(folder))
+    write_folder(columns.sortWithinPartitions(*sort) if sort else columns, folder, schema)
 
 
 def write_table(frame: DataFrame, folder: str, table: Table) -> None:
     """Writes rows of a table, sorted by its key within each file."""
     write(frame, folder, table.schema, [name for name in table.key if name not in table.partition])
-
-
-def hadoop(address: str) -> str:
-    """An address as Spark wants it: Hadoop calls the S3 file system s3a."""
-    return address.replace("s3://", "s3a://", 1)

@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from jobs.errors import InputError
 from jobs.settings import Settings
 from jobs.storage import files
+from jobs.storage.object_store import iceberg_properties
 from schemas.table import Table
 from schemas.tables import TABLES
 
@@ -42,6 +43,19 @@ class Pointer:
     tags: Mapping[str, int] = field(default_factory=dict)
 
 
+def open_catalog(warehouse: str, properties: Mapping[str, str]) -> Catalog:
+    """The catalog of [catalog], or a local warehouse's own in SQLite; InputError where neither can be."""
+    if properties:
+        return load_catalog(NAMESPACE, **{"warehouse": warehouse, **iceberg_properties(properties)})
+    if not warehouse.startswith("file://"):
+        raise InputError(
+            f"ENCORE_WAREHOUSE={warehouse}: the SQLite catalog needs a local folder; name a catalog in [catalog] of "
+            'ENCORE_CONFIG, as in type = "sql", uri = "postgresql+psycopg2://catalog.example.org/encore"'
+        )
+    uri = f"sqlite:///{warehouse.removeprefix('file://')}/catalog.db?timeout=60"
+    return load_catalog(NAMESPACE, type="sql", uri=uri, warehouse=f"{warehouse}/tables")
+
+
 class Tables:
     """The tables of one warehouse.
 
@@ -55,15 +69,7 @@ class Tables:
     @cached_property
     def _catalog(self) -> Catalog:
         self.check_format()
-        if self._properties:
-            return load_catalog(NAMESPACE, **{"warehouse": self.warehouse, **self._properties})
-        if not self.warehouse.startswith("file://"):
-            raise InputError(
-                f"warehouse {self.warehouse}: the SQLite catalog needs a local folder; "
-                "name a catalog in [catalog] of ENCORE_CONFIG"
-            )
-        uri = f"sqlite:///{self.warehouse.removeprefix('file://')}/catalog.db?timeout=60"
-        return load_catalog(NAMESPACE, type="sql", uri=uri, warehouse=f"{self.warehouse}/tables")
+        return open_catalog(self.warehouse, self._properties)
 
     def create(self) -> None:
         """Makes the warehouse and the tables that are missing, and adds columns that a newer Encore knows."""

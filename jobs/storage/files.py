@@ -10,12 +10,17 @@ from pyarrow import fs as arrow_fs
 from pyarrow import parquet as pq
 
 from jobs.errors import InputError
+from jobs.storage.object_store import s3
+
+OBJECT_STORES = (arrow_fs.S3FileSystem, arrow_fs.GcsFileSystem)  # without folders; a file shows when it is whole
 
 
 def filesystem(address: str) -> tuple[arrow_fs.FileSystem, str]:
     """The file system of an address and the path in it. A local path stands in its address as it is, not as %20."""
     if address.startswith("file://"):
         return arrow_fs.LocalFileSystem(), address.removeprefix("file://")
+    if address.startswith("s3://"):
+        return s3(), address.removeprefix("s3://")
     fs, path = arrow_fs.FileSystem.from_uri(address)
     return fs, path
 
@@ -23,10 +28,11 @@ def filesystem(address: str) -> tuple[arrow_fs.FileSystem, str]:
 def read_bytes(address: str) -> bytes | None:
     """The content of a file; None where there is none."""
     fs, path = filesystem(address)
-    if fs.get_file_info(path).type != arrow_fs.FileType.File:
+    try:
+        with fs.open_input_stream(path) as stream:
+            return bytes(stream.read())
+    except (FileNotFoundError, IsADirectoryError):
         return None
-    with fs.open_input_stream(path) as stream:
-        return bytes(stream.read())
 
 
 def write_bytes(address: str, content: bytes) -> None:
@@ -64,9 +70,10 @@ def folders(address: str) -> list[str]:
 
 
 def create_folder(address: str) -> None:
-    """Makes a folder with its parents (object stores need none)."""
+    """Makes a folder with its parents; object stores need none."""
     fs, path = filesystem(address)
-    fs.create_dir(path, recursive=True)
+    if not isinstance(fs, OBJECT_STORES):
+        fs.create_dir(path, recursive=True)
 
 
 def delete_folder(address: str) -> None:

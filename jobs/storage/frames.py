@@ -1,12 +1,14 @@
 """Parquet files of a table as Arrow, and back."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 from pyarrow import parquet as pq
 
 from jobs.storage.files import create_folder, filesystem
+
+BATCH_ROWS = 1 << 16
 
 
 def read(addresses: Sequence[str], schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
@@ -28,6 +30,19 @@ def _read_one(address: str, schema: pa.Schema) -> pa.Table:
         if field.name not in table.column_names:
             table = table.add_column(index, field, pa.nulls(table.num_rows, field.type))
     return table.select(schema.names).cast(schema)
+
+
+def read_batches(address: str, schema: pa.Schema, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+    """The rows of a Parquet file, so many at a time, with the columns of `schema`; one that it lacks is null."""
+    fs, path = filesystem(address)
+    with fs.open_input_file(path) as source:
+        file = pq.ParquetFile(source, pre_buffer=True)
+        there = [name for name in schema.names if name in file.schema_arrow.names]
+        for batch in file.iter_batches(rows, columns=there):
+            missing = {field: pa.nulls(batch.num_rows, field.type) for field in schema if field.name not in there}
+            for field, nulls in missing.items():
+                batch = batch.append_column(field, nulls)
+            yield batch.select(schema.names).cast(schema)
 
 
 def write(

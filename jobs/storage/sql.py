@@ -10,6 +10,8 @@ import pyarrow as pa
 
 from jobs.states import PUBLISHED, Publication, last_complete_nights
 from jobs.storage.catalog import Pointer, Tables
+from jobs.storage.files import filesystem
+from jobs.storage.immutable import ImmutableFiles
 from jobs.storage.runs import Run
 from schemas.sql import quoted
 from schemas.tables import TABLES
@@ -25,11 +27,22 @@ def connect() -> duckdb.DuckDBPyConnection:
 def parquet_view(db: duckdb.DuckDBPyConnection, name: str, addresses: Sequence[str], schema: pa.Schema) -> None:
     """A view `name` over Parquet files; with the columns of `schema` where there are no files."""
     if addresses:
+        read_through_arrow(db, addresses[0])
         paths = ", ".join(quoted(address.removeprefix("file://")) for address in addresses)
         options = "union_by_name = true, hive_partitioning = false"
         db.execute(f"CREATE VIEW {name} AS FROM read_parquet([{paths}], {options})")
     else:
         db.register(name, schema.empty_table())
+
+
+def read_through_arrow(db: duckdb.DuckDBPyConnection, address: str) -> None:
+    """Has DuckDB read addresses of this kind as everything else does: same endpoint, credentials and retries.
+
+    DuckDB's own extension for S3 would have to be configured once more, and finds no role of a machine.
+    """
+    scheme = address.partition("://")[0]
+    if scheme != "file" and not db.filesystem_is_registered(scheme):
+        db.register_filesystem(ImmutableFiles(filesystem(address)[0], scheme))
 
 
 def open_tables(tables: Tables) -> duckdb.DuckDBPyConnection:
@@ -60,6 +73,7 @@ def open_some(tables: Tables, names: Iterable[str]) -> duckdb.DuckDBPyConnection
     for extension in ("avro", "iceberg"):
         folder = Path(str(importlib.import_module(f"duckdb_extension_{extension}").__file__)).parent
         db.execute(f"LOAD {quoted(str(next(folder.rglob(f'{extension}.duckdb_extension'))))}")
+    read_through_arrow(db, tables.warehouse)
     db.execute("CREATE SCHEMA columns")
     for name in names:
         pointer = tables.pointer(name)

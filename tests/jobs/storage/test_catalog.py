@@ -163,7 +163,9 @@ def test_a_remote_warehouse_needs_a_catalog(tmp_path: Path) -> None:
     config = load({"ENCORE_WAREHOUSE": "hdfs://nowhere/encore"})
     tables = Tables(config)
     tables.check_format = lambda create=False: None  # type: ignore[method-assign]
-    with pytest.raises(InputError, match=r"warehouse hdfs://nowhere/encore: the SQLite catalog needs a local folder"):
+    with pytest.raises(
+        InputError, match=r"ENCORE_WAREHOUSE=hdfs://nowhere/encore: the SQLite catalog needs a local folder"
+    ):
         tables.snapshots()
 
 
