@@ -11,11 +11,12 @@ from subprocess import PIPE, STDOUT, Popen
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow.sdk import BaseOperator, BaseOperatorLink, Context
+from airflow.sdk import BaseOperator, BaseOperatorLink, Connection, Context
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from dags.outcome import REFUSED
+from dags.pods import executor_config
 from schemas.names import domain_files, ended_by, run_folder
 
 POLICY = {
@@ -40,6 +41,23 @@ def warehouse() -> str:
     """The address of the warehouse that the jobs write to: ENCORE_WAREHOUSE, or the folder of this project."""
     place = os.environ.get("ENCORE_WAREHOUSE") or str(Path(__file__).parents[1] / "warehouse")
     return place.rstrip("/") if "://" in place else f"file://{Path(place).resolve()}"
+
+
+def store_variables() -> dict[str, str]:
+    """AWS's variables from the Airflow connection that ENCORE_STORE_CONNECTION names; none where it names none."""
+    name = os.environ.get("ENCORE_STORE_CONNECTION")
+    if not name:
+        return {}
+    store = Connection.get(name)
+    extra = store.extra_dejson
+    given = {
+        "AWS_ACCESS_KEY_ID": store.login,
+        "AWS_SECRET_ACCESS_KEY": store.password,
+        "AWS_SESSION_TOKEN": extra.get("aws_session_token"),
+        "AWS_ENDPOINT_URL": extra.get("endpoint_url"),
+        "AWS_REGION": extra.get("region_name"),
+    }
+    return {variable: value for variable, value in given.items() if value}
 
 
 def base_path() -> str:
@@ -89,7 +107,8 @@ class JobOperator(BaseOperator):
         links: tuple[BaseOperatorLink, ...] = (),
         **task: Any,
     ):
-        super().__init__(**task)
+        kind = next((name for name in ("gpu", "spark") if task.get("pool") == name), "default")
+        super().__init__(**{"executor_config": executor_config(kind), **task})
         self.operator_extra_links = links
         self.job, self.arguments, self.when, self.one_upstream = job, arguments, when, one_upstream
 
@@ -122,7 +141,8 @@ class JobOperator(BaseOperator):
         signal that ended the job, or else the last line."""
         encore = os.environ.get("ENCORE") or str(Path(__file__).parents[1] / ".venv" / "bin" / "encore")
         result, last, reason = None, "", ""
-        with Popen([encore, *words], stdout=PIPE, stderr=STDOUT, start_new_session=True) as self.process:
+        env = {**os.environ, **store_variables()}
+        with Popen([encore, *words], env=env, stdout=PIPE, stderr=STDOUT, start_new_session=True) as self.process:
             try:
                 for raw in self.process.stdout or ():
                     self.log.info("%s", line := raw.decode(errors="replace").rstrip())

@@ -61,6 +61,7 @@ INTERACTIVE = (
     Command("tables", "jobs.tables", "list, show, query, roll back, expire, export, check, back up published tables"),
     Command("config", "jobs.config", "check the settings, show them with their origin"),
     Command("spark", "jobs.spark.server", "start or stop the Spark Connect server of a run"),
+    Command("package", "jobs.package", "build the archive that the executors of a Spark cluster need"),
 )
 
 TOP_K = Argument("--top-k", {"type": int, "help": "items per user (default: the domain's)"})

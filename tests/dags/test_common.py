@@ -1,5 +1,6 @@
 """The operator: what becomes of a job's exit code, output and processes."""
 
+import json
 import os
 import signal
 import subprocess
@@ -66,6 +67,22 @@ def test_a_signal_is_the_reason_and_no_harmless_line(tmp_path, monkeypatch, sign
     pattern = rf"error: clean: ended by SIG{signal_name}{why}; peak memory [\d,]+ MiB$"
     with pytest.raises(AirflowException, match=pattern):
         task().execute({})
+
+
+def test_the_job_gets_the_object_store_of_an_airflow_connection(tmp_path, monkeypatch):
+    program = tmp_path / "encore"
+    program.write_text(
+        """#!/bin/sh\nprintf '{"key": "%s %s %s"}' $AWS_ACCESS_KEY_ID $AWS_SECRET_ACCESS_KEY $AWS_ENDPOINT_URL\n"""
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("ENCORE", str(program))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "ENCORE_STORE_CONNECTION"):
+        monkeypatch.delenv(name, raising=False)
+    assert task().execute({}) == {"key": "  "}
+    store = {"conn_type": "aws", "login": "ann", "password": "p", "extra": {"endpoint_url": "http://127.0.0.1:9000"}}
+    monkeypatch.setenv("AIRFLOW_CONN_STORE", json.dumps(store))
+    monkeypatch.setenv("ENCORE_STORE_CONNECTION", "store")
+    assert task().execute({}) == {"key": "ann p http://127.0.0.1:9000"}
 
 
 def test_kill_ends_the_job_and_its_children(tmp_path, monkeypatch):
