@@ -19,8 +19,8 @@ from jobs.similarity.layout import write_matrices
 from jobs.similarity.matrix import ENTRIES, ComparedRows
 from jobs.similarity.numbering import number_ids
 from jobs.similarity.weighting import tf_idf
-from jobs.spark.parts import BlockStore
 from jobs.spark.parquet import read_folder, write_folder
+from jobs.spark.parts import BlockStore
 from jobs.spark.session import read
 from models.features.content import terms
 from models.features.hybrid import unit
