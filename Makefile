@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 export DOMAIN SOURCE DS PORT PAUSED UPGRADE PYTHON
 
-.PHONY: help setup shell nightly test test-slow test-browser test-s3 test-cluster test-celery up down lock clean distclean
+.PHONY: help setup shell nightly test test-slow test-browser test-s3 test-celery up down lock clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -32,14 +32,11 @@ test-slow: setup ## tests that train longer, on both backends of Keras, and whol
 test-browser: setup ## the nightly HTML report in a real browser (Chromium, installed where it is missing)
 	@.ci/test browser
 
-test-s3: setup ## two nights on a local S3 server, with a catalog in PostgreSQL and one behind REST, and its faults
+test-s3: setup ## tables on a local S3 server, with a catalog in PostgreSQL and one behind REST, and a store's faults
 	@docker/services.sh postgresql
 	@docker/environment.sh .venv-services docker/services.lock
 	@docker/environment.sh .venv-airflow-workers docker/airflow-workers.lock
 	@.ci/test s3
-
-test-cluster: setup ## nights on a real Spark cluster on the loopback: same rows, and what happens when parts die
-	@.ci/test cluster
 
 test-celery: setup ## what Airflow needs past one machine: the pods of its tasks
 	@docker/environment.sh .venv-airflow-workers docker/airflow-workers.lock

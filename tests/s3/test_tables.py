@@ -1,0 +1,90 @@
+"""Two published nights on an object store, with both catalogs of docs/object-storage.md, and what is done with them.
+
+The nights are fake (tests/support/fakes.py), published by the real job; the page's recipes and examples are what runs.
+"""
+
+import json
+import os
+import re
+import subprocess
+from typing import Any
+
+import pytest
+
+from jobs import settings
+from jobs.cli import main
+from tests.support import services
+from tests.support.deployment import Deployment, blocks
+from tests.support.fakes import fake_night, publish_words
+
+pytestmark = pytest.mark.timeout(1800)
+NIGHTS = ("2026-11-19", "2026-11-20")
+WORKERS = services.ROOT / ".venv-airflow-workers" / "bin" / "python"
+
+
+@pytest.fixture(scope="session")
+def published(deployment: Deployment) -> Deployment:
+    """The deployment with two published nights of movies."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name in [name for name in os.environ if name.startswith(("AWS_", "ENCORE_", "SPARK_"))]:
+            monkeypatch.delenv(name)
+        for name, value in deployment.variables.items():
+            monkeypatch.setenv(name, value)
+        config = settings.load()
+        for mark, ds in enumerate(NIGHTS, start=1):
+            fake_night(config, mark, ds=ds, run="run")
+            assert main(publish_words("run", ds=ds)) == 0
+    return deployment
+
+
+def ask(at: Deployment, sql: str) -> list[dict[str, Any]]:
+    """Rows of `encore tables sql`."""
+    output = at.encore("tables", "sql", sql, "--format", "json")
+    found: list[dict[str, Any]] = json.loads(output[output.index("[") : output.rindex("]") + 1])
+    return found
+
+
+def test_readers_of_the_page_see_the_rows_of_encore(published: Deployment) -> None:
+    if published.kind != "postgres":
+        pytest.skip("the page's examples are those of PostgreSQL")
+    (count,) = ask(published, "SELECT count(*)::INT AS n, count(*) FILTER (rank = 1)::INT AS best FROM recommendations")
+    assert count["n"] > count["best"] > 0
+    code = "\n".join(published.here(example) for example in blocks("python"))
+    code += "\nprint(len(rows), len(best), counts[0][0])"
+    environment = {"PATH": "/usr/bin:/bin", "POLARS_ICEBERG_PLANNER": "pyiceberg", **published.variables}
+    python = str(services.ROOT / ".venv" / "bin" / "python")
+    done = subprocess.run([python, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.split()[-3:] == [str(count["n"]), str(count["best"]), str(count["n"])]
+
+
+def test_tables_are_checked_exported_rolled_back_and_expired(published: Deployment) -> None:
+    at, bucket = published, f"s3://encore-{published.kind}"
+    at.encore("tables", "check")
+    (before,) = ask(at, "SELECT count(*)::INT AS n FROM latest.recommendations")
+    assert before["n"] > 0
+    exported = at.encore("tables", "export", "--to", f"{bucket}/exported")
+    assert re.search(rf"recommendations +{before['n']:,} rows", exported)
+    at.encore("tables", "rollback", "--domain", "movies", "--ds", NIGHTS[1], "--to", "run")
+    assert ask(at, "SELECT count(*)::INT AS n FROM latest.recommendations") == [before]
+    at.encore("tables", "expire", "--keep-nights", "1", "--grace-hours", "0")
+    assert ask(at, "SELECT DISTINCT ds FROM recommendations") == [{"ds": NIGHTS[1]}]
+    at.encore("tables", "check")
+
+
+@pytest.mark.skipif(not WORKERS.exists(), reason="no .venv-airflow-workers: `make test-s3` builds it")
+def test_the_report_plugin_lists_and_serves_pages_from_the_store(published: Deployment) -> None:
+    published.encore("report", "--domain", "movies", "--ds", NIGHTS[1], "--run", "run", "--write")
+    code = """
+from dags.plugins import reports
+found = reports.pages()
+page = reports.report(found[0].domain, found[0].ds, found[0].run).body.decode()
+print(len(found), found[0].ds, page.count("<h1"))
+"""
+    environment = {"PATH": "/usr/bin:/bin", **published.variables}
+    words = [str(WORKERS), "-c", code]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, cwd=services.ROOT)
+    assert done.returncode == 0, done.stderr[-3000:]
+    count, newest, headings = done.stdout.split()[-3:]
+    assert (count, newest) == ("1", NIGHTS[1])
+    assert int(headings) >= 1
