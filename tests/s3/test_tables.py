@@ -74,7 +74,7 @@ def test_tables_are_checked_exported_rolled_back_and_expired(published: Deployme
 
 @pytest.mark.skipif(not WORKERS.exists(), reason="no .venv-airflow-workers: `make test-s3` builds it")
 def test_the_report_plugin_lists_and_serves_pages_from_the_store(published: Deployment) -> None:
-    published.encore("report", "--domain", "movies", "--ds", NIGHTS[1], "--run", "run", "--write")
+    published.encore("html_report", "--domain", "movies", "--ds", NIGHTS[1], "--run", "run")
     code = """
 from dags.plugins import reports
 found = reports.pages()
