@@ -85,10 +85,11 @@ def main(args: argparse.Namespace) -> int:
     """Starts or stops the server of a run."""
     config = settings.load()
     if args.action == "start":
-        from jobs.storage import preflight  # PyIceberg takes a second to import: the jobs that use this module need not
-
         require_jars(config)
-        preflight.require_storage(config)
+        if config.catalog or not all(place.startswith("file://") for place in (config.warehouse, config.landing)):
+            from jobs.storage import preflight  # PyIceberg takes a second to import: a night on a disk does without
+
+            preflight.require_storage(config)
     if config.spark_remote:
         print(json.dumps({"spark": "SPARK_REMOTE"}))
     elif args.action == "start":
