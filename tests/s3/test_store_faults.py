@@ -69,6 +69,15 @@ def publications(config: Settings) -> int:
     return len(Tables(config).current_files("runs", "movies"))
 
 
+def test_a_publication_asks_no_more_of_the_store_than_the_page_says(config: Settings, store: Store) -> None:
+    fake_night(config, 1)
+    store.well()
+    assert main(publish_words("run")) == 0
+    print(store.requests, store.bytes_in + store.bytes_out)
+    assert 100 < sum(store.requests.values()) <= 500
+    assert store.bytes_in + store.bytes_out <= 1 << 20
+
+
 def test_a_slow_and_busy_store_changes_nothing(config: Settings, store: Store) -> None:
     store.latency, store.busy_every = 0.02, 9
     fake_night(config, 1)
