@@ -9,6 +9,7 @@ compile() {
         --custom-compile-command "make lock" --quiet --output-file "docker/$1.lock" ${UPGRADE:+--upgrade}
 }
 compile jobs --extra jobs --extra test
+compile jobs-gpu --extra jobs --extra gpu --constraint docker/jobs.lock
 compile airflow --extra airflow
 # The versions of `airflow` where they fit; an SDK of AWS wants an older python-dateutil.
 cp docker/airflow.lock docker/airflow-workers.lock

@@ -16,16 +16,17 @@ from jobs.night import Attempt, Night
 from jobs.storage.frames import write
 from models.base import TopK, TrainingData
 from models.histories import IntArray
-from models.neural.seq2seq import Seq2Seq
 from schemas.tables import TABLES
 
-MODEL = Seq2Seq.name
+MODEL = "seq2seq"
 BLOCK_USERS = 50_000  # users a file
 log = logging.getLogger(__name__)
 
 
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     """Reads all events and the trained model, writes `continuations`; nothing where the run has not trained it."""
+    from models.neural.seq2seq import Seq2Seq  # imports Keras
+
     found = artifacts(night)
     if MODEL not in found:
         log.info("%s was not trained in this run: no continuations", MODEL)

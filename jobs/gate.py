@@ -88,6 +88,7 @@ def model_row(
     if name == choice.champion:
         status, reason = ("refused", f"{refused}; {reason}") if refused else (CHAMPION, reason)
     kept = {column: facts[column] for column in ("artifact", "checksum", "train_seconds")}
+    kept |= {column: facts.get(column) for column in ("device", "gpu_seconds", "gpu_peak_bytes", "gpu_joules")}
     configuration, settings = (json.dumps(facts.get(key), sort_keys=True) for key in ("config", "settings"))
     return row | {"status": status, "reason": reason, "configuration": configuration, "settings": settings} | kept
 

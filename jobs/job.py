@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from jobs import settings
+from jobs.backend import set_up_keras
 from jobs.commands import Job
 from jobs.errors import DONE, FAULT, RefusedError
 from jobs.night import Attempt, Night, iso_day, open_night
@@ -37,8 +38,9 @@ def run(task: str, compute: Compute, args: argparse.Namespace) -> int:
 
     An error is recorded before it is raised, so that the run's manifest says why it ended.
     """
-    settings.share_gpu()
-    night = open_night(settings.load(), args)
+    deployment = settings.load()
+    set_up_keras(deployment)
+    night = open_night(deployment, args)
     attempt = Attempt(task, night.run.new_attempt(task))
     started = time.perf_counter()
 

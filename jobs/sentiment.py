@@ -10,6 +10,7 @@ import logging
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -21,13 +22,15 @@ from jobs.night import Attempt, Night
 from jobs.settings import override
 from jobs.storage.files import upload
 from jobs.storage.frames import read, write
-from models.neural.review_sentiment import ReviewSentiment, ReviewSentimentConfig
+from schemas.names import SENTIMENT
 from schemas.tables import TABLES
+
+if TYPE_CHECKING:
+    from models.neural.review_sentiment import ReviewSentiment
 
 SCALES = (1.0, 5.0, 10.0, 100.0)
 POSITIVE, NEGATIVE = 0.7, 0.4
 FEWEST = 200  # reviews of each kind, with fewer the model would know little
-NAME = ReviewSentiment.name
 log = logging.getLogger(__name__)
 
 
@@ -42,7 +45,9 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     if min((known & positive).sum(), (known & ~positive).sum()) < FEWEST:
         log.info("under %d positive or negative reviews with stars: no sentiment is filled in", FEWEST)
     elif pc.any(silent).as_py():
-        settings = override(ReviewSentimentConfig(), night.model_settings(NAME), f"models.{NAME}")
+        from models.neural.review_sentiment import ReviewSentiment, ReviewSentimentConfig  # imports Keras
+
+        settings = override(ReviewSentimentConfig(), night.model_settings(SENTIMENT), f"models.{SENTIMENT}")
         model = ReviewSentiment(settings)
         rows = np.flatnonzero(known)[-settings.reviews :]
         model.fit(every["text"].take(pa.array(rows)).to_pylist(), positive[rows], night.seed)
@@ -63,7 +68,7 @@ def labels(ratings: pa.ChunkedArray) -> tuple[npt.NDArray[np.bool_], npt.NDArray
     return share >= POSITIVE, (share >= POSITIVE) | (share <= NEGATIVE)
 
 
-def filled(reviews: pa.Table, model: ReviewSentiment) -> pa.Table:
+def filled(reviews: pa.Table, model: "ReviewSentiment") -> pa.Table:
     """`reviews`, each without a sentiment with the model's; null stays where a text has no words."""
     silent = pc.is_null(reviews["sentiment"])
     found = np.full(reviews.num_rows, np.nan)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import unquote
 
 from annotated_types import doc
@@ -18,7 +18,7 @@ from models.config import Setting, settings_of
 from schemas.domains import Domain
 from schemas.names import MODELS, SENTIMENT, domain_files
 
-SECTIONS = ("catalog", "spark", "domains", "models")
+SECTIONS = ("catalog", "spark", "domains", "models", "training")
 ROOT = Path(__file__).resolve().parents[1]
 GPU_DEVICE = Path("/dev/nvidiactl")  # of the driver; there where a process can use a GPU
 T = TypeVar("T")
@@ -35,6 +35,13 @@ VARIABLES = {
     "spark_remote": "SPARK_REMOTE",
 }
 PATHS = ("state", "airflow", "airflow_home")  # their defaults lie in Encore's own folder, as do the two addresses'
+
+
+@dataclass(frozen=True)
+class Training:
+    """How networks are trained, whichever they are."""
+
+    backend: Annotated[Literal["tensorflow", "jax"], doc("what Keras computes with")] = "tensorflow"
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,7 @@ class Settings:
     spark: Mapping[str, str] = field(default_factory=dict)
     domains: Mapping[str, Domain] = field(default_factory=lambda: read_domains())
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    training: Training = field(default_factory=Training)
 
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:
@@ -76,7 +84,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     file, source = given.get("config"), config_source(given.get("config"))
     sections = read_toml(file, source) if file else {}
     _require_known("section", sections, SECTIONS, source)
-    catalog, spark, domains, models = (_table(name, sections.get(name, {}), source) for name in SECTIONS)
+    catalog, spark, domains, models, training = (_table(name, sections.get(name, {}), source) for name in SECTIONS)
     known = read_domains(given.get("own_domains"))
     _require_known("domain", domains, known, source)
     _require_known("model", models, (*MODELS, SENTIMENT), source)
@@ -87,6 +95,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         spark=_strings("spark", spark, source),
         domains={n: override(d, domains.get(n, {}), f"domains.{n}", source) for n, d in known.items()},
         models={name: _table(f"models.{name}", changes, source) for name, changes in models.items()},
+        training=build(Training, training, "training", source),
     )
 
 
@@ -138,17 +147,6 @@ def model_config(name: str) -> Any:
     from models.registry import REGISTRY
 
     return REGISTRY[name].Config()
-
-
-def share_gpu() -> None:
-    """Lets Keras' backends take a GPU's memory as they need it, not all at once; what the environment says stands.
-
-    Without a GPU TensorFlow's own log is quiet: it would say as an error that there is none.
-    """
-    if not GPU_DEVICE.exists():
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 
 def address(place: str | Path) -> str:

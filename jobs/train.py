@@ -14,6 +14,7 @@ from jobs.errors import InputError
 from jobs.learning import item_vectors
 from jobs.learning.arrays import Ids, Split, catalogue, ids, split
 from jobs.learning.artifacts import artifacts, fingerprint, load, require_unseen
+from jobs.learning.checkpoints import WarehouseCheckpoint
 from jobs.learning.incumbent import FACT, as_incumbent, incumbent_settings
 from jobs.learning.warm_start import warm_start
 from jobs.night import Attempt, Night
@@ -39,6 +40,24 @@ class Material:
     data: TrainingData
 
 
+class Unfinished:
+    """What is kept of a training until the task is done: a local folder, and a checkpoint in the run's folder."""
+
+    def __init__(self, night: Night, name: str) -> None:
+        self.workspace = Path(night.settings.state) / "training" / night.run.domain / night.run.run_id / name
+        self.store = WarehouseCheckpoint(f"{night.run.address}/checkpoints/{name}.npz")
+
+    def added_to(self, material: Material) -> Material:
+        """With the local folder made."""
+        self.workspace.mkdir(parents=True, exist_ok=True)
+        return replace(material, data=replace(material.data, workspace=self.workspace, store=self.store))
+
+    def delete(self) -> None:
+        """All of it."""
+        shutil.rmtree(self.workspace)
+        self.store.delete()
+
+
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     """Reads the training events, fits, saves; the incumbent also with the settings that it was promoted with."""
     if args.require_gpu:
@@ -47,22 +66,23 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     parts = split(night, known)
     if not len(parts.train.items):
         raise InputError(f"{night.run.domain} {night.ds}: no training events; import more than the test share holds")
-    workspace = Path(night.settings.state) / "training" / night.run.domain / night.run.run_id / args.model
     data = TrainingData(
-        parts.train, catalogue(night, known), parts.validation, night.seed, workspace, others(night, args.model, known)
+        parts.train, catalogue(night, known), parts.validation, night.seed, models=others(night, args.model, known)
     )
     material = Material(known, parts, replace(data, mixed_precision=PRECISIONS[args.precision]))
     asked = new_model(night, args.model).config
-    model, facts = trained(night, args.model, asked, material, attempt.folder("artifact"))
+    unfinished = [Unfinished(night, args.model)]
+    model, facts = trained(night, args.model, asked, unfinished[0].added_to(material), attempt.folder("artifact"))
     if args.model == item_vectors.MODEL and (vectors := model.item_vectors()) is not None:
         write(item_vectors.table(night, known, vectors), attempt.folder("item_vectors"))
     attempt.facts |= facts
     if (old := incumbent_settings(night, args.model, asdict(asked))) is not None:
         log.info("%s is the incumbent with other settings; it is trained with them too: %s", args.model, old)
-        again = replace(material, data=replace(material.data, workspace=workspace.with_name(as_incumbent(args.model))))
+        unfinished.append(Unfinished(night, as_incumbent(args.model)))
+        again = unfinished[1].added_to(material)
         _, attempt.facts[FACT] = trained(night, args.model, old, again, attempt.folder(FACT))
-        shutil.rmtree(workspace.with_name(as_incumbent(args.model)))
-    shutil.rmtree(workspace)  # not before: a retry would learn all anew
+    for each in unfinished:  # not before: a retry would learn all anew
+        each.delete()
 
 
 def trained(
@@ -74,7 +94,6 @@ def trained(
     """
     known, data = material.known, material.data
     assert data.workspace is not None
-    data.workspace.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     start = warm_start(night, name, asdict(config), known, material.parts)
     try:
@@ -92,6 +111,7 @@ def trained(
     if name in NEURAL:
         how = model.trained  # type: ignore[attr-defined]
         facts |= {"trained": how._asdict(), "warm_from": start.address if start and how.warm else None}
+        facts |= model.usage  # type: ignore[attr-defined]
     if (curves := data.workspace / CURVES).exists():
         upload(str(curves), f"{folder}_{CURVES}")
     log.info("%s learned from %d events in %.2f s", name, len(data.histories.items), seconds)
@@ -108,7 +128,7 @@ def require_gpu(model: str) -> None:
     """Raises InputError for a model that needs no GPU, and where there is none."""
     if model not in NEURAL:
         raise InputError(f"--require-gpu: {model} is computed on the CPU; leave it out")
-    from models.neural.devices import device, on_gpu  # imports Keras
+    from models.layers.devices import device, on_gpu  # imports Keras
 
     if not on_gpu():
         raise InputError(f"--require-gpu: there is no GPU, only {device()}; run it on a worker of the gpu queue")

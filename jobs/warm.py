@@ -17,17 +17,19 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from jobs import cli
+from jobs.backend import set_up_keras
 from jobs.commands import JOBS
-from jobs.errors import DONE, FAULT
+from jobs.errors import DONE, FAULT, InputError
 from jobs.forkserver import ANSWER, LENGTH_BYTES, SOCKET, STREAMS
-from jobs.settings import GPU_DEVICE, share_gpu
+from jobs.settings import GPU_DEVICE, load
 
 KILLED = 128  # added to the number of the signal that ended a job, as shells do
 
 
 def main() -> NoReturn:
     """Imports, forks for each request, ends with standard input."""
-    share_gpu()
+    with suppress(InputError):  # which each job says itself
+        set_up_keras(load())
     preload()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(sys.argv[1] + ".part")

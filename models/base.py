@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from models.data import Catalogue, HeldOut
+from models.data import Catalogue, CheckpointStore, HeldOut
 from models.histories import Histories, IntArray
 from models.kernels.nearest import nearest_in_history
 from models.kernels.top_k import Mask, Scores, TopK, top_products, top_scores
@@ -31,8 +31,8 @@ class TrainingData:
     random. workspace: a folder for checkpoints and curves of this very training; an interrupted one goes on from there;
     None for none. models: the run's other trained models by name, for one that combines them. start: the same kind of
     model with the same settings that has learned earlier events of the same items, of which tonight's may be more; a
-    network begins with its weights. None to begin from nothing. mixed_precision: networks that can compute in
-    bfloat16 do; None: on a GPU.
+    network begins with its weights. None to train from scratch. mixed_precision: networks that can compute in bfloat16
+    do; None: on a GPU. store: gets copies of the checkpoints, so that the training can go on on another machine.
     """
 
     histories: Histories
@@ -43,6 +43,7 @@ class TrainingData:
     models: Mapping[str, "Recommender"] = field(default_factory=dict)
     start: "Recommender | None" = None
     mixed_precision: bool | None = None
+    store: CheckpointStore | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError where the parts are about different items."""

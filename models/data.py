@@ -1,6 +1,8 @@
 """Item metadata and held-out users: what a model is given beside the histories it learns from."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 import scipy.sparse as sp
 
@@ -9,6 +11,16 @@ from models.histories import Histories, IntArray
 
 class UnlearnableError(ValueError):
     """Data that a model cannot learn with its settings; trying the same again is vain."""
+
+
+class CheckpointStore(Protocol):
+    """Where the checkpoint of one training is kept for other machines."""
+
+    def write(self, file: Path) -> None:
+        """Keeps a copy of the file in place of the one before; whole or not at all."""
+
+    def read(self, file: Path) -> bool:
+        """Copies what is kept into the file; False where nothing is."""
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,10 @@ MODELS = Table(
         Column("train_seconds", pa.float64(), "seconds of training"),
         Column("configuration", pa.string(), "its settings as resolved and chosen, JSON"),
         Column("settings", pa.string(), "its settings as asked for, JSON"),
+        Column("device", pa.string(), "what a network was trained on, and Keras' backend"),
+        Column("gpu_seconds", pa.float64(), "seconds that its training held a GPU"),
+        Column("gpu_peak_bytes", pa.int64(), "most bytes of the GPU's memory in use, of the whole card"),
+        Column("gpu_joules", pa.float64(), "energy of the card meanwhile, where it counts it"),
     ),
     key=("domain", "ds", "model"),
     contracts=(

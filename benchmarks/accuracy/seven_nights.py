@@ -1,8 +1,8 @@
-"""Seven nights, each with one more day: trained from nothing, or beginning with the weights of the night before.
+"""Seven nights, each with one more day: trained from scratch, or beginning with the weights of the night before.
 
     python -m benchmarks.accuracy.seven_nights [--data games movielens-100k] [--models sasrec lstm] [--seeds 0 1 2]
 
-The events of the last seven days come one night after the other; the night before the first is trained from nothing
+The events of the last seven days come one night after the other; the night before the first is trained from scratch
 for both. The demo's events are split by time (7 days test, 7 days validation), as a night splits them;
 movielens-100k, whose last days hold too few users, by each user's last event. NDCG@10 on the test over all items that
 a user did not have, and CPU seconds of `fit`, means over nights and seeds.
@@ -127,7 +127,7 @@ def trained(name: str, data: TrainingData, test: HeldOut) -> tuple[Recommender, 
 
 
 def compared(name: str, world: World, seed: int) -> list[tuple[list[float], list[float]]]:
-    """For every night what `trained` measured, from nothing and with last night's weights."""
+    """For every night what `trained` measured, from scratch and with last night's weights."""
     found = []
     before: Recommender | None = None
     for night, (data, test) in enumerate(world.nights()):
@@ -148,7 +148,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["sasrec", "lstm"], choices=list(REGISTRY))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     args = parser.parse_args()
-    print("| data | model | NDCG@10 from nothing | with last night's weights | ratio | CPU seconds | | ratio |")
+    print("| data | model | NDCG@10 from scratch | with last night's weights | ratio | CPU seconds | | ratio |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for data in args.data:
         world = movielens() if data == "movielens-100k" else demo(data)

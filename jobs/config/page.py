@@ -25,7 +25,7 @@ A variable that is empty counts as not set. Paths of defaults lie in Encore's ow
 ELSEWHERE = (  # variables that are read where no settings are: by the DAGs, by tests and benchmarks
     ("ENCORE", "path", "`.venv/bin/encore`", "the program that the DAGs call; for the scheduler and its workers"),
     ("ENCORE_DATA", "path", "none", "a folder with public data sets, for tests and benchmarks ([data.md](data.md))"),
-    ("KERAS_BACKEND", "`tensorflow`, `jax`", "`tensorflow`", "on which backend networks train; read by Keras"),
+    ("KERAS_BACKEND", "`tensorflow`, `jax`", "none", "goes before `training.backend`; read by Keras"),
 )
 FILE = """
 ## The file of ENCORE_CONFIG

@@ -76,6 +76,13 @@ def create_folder(address: str) -> None:
         fs.create_dir(path, recursive=True)
 
 
+def delete_file(address: str) -> None:
+    """Removes a file; nothing happens where it is missing."""
+    fs, path = filesystem(address)
+    if fs.get_file_info(path).type == arrow_fs.FileType.File:
+        fs.delete_file(path)
+
+
 def delete_folder(address: str) -> None:
     """Removes a folder and everything in it; nothing happens where it is missing."""
     fs, path = filesystem(address)

@@ -5,10 +5,12 @@ from typing import Any
 import keras
 from keras import ops
 
+from models.layers.devices import on_gpu, on_jax
 from models.layers.dropout import Dropout
 from models.layers.lookup import looked_up
 
 FAR = -1e9  # added to the score of what may not be looked at
+FUSED = 256  # places in a row from which a fused kernel is faster than writing what attends to what
 BUCKETS = 32  # of differences in time: a positive int32 has 1 to 31 binary digits, and there is 0
 
 
@@ -34,6 +36,14 @@ def digits(times: Any) -> Any:
         more = ops.cast(left >= 1 << shift, "int32") * shift
         left, count = ops.right_shift(left, more), count + more
     return count + left
+
+
+def fused(dropout: float, length: int, dtype: str) -> bool:
+    """Whether one fused kernel computes attention (Dao et al. 2022), which has no dropout and no gradient by the mask.
+
+    It saves writing the shares [n, heads, length, length]: on a GPU, for long rows.
+    """
+    return on_gpu() and on_jax() and dtype == "bfloat16" and not dropout and length >= FUSED
 
 
 class RelativeBias(keras.layers.Layer):
@@ -65,12 +75,12 @@ class Attention(keras.layers.Layer):
     """softmax(Q Kᵀ / √d_h + mask) V in `heads` parts (Vaswani et al. 2017), without an output projection.
 
     Q = x W_Q; K, V = y W_KV. x, y float32 [n, length, dim], mask float32 [n, 1 or heads, length, length], with what
-    else is added to the scores → [n, length, dim].
+    else is added to the scores → [n, length, dim]. biased: whether what is added is learned.
     """
 
-    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+    def __init__(self, dim: int, heads: int, dropout: float, biased: bool = False) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.biased = heads, biased
         self.query, self.key_value = dense(dim), dense(2 * dim)
         self.dropout = Dropout(dropout)
 
@@ -81,6 +91,12 @@ class Attention(keras.layers.Layer):
 
     def call(self, x: Any, y: Any, mask: Any, training: bool = False) -> Any:
         """The attended values."""
+        if not self.biased and fused(self.dropout.rate if training else 0.0, x.shape[1], self.compute_dtype):
+            shape = (-1, x.shape[1], self.heads, x.shape[2] // self.heads)
+            parts = (self.query(x), *ops.split(self.key_value(y), 2, axis=-1))
+            q, k, v = (ops.reshape(part, shape) for part in parts)
+            bias = ops.cast(mask, self.compute_dtype)
+            return ops.reshape(ops.dot_product_attention(q, k, v, bias=bias, flash_attention=True), ops.shape(x))
         q = self._parted(self.query(x))
         k, v = (self._parted(part) for part in ops.split(self.key_value(y), 2, axis=-1))
         scores = ops.matmul(q * (q.shape[-1] ** -0.5), ops.transpose(k, (0, 1, 3, 2))) + mask
@@ -99,10 +115,10 @@ class OriginalBlock(keras.layers.Layer):
     q = LN(x); a = q + Attention(q, x); b = LN(a); out = b + W_2 relu(W_1 b), with dropout behind each W.
     """
 
-    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+    def __init__(self, dim: int, heads: int, dropout: float, biased: bool = False) -> None:
         super().__init__()
         self.norms = [keras.layers.LayerNormalization(epsilon=1e-6) for _ in range(2)]
-        self.attention = Attention(dim, heads, dropout)
+        self.attention = Attention(dim, heads, dropout, biased)
         self.inner, self.outer = dense(dim, activation="relu"), dense(dim)
         self.dropout = Dropout(dropout)
 
@@ -125,11 +141,11 @@ class LiGRBlock(keras.layers.Layer):
     SwiGLU(z) = (silu(z A) ⊙ z B) C, two times as wide inside (Shazeer 2020).
     """
 
-    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+    def __init__(self, dim: int, heads: int, dropout: float, biased: bool = False) -> None:
         super().__init__()
         self.norms = [keras.layers.LayerNormalization(epsilon=1e-6) for _ in range(2)]
         self.gates = [dense(dim, activation="sigmoid") for _ in range(2)]
-        self.attention, self.output_of = Attention(dim, heads, dropout), dense(dim)
+        self.attention, self.output_of = Attention(dim, heads, dropout, biased), dense(dim)
         self.inner, self.outer = dense(4 * dim), dense(dim)
         self.dropout = Dropout(dropout)
 

@@ -4,10 +4,17 @@ from typing import Any
 
 from keras import ops
 
+from models.layers.devices import on_gpu
 from models.layers.lookup import looked_up
 
-POSITIONS = 256  # whose logits exist at a time: few enough to stay in the processor's cache
+POSITIONS = 256  # whose logits exist at a time on a CPU: few enough to stay in the processor's cache
+GPU_LOGITS = 1 << 28  # that exist at a time on a GPU: a GiB
 FAR = -1e9  # the logit of what does not count
+
+
+def positions_at_once(n: int, n_items: int) -> int:
+    """Of n positions how many have their logits computed at a time: one large product is what a GPU is fast at."""
+    return min(n, max(POSITIONS, GPU_LOGITS // n_items)) if on_gpu() else POSITIONS
 
 
 def softmax_cross_entropy(hidden: Any, table: Any, targets: Any, weights: Any) -> Any:
@@ -15,17 +22,19 @@ def softmax_cross_entropy(hidden: Any, table: Any, targets: Any, weights: Any) -
 
     hidden: float32 [n, d], h. table: float32 [n_items, d], e. targets: int32 [n], y. weights: float32 [n], w.
 
-    The logits [n, n_items] never exist as a whole: the loss and its gradients are computed together, POSITIONS rows at
-    a time, and what is kept for the backward pass is as large as `hidden` and `table` (as Hsu et al. 2024, Liger
-    kernels, do on a GPU). With p the softmax: ∂/∂h = w (p E - e_y), ∂/∂E = Σ w (p - onehot(y))ᵀ h.
+    The logits [n, n_items] never exist as a whole: the loss and its gradients are computed together, for
+    `positions_at_once`, and what is kept for the backward pass is as large as `hidden` and `table` (as Hsu et al. 2024,
+    Liger kernels, do). With p the softmax: ∂/∂h = w (p E - e_y), ∂/∂E = Σ w (p - onehot(y))ᵀ h.
     """
     n = hidden.shape[0]
-    rows = -(-n // POSITIONS) * POSITIONS
+    at_once = positions_at_once(n, table.shape[0])
+    rows = -(-n // at_once) * at_once
     targets, weights = _padded(targets, rows), _padded(weights, rows)
 
     @ops.custom_gradient
     def loss(hidden: Any, table: Any) -> Any:
-        value, by_hidden, by_table = _with_gradients(_padded(hidden, rows), table, targets, weights)
+        compute = _with_gradients_on_gpu if on_gpu() else _with_gradients
+        value, by_hidden, by_table = compute(_padded(hidden, rows), table, targets, weights, at_once)
 
         def gradient(*upstream: Any, **_: Any) -> tuple[Any, Any]:
             return upstream[0] * by_hidden[:n], upstream[0] * by_table
@@ -35,15 +44,15 @@ def softmax_cross_entropy(hidden: Any, table: Any, targets: Any, weights: Any) -
     return loss(ops.cast(hidden, "float32"), ops.convert_to_tensor(table))
 
 
-def _with_gradients(hidden: Any, table: Any, targets: Any, weights: Any) -> tuple[Any, Any, Any]:
+def _with_gradients(hidden: Any, table: Any, targets: Any, weights: Any, at_once: int) -> tuple[Any, Any, Any]:
     (n, d), n_items = hidden.shape, table.shape[0]
     columns = ops.transpose(table)
 
     def chunk(number: Any, so_far: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
         loss, by_hidden, by_columns = so_far
-        low = number * POSITIONS
-        h = ops.slice(hidden, (low, 0), (POSITIONS, d))
-        y, w = (ops.slice(vector, (low,), (POSITIONS,)) for vector in (targets, weights))
+        low = number * at_once
+        h = ops.slice(hidden, (low, 0), (at_once, d))
+        y, w = (ops.slice(vector, (low,), (at_once,)) for vector in (targets, weights))
         target = ops.take(table, y, axis=0)
         logits = ops.matmul(h, columns)
         largest = ops.max(logits, axis=1, keepdims=True)
@@ -57,9 +66,30 @@ def _with_gradients(hidden: Any, table: Any, targets: Any, weights: Any) -> tupl
         return loss, ops.slice_update(by_hidden, (low, 0), own), by_columns
 
     start = (ops.zeros(()), ops.zeros((n, d)), ops.zeros((d, n_items)))
-    loss, by_hidden, by_columns = ops.fori_loop(0, n // POSITIONS, chunk, start)
+    loss, by_hidden, by_columns = ops.fori_loop(0, n // at_once, chunk, start)
     targeted = ops.segment_sum(hidden * weights[:, None], targets, num_segments=n_items)
     return loss, by_hidden, ops.transpose(by_columns) - targeted
+
+
+def _with_gradients_on_gpu(hidden: Any, table: Any, targets: Any, weights: Any, at_once: int) -> tuple[Any, Any, Any]:
+    """The same without a scatter onto the table: w (p - onehot(y)) is one fused pass over the logits."""
+    (n, d), n_items = hidden.shape, table.shape[0]
+    columns, items = ops.transpose(table), ops.arange(n_items, dtype=targets.dtype)[None]
+
+    def chunk(number: Any, so_far: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+        loss, by_hidden, by_table = so_far
+        low = number * at_once
+        h = ops.slice(hidden, (low, 0), (at_once, d))
+        y, w = (ops.slice(vector, (low,), (at_once,))[:, None] for vector in (targets, weights))
+        logits, own = ops.matmul(h, columns), ops.equal(items, y)
+        log_total = ops.logsumexp(logits, axis=1, keepdims=True)
+        loss += ops.sum(w * (log_total - ops.sum(ops.where(own, logits, 0.0), axis=1, keepdims=True)))
+        by_logits = w * (ops.exp(logits - log_total) - ops.cast(own, logits.dtype))
+        by_hidden = ops.slice_update(by_hidden, (low, 0), ops.matmul(by_logits, table))
+        return loss, by_hidden, by_table + ops.matmul(ops.transpose(by_logits), h)
+
+    start = (ops.zeros(()), ops.zeros((n, d)), ops.zeros((n_items, d)))
+    return tuple(ops.fori_loop(0, n // at_once, chunk, start))
 
 
 def sampled_softmax_cross_entropy(
@@ -78,14 +108,16 @@ def sampled_softmax_cross_entropy(
     draws (Yi et al. 2019); where it is drawn as well it does not count twice. Chunked as `softmax_cross_entropy`.
     """
     n = hidden.shape[0]
-    rows = -(-n // POSITIONS) * POSITIONS
+    at_once = positions_at_once(n, negatives.shape[0])
+    rows = -(-n // at_once) * at_once
     drawn = ops.convert_to_tensor(negatives), ops.convert_to_tensor(log_counts)
     wanted = _padded(targets, rows), _padded(weights, rows)
 
     @ops.custom_gradient
     def loss(hidden: Any, positive: Any, negative: Any) -> Any:
         padded = _padded(hidden, rows), _padded(positive, rows)
-        value, by_hidden, by_positive, by_negative = _sampled_with_gradients(*padded, negative, *wanted, *drawn)
+        parts = _sampled_with_gradients(*padded, negative, *wanted, *drawn, at_once)
+        value, by_hidden, by_positive, by_negative = parts
 
         def gradient(*upstream: Any, **_: Any) -> tuple[Any, Any, Any]:
             return tuple(upstream[0] * part for part in (by_hidden[:n], by_positive[:n], by_negative))
@@ -96,16 +128,16 @@ def sampled_softmax_cross_entropy(
 
 
 def _sampled_with_gradients(
-    hidden: Any, positive: Any, negative: Any, targets: Any, weights: Any, numbers: Any, log_counts: Any
+    hidden: Any, positive: Any, negative: Any, targets: Any, weights: Any, numbers: Any, log_counts: Any, at_once: int
 ) -> tuple[Any, Any, Any, Any]:
     (n, d), k = hidden.shape, negative.shape[0]
     columns = ops.transpose(negative)
 
     def chunk(number: Any, so_far: tuple[Any, Any, Any, Any]) -> tuple[Any, Any, Any, Any]:
         loss, by_hidden, by_positive, by_columns = so_far
-        low = number * POSITIONS
-        h, e = (ops.slice(matrix, (low, 0), (POSITIONS, d)) for matrix in (hidden, positive))
-        y, w = (ops.slice(vector, (low,), (POSITIONS,))[:, None] for vector in (targets, weights))
+        low = number * at_once
+        h, e = (ops.slice(matrix, (low, 0), (at_once, d)) for matrix in (hidden, positive))
+        y, w = (ops.slice(vector, (low,), (at_once,))[:, None] for vector in (targets, weights))
         logits = ops.where(ops.equal(y, numbers[None]), FAR, ops.matmul(h, columns) - log_counts[None])
         own = ops.sum(h * e, axis=1, keepdims=True)
         largest = ops.maximum(ops.max(logits, axis=1, keepdims=True), own)
@@ -120,7 +152,7 @@ def _sampled_with_gradients(
         return loss, by_hidden, by_positive, by_columns
 
     start = (ops.zeros(()), ops.zeros((n, d)), ops.zeros((n, d)), ops.zeros((d, k)))
-    loss, by_hidden, by_positive, by_columns = ops.fori_loop(0, n // POSITIONS, chunk, start)
+    loss, by_hidden, by_positive, by_columns = ops.fori_loop(0, n // at_once, chunk, start)
     return loss, by_hidden, by_positive, ops.transpose(by_columns)
 
 

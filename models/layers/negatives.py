@@ -8,6 +8,7 @@ import numpy.typing as npt
 from keras import ops
 
 from models.histories import Histories, IntArray
+from models.layers.devices import on_gpu, on_jax
 from models.layers.losses import sampled_softmax_cross_entropy
 from models.layers.packing import ITEM, SEGMENT, TARGET, Rows
 
@@ -56,8 +57,10 @@ class SharedNegativesLoss(keras.Model):
     target.
 
     A step of Adam moves only the rows of its batch, and only their moments fade (the lazy variant of Kingma & Ba 2015
-    that sparse optimizers have): the cost of a step does not grow with the catalogue. During an epoch the table and its
-    moments lie in NumPy arrays; `part` is what a step has of them. `put_back` ends an epoch.
+    that sparse optimizers have): the cost of a step does not grow with the catalogue. `part` is what a step has of the
+    table and its moments. With JAX on a GPU these stay there: `take_rows` and `put_rows` begin and end a step, in its
+    compiled function, which changes them in place. Elsewhere they lie in NumPy arrays during an epoch
+    (`steps_on_host`), and `put_back` ends it.
 
     network: with the embeddings as `own` float32 [n_items, dim], the categories as `codes` int32 [n_items, c] or None,
     and `hidden` and `vectors` over the two of some items. most: of a batch's items.
@@ -66,6 +69,7 @@ class SharedNegativesLoss(keras.Model):
     def __init__(self, network: keras.Model, most: int) -> None:
         super().__init__()
         self.network = network
+        self.steps_on_host = not table_on_device()
         n_items, dim = network.own.shape
         network.own.trainable = False  # `part` is
         self.part = self.add_weight(shape=(min(n_items, most), dim), initializer="zeros", name="part")
@@ -91,6 +95,25 @@ class SharedNegativesLoss(keras.Model):
         self.add_loss(loss)
         return loss
 
+    def take_rows(self, batch: Any) -> Any:
+        """The batch without `items`, whose rows of the table and its moments are now in `part` and its moments."""
+        items = batch["items"]
+        for whole, part in self._pairs():
+            part.assign(ops.take(whole, items, axis=0))
+        step = {name: array for name, array in batch.items() if name not in ("items", "count")}
+        return step if self.network.codes is None else step | {"codes": ops.take(self.network.codes, items, axis=0)}
+
+    def put_rows(self, batch: Any) -> None:
+        """Puts them back, and of the numbers that only fill up a batch the row of the first, whose item they have."""
+        items = batch["items"]
+        places = ops.arange(items.shape[0], dtype="int32")
+        places = ops.where(places < batch["count"], places, 0)
+        for whole, part in self._pairs():
+            whole.assign(ops.scatter_update(whole, items[:, None], ops.take(part, places, axis=0)))
+
+    def _pairs(self) -> Any:
+        return zip((self.network.own, *self.moments), (self.part, *self._slots()), strict=True)
+
     def train_on_batch(self, batch: Batch, **settings: Any) -> Any:
         """One step: takes the batch's rows out of the table, learns, and puts them in again."""
         if self.whole is None:
@@ -99,7 +122,7 @@ class SharedNegativesLoss(keras.Model):
         parts = (self.part, *self._slots())
         for array, variable in zip(self.whole, parts, strict=True):
             variable.assign(_padded(array[items], self.part.shape[0]))
-        step = {name: array for name, array in batch.items() if name != "items"}
+        step = {name: array for name, array in batch.items() if name not in ("items", "count")}
         if self.network.codes is not None:
             step["codes"] = _padded(self.network.codes[items], self.part.shape[0])
         logs = super().train_on_batch(step, **settings)
@@ -119,6 +142,18 @@ class SharedNegativesLoss(keras.Model):
         named = {variable.name: variable for variable in self.optimizer.variables}
         own = self.part.path.replace("/", "_")
         return [named[f"{own}_{slot}"] for slot in ("momentum", "velocity")]
+
+
+def table_on_device() -> bool:
+    """Whether a step takes its rows from a table on the device."""
+    return on_gpu() and on_jax()
+
+
+def fill_up(batch: Batch, rows: int) -> Batch:
+    """The batch with `items` int32 of so many rows, the first one again behind the last, and their `count`, int32."""
+    items, count = batch["items"], len(batch["items"])
+    filled = np.concatenate([items, np.repeat(items[:1], rows - count)]).astype(np.int32)
+    return batch | {"items": filled, "count": np.array(count, np.int32)}
 
 
 def _padded(block: npt.NDArray[Any], n: int) -> npt.NDArray[Any]:

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from models.features.text import PADDING
+from models.layers.lookup import gathered
 
 NO_ITEM = -1
 PATCH = 4  # numbers of a poster's rows and columns that the first convolution makes one of
@@ -36,7 +37,7 @@ class Towers(keras.Model):
             keras.layers.Conv2D(n, size, strides, padding="same", activation="relu")
             for n, size, strides in (((16, PATCH, PATCH), (32, 3, 1), (32, 3, 2)) if pictured else ())
         ]
-        self.picture_out = keras.layers.Dense(dim)
+        self.picture_out: Any = keras.layers.Dense(dim) if pictured else None  # not built where it is not used
         self.dropout = keras.layers.Dropout(rate)
         self.content_dropout = keras.layers.Dropout(settings["content_dropout"], noise_shape=(None, 1))
 
@@ -64,7 +65,7 @@ class Towers(keras.Model):
     def call(self, histories: Any, training: bool = False) -> Any:
         """u [n, dim + 1] of histories int32 [n, length], the newest item first, NO_ITEM behind the last."""
         real = ops.not_equal(histories, NO_ITEM)
-        embedded = ops.take(self.taken, ops.maximum(histories, 0), axis=0)
+        embedded = gathered(self.taken, ops.maximum(histories, 0))
         x = self.history_pool(self.dropout(embedded, training=training), real, ops.convert_to_tensor(self.places))
         q = x + self.user_outer(self.dropout(self.user_inner(x), training=training))
         return ops.concatenate([q, ops.ones_like(q[:, :1])], axis=1)
@@ -73,9 +74,9 @@ class Towers(keras.Model):
         """v [n, dim + 1] of ids int32 [n] (NO_ITEM for a new item), facts int32 [n, m], words int32 [n, l], pictures
         uint8 [n, h, w, 3]."""
         known = ops.not_equal(ids, NO_ITEM)[:, None]
-        y = ops.where(known, ops.take(self.table, ops.maximum(ids, 0), axis=0), ops.convert_to_tensor(self.stranger))
-        y = y + self.fact_pool(ops.take(self.words, facts, axis=0), ops.not_equal(facts, PADDING))
-        text = self.text_pool(ops.take(self.words, words, axis=0), ops.not_equal(words, PADDING))
+        y = ops.where(known, gathered(self.table, ops.maximum(ids, 0)), ops.convert_to_tensor(self.stranger))
+        y = y + self.fact_pool(gathered(self.words, facts), ops.not_equal(facts, PADDING))
+        text = self.text_pool(gathered(self.words, words), ops.not_equal(words, PADDING))
         y = y + self.content_dropout(text, training=training)
         if self.pictured:
             y = y + self.content_dropout(self._pictured(pictures), training=training)

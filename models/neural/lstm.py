@@ -9,6 +9,7 @@ from keras import ops
 
 from models.config import Config
 from models.layers.dropout import Dropout
+from models.layers.lookup import gathered
 from models.layers.packing import ITEM, SEGMENT
 from models.neural.next_item import NextItem
 from models.neural.settings import BatchRows, Dim, DropoutShare, Epochs, LearningRate, Length, Patience, Units
@@ -92,7 +93,7 @@ class LSTMNetwork(keras.Model):
 
     def call(self, rows: Any, training: bool = False) -> Any:
         """float32 [n, length, dim]."""
-        x = self.dropout(ops.take(self.table, rows[:, ITEM], axis=0), training=training)
+        x = self.dropout(gathered(self.table, rows[:, ITEM]), training=training)
         segments = rows[:, SEGMENT]
         begins = ops.not_equal(segments, ops.pad(segments[:, :-1], ((0, 0), (1, 0))))
         steps = ops.concatenate([self.into(x), ops.cast(begins, x.dtype)[:, :, None]], axis=-1)

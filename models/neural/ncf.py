@@ -1,6 +1,6 @@
 """NCF: who likes what, by an MLP over a user's and an item's embedding (He et al. 2017), on sampled negatives."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -12,9 +12,13 @@ from keras import ops
 
 from models.base import Scores
 from models.config import Config
+from models.data import HeldOut
 from models.histories import Histories, IntArray
 from models.kernels.nearest import nearest_in_history
+from models.layers.devices import on_gpu
+from models.layers.lookup import gathered
 from models.layers.packing import Pieces, newest
+from models.neural.ranks import CELLS, Ranks, asked, ndcg
 from models.neural.recommender import LEAST_STEPS, Neural
 from models.neural.settings import Dim, Epochs, LearningRate, Patience
 
@@ -79,7 +83,7 @@ class NCFNetwork(keras.Model):
     def total(self, histories: Any) -> Any:
         """float32 [n, dim]: the sums of the second embeddings of histories int32 [n, length], -1 for none."""
         there = ops.cast(histories >= 0, "float32")[..., None]
-        return ops.sum(ops.take(self.taken, ops.maximum(histories, 0), axis=0) * there, axis=1)
+        return ops.sum(gathered(self.taken, ops.maximum(histories, 0)) * there, axis=1)
 
     def logits(self, users: Any, items: Any) -> Any:
         """[...] for users [..., dim] and items [..., dim], which broadcast."""
@@ -109,11 +113,11 @@ class NCFLoss(keras.Model):
         length, positives, negatives = (settings[name] for name in ("length", "positives", "negatives"))
         histories, drawn = batch[:, :length], ops.reshape(batch[:, length:], (-1, positives, 1 + negatives))
         count = ops.sum(ops.cast(histories >= 0, "float32"), axis=1)[:, None, None]
-        own = ops.take(self.network.taken, ops.maximum(drawn[:, :, 0], 0), axis=0)
+        own = gathered(self.network.taken, ops.maximum(drawn[:, :, 0], 0))
         total = self.network.total(histories)[:, None]
         # A positive is not among what it is predicted from; for its negatives the same p_u, so that nothing tells them.
         users = ((total - own) / ops.sqrt(ops.maximum(count - 1.0, 1.0)))[:, :, None]
-        logits = self.network.logits(users, ops.take(self.network.table, ops.maximum(drawn, 0), axis=0))
+        logits = self.network.logits(users, gathered(self.network.table, ops.maximum(drawn, 0)))
         # log(1 + e^-x) for the positive, log(1 + e^x) for the others
         signs = ops.where(ops.arange(1 + negatives) == 0, -1.0, 1.0)
         real = ops.cast(drawn[:, :, :1] >= 0, "float32")
@@ -127,6 +131,7 @@ class NCF(Neural):
 
     name: ClassVar[str] = "ncf"
     Config: ClassVar[type] = NCFConfig
+    padding: ClassVar[int] = -1
 
     def network_of(self, n_items: int) -> keras.Model:
         """Untrained."""
@@ -138,7 +143,7 @@ class NCF(Neural):
         """Binary cross-entropy."""
         return NCFLoss(network)
 
-    def places(self, histories: Histories) -> int:
+    def examples_per_epoch(self, histories: Histories) -> int:
         """Positives in an epoch: of users with two events, so that one is left to predict the other from."""
         users = int((np.diff(histories.indptr) > 1).sum())
         return users * int(self.config.positives)
@@ -175,6 +180,18 @@ class NCF(Neural):
         scores[:, ~self.learned] = -np.inf
         scores[np.diff(histories.indptr) == 0] = -np.inf
         return scores
+
+    def validator(self, held_out: HeldOut) -> Callable[[], float]:
+        """On a GPU by ranks that are counted there."""
+        if not on_gpu():
+            return super().validator(held_out)
+        ranking, known = Ranks(self.network), recent(held_out.histories, self.config.length)
+        pairs = asked(held_out, self.learned, CELLS // (len(self.learned) * self.config.units))
+        inputs = [
+            {"users": ops.convert_to_tensor(users), "learned": self.learned, "targets": target, "seen": seen}
+            for users, target, seen in zip(pairs.blocks(known), pairs.targets, pairs.seen, strict=True)
+        ]
+        return lambda: ndcg([np.asarray(ranking.predict_on_batch(each)) for each in inputs], pairs)
 
     def explain(self, histories: Histories, items: IntArray) -> IntArray:
         """The history item whose embedding has the largest cosine with the item's."""

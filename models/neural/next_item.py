@@ -8,12 +8,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from models.base import Scores
 from models.histories import Histories
+from models.layers.devices import on_gpu
 from models.layers.losses import softmax_cross_entropy
 from models.layers.packing import POSITION, SEGMENT, TARGET, Rows, batches, newest, packed
-from models.neural.dot_product import DotProduct
+from models.neural.dot_product import DotProduct, VectorBatch
 from models.neural.recommender import LEAST_STEPS
+
+GPU_PLACES = 1 << 17  # whose vectors a GPU computes at a time
 
 
 class NextItemLoss(keras.Model):
@@ -58,7 +60,7 @@ class NextItem(DotProduct):
         """Full cross-entropy."""
         return NextItemLoss(network)
 
-    def places(self, histories: Histories) -> int:
+    def examples_per_epoch(self, histories: Histories) -> int:
         """Events that have a next one, of the last `length`."""
         return int(newest(histories, self.config.length, before=1).lengths.sum())
 
@@ -69,17 +71,21 @@ class NextItem(DotProduct):
         for batch in batches(histories, pieces, self.config.length, rows, targets=True, timed=self.timed):
             yield batch, int((batch[:, SEGMENT] > 0).sum())
 
-    def user_vectors(self, histories: Histories) -> Scores:
-        """float32 [n_users, dim]; NaN for a user without history."""
-        vectors = np.full((histories.n_users, self.config.dim), np.nan, np.float32)
-        rows = packed(newest(histories, self.config.length), self.config.length)
+    @property
+    def width(self) -> int:
+        """That of the embeddings."""
+        return int(self.config.dim)
+
+    def vector_batches(self, histories: Histories) -> Iterator[VectorBatch]:
+        """Every user's last `length` events, packed; a vector is what is made of the newest."""
+        length = self.config.length
+        at_once = max(self.config.batch_rows, GPU_PLACES // length) if on_gpu() else self.config.batch_rows
+        rows = packed(newest(histories, length), length)
         users = np.searchsorted(histories.indptr, rows.pieces.starts, side="right") - 1
         done = 0
-        length, at_once = self.config.length, self.config.batch_rows
         for batch in batches(histories, rows, length, at_once, targets=False, timed=self.timed):
-            hidden = np.asarray(self.network.predict_on_batch(batch))
-            last = (batch[:, SEGMENT] > 0) & (batch[:, POSITION] == 0)
-            found = hidden[last][np.argsort(batch[:, SEGMENT][last])]
-            vectors[users[done : done + len(found)]] = found
-            done += len(found)
-        return vectors
+            segments = batch[:, SEGMENT].ravel()
+            places = np.flatnonzero((segments > 0) & (batch[:, POSITION].ravel() == 0))
+            places = places[np.argsort(segments[places])]
+            yield batch, places, users[done : done + len(places)]
+            done += len(places)

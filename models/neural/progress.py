@@ -16,16 +16,17 @@ class Progress:
 
     def __init__(self, head: str, examples: int, epochs: int, done: int = 0, total: float = 0.0) -> None:
         self.head, self.examples, self.epochs = head, examples, epochs
-        self.started = self.said = self.ended = time.perf_counter()
+        self.started = self.said = self.begun = self.ended = time.perf_counter()
         self.waited, self.before, self.done, self.total = 0.0, done, done, total
 
     def begin(self) -> None:
-        """A batch is there."""
-        self.waited += time.perf_counter() - self.ended
+        """Batches are there."""
+        self.begun = time.perf_counter()
+        self.waited += self.begun - self.ended
 
-    def end(self, examples: int, loss: float) -> None:
-        """A batch is learned, with this mean loss."""
-        self.done, self.total, self.ended = self.done + examples, self.total + loss * examples, time.perf_counter()
+    def end(self, examples: int, total: float) -> None:
+        """Batches are learned, with this sum of the examples' losses."""
+        self.done, self.total, self.ended = self.done + examples, self.total + total, time.perf_counter()
         if self.ended - self.said >= LINE_SECONDS:
             self.said = self.ended
             log.info("%s", self.line())

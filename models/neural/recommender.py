@@ -1,9 +1,9 @@
-"""What the Keras models share: training from nothing or from earlier weights, and the artifact."""
+"""What the Keras models share: training from scratch or from earlier weights, and the artifact."""
 
 import json
 import logging
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -12,18 +12,23 @@ from typing import Any, ClassVar, Self
 import keras
 import numpy as np
 import numpy.typing as npt
+from keras import tree
 
 from models.base import MANIFEST, Recommender, TrainingData
+from models.data import HeldOut
+from models.evaluation.validation import mean_ndcg
 from models.histories import Histories, IntArray
-from models.neural.devices import precision
-from models.neural.training_loop import Trained, Weights, train
+from models.layers.devices import precision
+from models.neural.trainable import Trained
+from models.neural.training_loop import Weights, train
+from models.neural.usage import Usage
 from models.neural.warm_start import carried, placed, relatives
 from models.vocabulary import ItemIds
 
 NETWORK = "network.keras"
 LEAST_STEPS = 100  # in an epoch: a small catalogue gets smaller batches, or it would hardly move
 LATER_SHARE = 0.25  # of the epochs, for learning later events from the weights that there are
-# With earlier weights: a share of the epochs that were best from nothing, but this many where these are not fewer.
+# With earlier weights: a share of the epochs that were best from scratch, but this many where these are not fewer.
 WARM_SHARE, LEAST_WARM = 0.15, 2
 ITEM_WEIGHTS = ("items", "taken")  # names of the weights with a row for each item
 log = logging.getLogger(__name__)
@@ -33,14 +38,17 @@ class Neural(Recommender):
     """A recommender whose scores a Keras network gives. Its config has at least `epochs`, `patience`, `learning_rate`.
 
     Items without a training event, and users without history, are not scored: nothing was learned of them.
-    bfloat16: whether its network can compute in it. network: the keras model, in float32 but while it is trained.
-    learned: bool [n_items], items with an event. trained: how the training went.
+    bfloat16: whether its network can compute in it. padding: what rows of a batch hold that are no examples. network:
+    the keras model, in float32 but while it is trained. learned: bool [n_items], items with an event. trained: how the
+    training went. usage: of what device (see `Usage`).
     """
 
     bfloat16: ClassVar[bool] = False
+    padding: ClassVar[int] = 0
     network: keras.Model
     learned: npt.NDArray[np.bool_]
     trained: Trained
+    usage: dict[str, Any]
 
     @abstractmethod
     def network_of(self, n_items: int) -> keras.Model:
@@ -51,20 +59,29 @@ class Neural(Recommender):
         """A model that takes a training batch and adds its mean loss."""
 
     def settle(self, loss: keras.Model) -> None:
-        """Called between batches, before weights are read: for a `loss` that has some elsewhere during an epoch."""
+        """Nothing: all weights are in the network."""
 
     @abstractmethod
-    def places(self, histories: Histories) -> int:
-        """How many examples an epoch has; 0 where there is nothing to learn."""
+    def examples_per_epoch(self, histories: Histories) -> int:
+        """See `Trainable`, as of the next four."""
 
     @abstractmethod
     def training_batches(self, histories: Histories, random: np.random.Generator) -> Iterator[tuple[Any, int]]:
-        """One epoch: batches, all of one shape, and the number of examples in each."""
+        """One epoch."""
+
+    def halves(self, batch: Any) -> tuple[Any, Any]:
+        """By rows, an odd number of them filled up with rows of `padding`."""
+        first = tree.map_structure(lambda array: _half(array, 0, self.padding), batch)
+        return first, tree.map_structure(lambda array: _half(array, 1, self.padding), batch)
+
+    def validator(self, held_out: HeldOut) -> Callable[[], float]:
+        """By lists."""
+        return lambda: mean_ndcg(self, held_out)
 
     def fit(self, data: TrainingData) -> Self:
         """Learns for `epochs`, or until `patience` epochs brought no better NDCG@10 on validation; keeps the best.
 
-        From nothing; the number of epochs that was best stands in `config.epochs` afterwards. Or with the weights of
+        From scratch; the number of epochs that was best stands in `config.epochs` afterwards. Or with the weights of
         `data.start` (see `train`), if its network is like tonight's: then for WARM_SHARE of its `config.epochs`, which
         stay the setting. Raises DivergedError for a loss that is no number.
         """
@@ -120,7 +137,7 @@ class Neural(Recommender):
             for network in (self.network, start.network)
         )
         if now != then:
-            log.warning("%s learns from nothing: its network has other weights than the one of before", self.name)
+            log.warning("%s trains from scratch: its network has other weights than the one of before", self.name)
             return False
         known = np.pad(start.learned, (0, n_items - len(start.learned)))
         new = np.setdiff1d(data.histories.items, np.flatnonzero(known))
@@ -139,7 +156,9 @@ class Neural(Recommender):
     ) -> None:
         histories = data.histories
         self.learned = np.bincount(histories.items, minlength=histories.n_items) > 0
-        self.trained = train(self, data, epochs, warm, fresh, later)
+        with Usage() as usage:
+            self.trained = train(self, data, epochs, warm, fresh, later)
+        self.usage = usage.facts
         if self.network.compute_dtype != "float32":  # as it will be saved and loaded
             weights = self.network.get_weights()
             with precision(False):
@@ -174,3 +193,9 @@ class Neural(Recommender):
         model.network = keras.saving.load_model(folder / NETWORK, compile=False)
         model.network.compile()
         return model
+
+
+def _half(array: npt.NDArray[Any], number: int, padding: int) -> npt.NDArray[Any]:
+    rows = -(-len(array) // 2)
+    found = array[number * rows : (number + 1) * rows]
+    return np.concatenate([found, np.full((rows - len(found), *array.shape[1:]), padding, array.dtype)])

@@ -17,7 +17,8 @@ from models.base import MANIFEST
 from models.config import Config
 from models.features.text import PADDING, Encoded, Tokeniser, distinct_pairs, pad, pairs, tokens
 from models.histories import IntArray
-from models.neural.devices import device
+from models.layers.devices import device
+from models.layers.lookup import gathered
 from models.neural.recommender import NETWORK
 from models.neural.settings import Dim, DropoutShare, Epochs, LearningRate, Patience
 from models.neural.training_loop import DivergedError
@@ -78,6 +79,15 @@ class Pooled(keras.layers.Layer):
         return ops.concatenate([ops.where(words > 0, largest, 0.0), mean], axis=-1)
 
 
+@keras.saving.register_keras_serializable(package="encore")
+class WordEmbedding(keras.layers.Embedding):
+    """Keras' embedding with a gradient that suits the device (models/layers/lookup.py)."""
+
+    def call(self, ids: Any) -> Any:
+        """[..., dim] of int32 [...]."""
+        return ops.cast(gathered(self.embeddings, ids), self.compute_dtype)
+
+
 def network(config: ReviewSentimentConfig, n_ids: int) -> keras.Model:
     """p = σ(w · [max_t h_t ; mean_t h_t] + b), h_t = [LSTM→(x)_t ; LSTM←(x)_t], x_t = e_t + f_t.
 
@@ -86,8 +96,8 @@ def network(config: ReviewSentimentConfig, n_ids: int) -> keras.Model:
     """
     near_zero = keras.initializers.RandomUniform(-0.05, 0.05)
     ids, two = (keras.Input((None,), dtype="int32", name=name) for name in ("ids", "pairs"))
-    word = keras.layers.Embedding(n_ids, config.dim, embeddings_initializer=near_zero, name="words")(ids)
-    pair = keras.layers.Embedding(config.pairs + 1, config.dim, embeddings_initializer="zeros", name="two")(two)
+    word = WordEmbedding(n_ids, config.dim, embeddings_initializer=near_zero, name="words")(ids)
+    pair = WordEmbedding(config.pairs + 1, config.dim, embeddings_initializer="zeros", name="two")(two)
     x = keras.layers.SpatialDropout1D(config.dropout)(keras.layers.Add()([word, pair]))
     lstm = keras.layers.LSTM(config.units, return_sequences=True)
     states = keras.layers.Bidirectional(lstm)(x)

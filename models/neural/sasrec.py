@@ -17,8 +17,15 @@ from models.features.categories import category_codes
 from models.histories import Histories
 from models.layers.attention import BLOCKS, RelativeBias, digits, visible
 from models.layers.dropout import Dropout
-from models.layers.lookup import looked_up
-from models.layers.negatives import SharedNegativesLoss, expected_counts, over_own_items, shared_negatives
+from models.layers.lookup import gathered, looked_up
+from models.layers.negatives import (
+    SharedNegativesLoss,
+    expected_counts,
+    fill_up,
+    over_own_items,
+    shared_negatives,
+    table_on_device,
+)
 from models.layers.packing import ITEM, POSITION, SEGMENT, TIME
 from models.neural.next_item import NextItem, NextItemLoss
 from models.neural.settings import BatchRows, Dim, DropoutShare, Epochs, LearningRate, Length, Patience
@@ -83,7 +90,8 @@ class SASRecNetwork(keras.Model):
         super().__init__(**keras_settings)
         self.n_items, self.settings = n_items, settings
         config = SASRecConfig(**settings)
-        self.layers_of = [BLOCKS[config.block](config.dim, config.heads, config.dropout) for _ in range(config.blocks)]
+        of_block = config.dim, config.heads, config.dropout, config.relative_bias
+        self.layers_of = [BLOCKS[config.block](*of_block) for _ in range(config.blocks)]
         self.biases = [RelativeBias(config.heads) for _ in range(config.blocks if config.relative_bias else 0)]
         self.dropout = Dropout(config.dropout)
         self.norm = keras.layers.LayerNormalization(epsilon=1e-6)
@@ -125,7 +133,7 @@ class SASRecNetwork(keras.Model):
     def hidden(self, rows: Any, own: Any, codes: Any, training: bool = False) -> Any:
         """The same with rows whose items are numbers of rows of `own` and `codes`."""
         items = rows[:, ITEM]
-        embedded = self.vectors(ops.take(own, items, axis=0), None if codes is None else ops.take(codes, items, axis=0))
+        embedded = self.vectors(gathered(own, items), None if codes is None else ops.take(codes, items, axis=0))
         x = embedded * self.settings["dim"] ** 0.5
         x = self.dropout(x + looked_up(self.positions, rows[:, POSITION]), training=training)
         mask = visible(rows[:, SEGMENT])
@@ -191,8 +199,12 @@ class SASRec(NextItem):
         """Cross-entropy, full or over shared negatives."""
         if network.n_items <= self.config.full_softmax_items:
             return NextItemLoss(network)
+        return SharedNegativesLoss(network, self._rows_of_step(network.n_items))
+
+    def _rows_of_step(self, n_items: int) -> int:
+        """Of the table, at most."""
         places = self.config.batch_rows * self.config.length
-        return SharedNegativesLoss(network, 2 * places + self.config.negatives)
+        return int(min(n_items, 2 * places + self.config.negatives))
 
     def settle(self, loss: keras.Model) -> None:
         """The table of a large catalogue is not in the network while it is learned."""
@@ -207,4 +219,12 @@ class SASRec(NextItem):
         log_counts = np.log(expected_counts(histories, self.config.negatives))
         for rows, places in super().training_batches(histories, random):
             negatives = shared_negatives(histories, self.config.negatives, random)
-            yield over_own_items(rows, negatives, log_counts), places
+            batch = over_own_items(rows, negatives, log_counts)
+            yield fill_up(batch, self._rows_of_step(histories.n_items)) if table_on_device() else batch, places
+
+    def halves(self, batch: Any) -> tuple[Any, Any]:
+        """Both with all negatives where these are shared."""
+        if not isinstance(batch, dict):
+            return super().halves(batch)
+        first, second = super().halves(batch["rows"])
+        return batch | {"rows": first}, batch | {"rows": second}

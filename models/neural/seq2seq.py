@@ -14,11 +14,14 @@ from models.base import Mask, Scores, TopK
 from models.config import Config
 from models.histories import Histories, IntArray
 from models.layers.beam import Step, beam_search
+from models.layers.devices import on_gpu
+from models.layers.lookup import gathered
 from models.layers.losses import softmax_cross_entropy
-from models.neural.dot_product import DotProduct
+from models.neural.dot_product import DotProduct, VectorBatch
 from models.neural.settings import Dim, DropoutShare, Epochs, LearningRate, Length, Patience, Units
 
 NO_ITEM = -1
+GPU_USERS = 2048  # whose vectors a GPU computes at a time
 CELLS = 1 << 22  # numbers of a step of the search, users × beams × items, that are in memory at once
 Batch = npt.NDArray[np.int32]
 
@@ -98,7 +101,7 @@ class Seq2SeqNetwork(keras.Model):
 
     def _embedded(self, items: Any) -> Any:
         there = ops.cast(ops.not_equal(items, NO_ITEM), "float32")
-        return ops.take(self.table, ops.maximum(items, 0), axis=0) * there[..., None]
+        return gathered(self.table, ops.maximum(items, 0)) * there[..., None]
 
     def get_config(self) -> dict[str, Any]:
         """What the constructor takes."""
@@ -132,6 +135,7 @@ class Seq2Seq(DotProduct):
 
     name: ClassVar[str] = "seq2seq"
     Config: ClassVar[type] = Seq2SeqConfig
+    padding: ClassVar[int] = -1
 
     def network_of(self, n_items: int) -> keras.Model:
         """Untrained."""
@@ -143,7 +147,7 @@ class Seq2Seq(DotProduct):
         """Full cross-entropy at every place."""
         return ContinuationLoss(network)
 
-    def places(self, histories: Histories) -> int:
+    def examples_per_epoch(self, histories: Histories) -> int:
         """Windows in an epoch: of users with two events."""
         return int((np.diff(histories.indptr) > 1).sum()) * int(self.config.windows)
 
@@ -159,18 +163,22 @@ class Seq2Seq(DotProduct):
             rows[: len(some)] = windows(histories, some, cuts, config.length, config.horizon)
             yield rows, len(some)
 
-    def user_vectors(self, histories: Histories) -> Scores:
-        """float32 [n_users, dim]: h of the first place; NaN for a user without history."""
-        config = self.config
-        rows = windows(histories, np.arange(histories.n_users), histories.indptr[1:], config.length, config.horizon)
-        rows[:, config.length :] = NO_ITEM
-        vectors = np.empty((histories.n_users, config.dim), np.float32)
-        for low in range(0, len(rows), config.batch):
-            block = np.full((config.batch, rows.shape[1]), NO_ITEM, np.int32)
-            block[: len(rows) - low] = rows[low : low + config.batch]
-            vectors[low : low + config.batch] = np.asarray(self.network.predict_on_batch(block))[: len(rows) - low, 0]
-        vectors[rows[:, config.length - 1] == NO_ITEM] = np.nan
-        return vectors
+    @property
+    def width(self) -> int:
+        """That of the embeddings."""
+        return int(self.config.dim)
+
+    def vector_batches(self, histories: Histories) -> Iterator[VectorBatch]:
+        """The ends of the histories; a vector is h of the continuation's first place."""
+        config, known = self.config, np.flatnonzero(np.diff(histories.indptr))
+        at_once = max(config.batch, GPU_USERS) if on_gpu() else config.batch
+        for low in range(0, len(known), at_once):
+            users = known[low : low + at_once]
+            block = np.full((at_once, config.length + config.horizon), NO_ITEM, np.int32)
+            block[: len(users), : config.length] = windows(
+                histories, users, histories.indptr[users + 1], config.length, 0
+            )
+            yield block, np.arange(len(users)) * config.horizon, users
 
     def continued(
         self, histories: Histories, eligible: Mask | None = None, groups: IntArray | None = None, seen: bool = False

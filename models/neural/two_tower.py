@@ -19,7 +19,7 @@ from models.features.posters import pictures
 from models.features.text import FIRST, PADDING, UNKNOWN, Tokeniser, pad
 from models.histories import Histories, IntArray
 from models.layers.towers import NO_ITEM, SampledSoftmaxLoss, Towers
-from models.neural.dot_product import DotProduct
+from models.neural.dot_product import DotProduct, VectorBatch
 from models.neural.settings import Dim, DropoutShare, Epochs, LearningRate, Length, Patience
 
 AT_ONCE = 256  # users or items in a step outside training
@@ -75,7 +75,7 @@ class TwoTower(DotProduct):
     """score(u, i) = u_u · v_i; see models/layers/towers.py.
 
     Items are scored that an event was about or that have a text or a poster. `content` is what the item tower reads.
-    Learning goes on from nothing with the settings and words that there are.
+    `refit` trains from scratch with the settings and words that there are.
     """
 
     name: ClassVar[str] = "two_tower"
@@ -86,6 +86,15 @@ class TwoTower(DotProduct):
 
     def fit(self, data: TrainingData) -> Self:
         """Learns events and content."""
+        self.read(data)
+        super().fit(data)
+        assert self.content is not None
+        self.vectors = self._item_vectors(self.content)
+        self.content = None
+        return self
+
+    def read(self, data: TrainingData) -> None:
+        """Learns the words, and reads what is known of the items."""
         catalogue = data.catalogue or nothing_known(data.histories.n_items)
         facts, descriptions = facts_of(catalogue), descriptions_of(catalogue)
         self.tokeniser = Tokeniser.learn(facts + descriptions, self.config.words)
@@ -94,10 +103,6 @@ class TwoTower(DotProduct):
             self._read(descriptions, self.config.text),
             pictures(catalogue.posters)[0],
         )
-        super().fit(data)
-        self.vectors = self._item_vectors(self.content)
-        self.content = None
-        return self
 
     def refit(self, data: TrainingData) -> Self:
         """Learns all anew, with the settings that it has: words and towers are for the items that there are."""
@@ -121,7 +126,7 @@ class TwoTower(DotProduct):
         """In-batch softmax."""
         return SampledSoftmaxLoss(network)
 
-    def places(self, histories: Histories) -> int:
+    def examples_per_epoch(self, histories: Histories) -> int:
         """Targets in an epoch."""
         return int(np.minimum(np.maximum(np.diff(histories.indptr) - 1, 0), self.config.targets).sum())
 
@@ -152,16 +157,18 @@ class TwoTower(DotProduct):
                 len(some),
             )
 
-    def user_vectors(self, histories: Histories) -> Scores:
-        """float32 [n_users, dim + 1]; NaN for a user without history."""
-        known = before(histories, np.arange(histories.n_users), histories.indptr[1:], self.config.length)
-        vectors = np.empty((histories.n_users, self.config.dim + 1), np.float32)
-        for low in range(0, histories.n_users, AT_ONCE):
-            block = _whole(known[low : low + AT_ONCE], NO_ITEM)
-            found = np.asarray(self.network.predict_on_batch(block))
-            vectors[low : low + AT_ONCE] = found[: histories.n_users - low]
-        vectors[known[:, 0] == NO_ITEM] = np.nan
-        return vectors
+    @property
+    def width(self) -> int:
+        """dim and one for the items' own numbers."""
+        return int(self.config.dim) + 1
+
+    def vector_batches(self, histories: Histories) -> Iterator[VectorBatch]:
+        """The newest events of every user."""
+        known = np.flatnonzero(np.diff(histories.indptr))
+        for low in range(0, len(known), AT_ONCE):
+            users = known[low : low + AT_ONCE]
+            block = before(histories, users, histories.indptr[users + 1], self.config.length)
+            yield _whole(block, NO_ITEM), np.arange(len(users)), users
 
     def item_vectors(self) -> Scores:
         """float32 [n_items, dim + 1]; NaN for an item of which nothing is known."""

@@ -13,7 +13,7 @@ from jobs.settings import Settings
 from jobs.storage.files import listing
 from models.base import Recommender
 from models.data import HeldOut
-from models.neural import training_loop
+from models.neural import recommender
 from models.neural.event_file import CURVES
 from models.vocabulary import Vocabulary
 from tests.support.tastes import jobs, night_of, spoil_vocabulary, with_settings
@@ -27,15 +27,15 @@ def test_a_killed_training_is_gone_on_with_and_leaves_nothing(
     config: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     night = night_of(config, 3, models=["ncf"])
-    mean_ndcg, judged = training_loop.mean_ndcg, []
+    measure, judged = recommender.mean_ndcg, []
 
     def killed(model: Recommender, held_out: HeldOut) -> float:
-        judged.append(mean_ndcg(model, held_out))
+        judged.append(measure(model, held_out))
         if len(judged) == 2:
             raise KeyboardInterrupt
         return judged[-1]
 
-    monkeypatch.setattr(training_loop, "mean_ndcg", killed)
+    monkeypatch.setattr(recommender, "mean_ndcg", killed)
     assert jobs(night, "train") == [130]
     assert {file.name for folder in folders(config) for file in folder.iterdir()} == {"checkpoint.npz", CURVES}
     assert jobs(night, "train") == [0]

@@ -8,7 +8,7 @@ import pytest
 import scipy.sparse as sp
 
 from models.data import HeldOut
-from models.neural import training_loop
+from models.neural import recommender
 from models.neural.sasrec import SASRec, SASRecConfig
 from tests.support.examples import N_ITEMS, N_USERS, example
 
@@ -28,7 +28,7 @@ def set_validation(monkeypatch: pytest.MonkeyPatch, values: list[float | BaseExc
             raise value
         return value
 
-    monkeypatch.setattr(training_loop, "mean_ndcg", mean_ndcg)
+    monkeypatch.setattr(recommender, "mean_ndcg", mean_ndcg)
     return seen
 
 

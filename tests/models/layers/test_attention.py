@@ -1,10 +1,14 @@
 """Attention and its biases against dense definitions."""
 
+from typing import Any
+
 import keras
 import numpy as np
+import pytest
 from keras import ops
 
-from models.layers.attention import BUCKETS, FAR, Attention, RelativeBias, digits, visible
+from models.layers import attention
+from models.layers.attention import BUCKETS, FAR, FUSED, Attention, RelativeBias, digits, fused, visible
 
 
 def test_places_see_the_earlier_ones_of_their_own_segment() -> None:
@@ -27,6 +31,11 @@ def test_attention_is_the_equation() -> None:
     bias = random.normal(size=(n, heads, length, length)).astype("float32")
     mask = np.where(np.tril(np.ones((length, length))), 0, -1e9).astype("float32")[None, None]
     found = ops.convert_to_numpy(layer(x, y, mask + bias))
+    assert_is_the_equation(found, layer, x, y, bias)
+
+
+def assert_is_the_equation(found: Any, layer: Attention, x: Any, y: Any, bias: Any) -> None:
+    (n, length, dim), heads = x.shape, layer.heads
     (w_q, b_q), (w_kv, b_kv) = (part.get_weights() for part in (layer.query, layer.key_value))
     q, kv = x @ w_q + b_q, y @ w_kv + b_kv
     for head in range(heads):
@@ -62,3 +71,34 @@ def test_a_bias_adds_what_is_learned_of_places_and_times() -> None:
                 bucket = int(times[user, query] - times[user, key]).bit_length()
                 expected = by_place[query - key, head] + by_time[bucket, head]
                 np.testing.assert_allclose(found[user, head, query, key], expected, rtol=1e-6)
+
+
+def test_the_fused_kernel_is_given_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No CPU has it: Keras' plain computation takes its place."""
+    plain, asked = ops.dot_product_attention, []
+
+    def kernel(q: Any, k: Any, v: Any, bias: Any, flash_attention: bool) -> Any:
+        asked.append(flash_attention)
+        return plain(q, k, v, bias=bias)
+
+    monkeypatch.setattr(attention, "fused", lambda dropout, length, dtype: dropout == 0)
+    monkeypatch.setattr(ops, "dot_product_attention", kernel)
+    layer, random = Attention(6, 2, 0.0), np.random.default_rng(0)
+    x, y = random.normal(size=(2, 2, 5, 6)).astype("float32")
+    mask = np.where(np.tril(np.ones((5, 5))), 0, -1e9).astype("float32")[None, None]
+    found = ops.convert_to_numpy(layer(x, y, np.repeat(mask, 2, axis=0)))
+    assert asked == [True]
+    assert_is_the_equation(found, layer, x, y, np.zeros((2, 2, 5, 5)))
+    learned = Attention(6, 2, 0.0, biased=True)
+    learned(x, y, np.repeat(mask, 2, axis=0))
+    assert asked == [True], "it has no gradient by what is added"
+
+
+def test_when_a_fused_kernel_computes_attention(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not fused(0.0, FUSED, "bfloat16"), "not on a CPU"
+    for name in ("on_gpu", "on_jax"):
+        monkeypatch.setattr(attention, name, lambda: True)
+    assert fused(0.0, FUSED, "bfloat16")
+    assert not fused(0.1, FUSED, "bfloat16")
+    assert not fused(0.0, FUSED - 1, "bfloat16")
+    assert not fused(0.0, FUSED, "float32")

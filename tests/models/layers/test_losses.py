@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from models.layers import losses
+from models.layers import lookup, losses
 from models.layers.losses import sampled_softmax_cross_entropy, softmax_cross_entropy
 
 
@@ -96,3 +96,17 @@ def test_large_logits_do_not_overflow() -> None:
     hidden, table = np.full((2, 1), 100, np.float32), np.array([[3.0], [1.0]], np.float32)
     loss = softmax_cross_entropy(hidden, table, np.array([0, 1], np.int32), np.ones(2, np.float32))
     np.testing.assert_allclose(ops.convert_to_numpy(loss), 200, rtol=1e-6)  # 0 for the certain item, 300 - 100
+
+
+@pytest.mark.parametrize("logits", [8 * 30, 1 << 20])
+def test_on_a_gpu_they_are_the_same_in_one_product_or_several(logits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (losses, lookup):
+        monkeypatch.setattr(module, "on_gpu", lambda: True)
+    monkeypatch.setattr(losses, "POSITIONS", 8)
+    monkeypatch.setattr(losses, "GPU_LOGITS", logits)
+    assert losses.positions_at_once(20, 30) == min(20, logits // 30)
+    hidden, table, x = example(20)
+    assert_same(softmax_cross_entropy, dense, hidden, table, x)
+    negatives = np.array([3, 8, 8, int(x[0][0]), 11], np.int32)
+    log_counts = np.log(np.random.default_rng(0).random(5)).astype("float32")
+    assert_same(sampled_softmax_cross_entropy, dense_sample, hidden, table, (*x, negatives, log_counts))

@@ -17,28 +17,30 @@ import pytest
 
 from models.base import TrainingData
 from models.neural import training_loop
+from models.neural.checkpoint import FILE as CHECKPOINT
 from models.neural.event_file import CURVES
 from models.neural.sasrec import SASRec, SASRecConfig
-from models.neural.training_loop import CHECKPOINT, DivergedError, Training
+from models.neural.steps import Steps
+from models.neural.training_loop import DivergedError, Training
 from tests.support.examples import N_ITEMS, example, histories_of, silent
 from tests.support.networks import ANYBODY, CONFIG, assert_weights, curve_events, set_validation
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from models.neural import training_loop
+from models.neural import steps, training_loop
 from models.neural.sasrec import SASRec
 from models.base import TrainingData
 from tests.support.examples import example
 from tests.support.networks import CONFIG
 
-def keep(self, keep=training_loop.Training._keep, done=[]):
-    keep(self)
+def keep(self, now, keep=training_loop.Training._keep, done=[]):
+    keep(self, now)
     done.extend([0] if self.batches else [])
     if len(done) == int(sys.argv[2]):
         os.kill(os.getpid(), signal.SIGKILL)
 
-training_loop.CHECKPOINT_SECONDS = 0
+training_loop.CHECKPOINT_SECONDS = steps.CALL_SECONDS = 0
 training_loop.Training._keep = keep
 SASRec(CONFIG).fit(TrainingData(example(), seed=3, workspace=Path(sys.argv[1])))
 """
@@ -100,10 +102,10 @@ def test_a_training_that_was_killed_goes_on_within_the_epoch(batch: int, tmp_pat
     assert done.returncode == -signal.SIGKILL, done.stderr
     with np.load(tmp_path / CHECKPOINT) as stored:
         assert stored["state"][:2].tolist() == [2, died - 2 * steps]
-    learned = []
+    learned: list[float] = []
     with pytest.MonkeyPatch.context() as monkeypatch:
-        train = keras.Model.train_on_batch
-        monkeypatch.setattr(keras.Model, "train_on_batch", lambda *a, **k: learned.append(0) or train(*a, **k))
+        learn = Steps.learn
+        monkeypatch.setattr(Steps, "learn", lambda self, *args: learned.extend(args[1]) or learn(self, *args))
         again = SASRec(CONFIG).fit(TrainingData(example(), seed=3, workspace=tmp_path))
     assert len(learned) == 5 * steps - died
     whole = undisturbed(seed=3)
@@ -122,7 +124,7 @@ def test_checkpoints_within_an_epoch_come_every_minute(monkeypatch: pytest.Monke
         now += 12
         return train(self, *args, **more)
 
-    monkeypatch.setattr(Training, "_keep", lambda self: kept.append((self.epoch, self.batches)) or keep(self))
+    monkeypatch.setattr(Training, "_keep", lambda self, now: kept.append((self.epoch, self.batches)) or keep(self, now))
     monkeypatch.setattr(time, "perf_counter", lambda: now)
     monkeypatch.setattr(keras.Model, "train_on_batch", twelve_seconds)
     config = replace(CONFIG, epochs=2, batch_rows=1)
@@ -142,7 +144,7 @@ def test_a_checkpoint_that_cannot_be_read_is_not_gone_on_from(
     else:
         (tmp_path / CHECKPOINT).write_bytes(spoilt)
     found = SASRec(CONFIG).fit(TrainingData(example(), workspace=tmp_path))
-    assert "sasrec begins anew" in caplog.text
+    assert ("cannot be read" if spoilt is not None else "sasrec trains from the beginning") in caplog.text
     assert_weights(found.network.get_weights(), undisturbed().network.get_weights())
 
 
@@ -175,14 +177,16 @@ def test_bfloat16_is_for_training_alone(monkeypatch: pytest.MonkeyPatch, caplog:
 
 
 def test_a_loss_that_is_no_number_is_told_with_its_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    learned, calls = keras.Model.train_on_batch, []
+    learn, calls = Steps.learn, []
 
-    def broken(self: keras.Model, *args: Any, **more: Any) -> Any:
-        calls.append(self.network.get_weights())
-        return {"loss": np.nan} if len(calls) == 2 * steps + 2 else learned(self, *args, **more)
+    def broken(self: Steps, *args: Any) -> Any:
+        calls.append(self.loss.network.get_weights())
+        losses = learn(self, *args)
+        return losses * np.nan if len(calls) == 2 * steps + 2 else losses
 
+    monkeypatch.setattr("models.neural.steps.CALL_SECONDS", 0)
     steps = len(list(SASRec(CONFIG).training_batches(example(), np.random.default_rng(0))))
-    monkeypatch.setattr(keras.Model, "train_on_batch", broken)
+    monkeypatch.setattr(Steps, "learn", broken)
     model = SASRec(CONFIG)
     with pytest.raises(DivergedError, match=r"sasrec epoch 3 of 5: the loss of batch 2 is nan.*sasrec.learning_rate"):
         model.fit(TrainingData(example()))
@@ -190,17 +194,19 @@ def test_a_loss_that_is_no_number_is_told_with_its_batch(monkeypatch: pytest.Mon
 
 
 def test_weights_that_are_no_numbers_are_told_although_the_loss_was_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    learned, before = keras.Model.train_on_batch, []
+    learn, before = Steps.learn, []
 
-    def broken(self: keras.Model, *args: Any, **more: Any) -> Any:
-        before.append(self.network.get_weights())
-        result = learned(self, *args, **more)
+    def broken(self: Steps, *args: Any) -> Any:
+        network = self.loss.network
+        before.append(network.get_weights())
+        losses = learn(self, *args)
         if len(before) == 2 * steps:
-            self.network.weights[0].assign(np.full(self.network.weights[0].shape, np.inf))
-        return result
+            network.weights[0].assign(np.full(network.weights[0].shape, np.inf))
+        return losses
 
+    monkeypatch.setattr("models.neural.steps.CALL_SECONDS", 0)
     steps = len(list(SASRec(CONFIG).training_batches(example(), np.random.default_rng(0))))
-    monkeypatch.setattr(keras.Model, "train_on_batch", broken)
+    monkeypatch.setattr(Steps, "learn", broken)
     model = SASRec(CONFIG)
     with pytest.raises(DivergedError, match=rf"sasrec epoch 2 of 5: batch {steps}, the last, made weights that are no"):
         model.fit(TrainingData(example()))
@@ -223,8 +229,8 @@ def test_going_on_ends_with_the_mean_of_its_epochs(monkeypatch: pytest.MonkeyPat
     model = SASRec(replace(CONFIG, epochs=8)).fit(TrainingData(example()))
     after: list[list[Any]] = []
 
-    def watched(self: Training, one_epoch: Any = Training._one_epoch) -> Any:
-        progress = one_epoch(self)
+    def watched(self: Training, ahead: Any, one_epoch: Any = Training._one_epoch) -> Any:
+        progress = one_epoch(self, ahead)
         after.append(self.model.network.get_weights())
         return progress
 
@@ -259,7 +265,7 @@ def test_what_the_manifest_tells(tmp_path: Path) -> None:
     assert manifest["config"] == asdict(model.config)
     assert manifest["trained"] == model.trained._asdict()
     assert manifest["vocabulary"] is None
-    assert (model.trained.seed, model.trained.examples) == (7, model.places(example()))
+    assert (model.trained.seed, model.trained.examples) == (7, model.examples_per_epoch(example()))
     assert {file.name for file in tmp_path.iterdir()} == {"manifest.json", "arrays.npz", "network.keras"}
 
 

@@ -13,6 +13,7 @@ from models.base import TrainingData
 from models.data import Catalogue
 from models.neural.ncf import NCF, NCFConfig
 from models.neural.sasrec import SASRec
+from models.neural.steps import Steps
 from models.neural.warm_start import NEAREST, carried, placed, relatives
 from tests.support.examples import N_ITEMS, example, histories_of, silent
 from tests.support.networks import ANYBODY, CONFIG, assert_weights, set_validation
@@ -80,14 +81,14 @@ def test_it_learns_from_a_mixture_with_new_weights() -> None:
 
 def test_the_learning_rate_begins_high_and_falls_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     rates: list[float] = []
-    learned = keras.Model.train_on_batch
+    learn = Steps.learn
 
-    def watched(self: keras.Model, *args: Any, **more: Any) -> Any:
-        rates.append(float(self.optimizer.learning_rate.numpy()))
-        return learned(self, *args, **more)
+    def watched(self: Steps, batches: Any, some: list[float], first: int) -> Any:
+        rates.extend(some)
+        return learn(self, batches, some, first)
 
     before = first(epochs=10)
-    monkeypatch.setattr(keras.Model, "train_on_batch", watched)
+    monkeypatch.setattr(Steps, "learn", watched)
     SASRec(before.config).fit(TrainingData(example(), start=before))
     seen = np.cumsum([n for _, n in SASRec(CONFIG).training_batches(example(), np.random.default_rng((0, 0)))])
     once = np.concatenate([[0], seen[:-1]]) / seen[-1]
@@ -140,7 +141,7 @@ def test_an_interruption_does_not_show(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 def test_another_network_is_not_begun_with(caplog: pytest.LogCaptureFixture) -> None:
     other = SASRec(replace(CONFIG, dim=8)).fit(TrainingData(silent(2, N_ITEMS)))
-    for start, told in ((other, "sasrec learns from nothing"), (NCF(), "")):
+    for start, told in ((other, "sasrec trains from scratch"), (NCF(), "")):
         caplog.clear()
         found = SASRec(CONFIG).fit(TrainingData(example(), start=start))
         assert found.trained.warm == 0

@@ -22,6 +22,11 @@ def on_gpu() -> bool:
     return any(name.startswith(("gpu", "cuda")) for name in keras.distribution.list_devices())
 
 
+def on_jax() -> bool:
+    """Whether Keras computes with JAX."""
+    return bool(keras.backend.backend() == "jax")
+
+
 def device() -> str:
     """The devices that Keras computes on, and its backend."""
     return f"{', '.join(keras.distribution.list_devices())} ({keras.backend.backend()} backend)"
