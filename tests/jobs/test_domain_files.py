@@ -242,9 +242,7 @@ def test_the_assumed_country_is_a_code() -> None:
     for code in ("", "DE", "GB"):
         assert override(MOVIES, {"assumed_country": code}, "movies").assumed_country == code
     for code in ("de", "Germany", "XX", "DEU"):
-        message = (
-            rf"^movies\.assumed_country must be empty, or a country by two letters of ISO 3166-1.* got '{code}'$"
-        )
+        message = rf"^movies\.assumed_country must be empty, or a country by two letters of ISO 3166-1.* got '{code}'$"
         with pytest.raises(InputError, match=message):
             override(MOVIES, {"assumed_country": code}, "movies")
 
