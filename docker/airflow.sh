@@ -32,7 +32,7 @@ PYTHON
 }
 
 sick() { # the parts that do not report that they are well, or nothing
-    ask monitor/health | .venv-airflow/bin/python -c '
+    ask monitor/health | .venv-airflow/bin/python 2>/dev/null -c '
 import json, sys
 health = json.load(sys.stdin)
 print(*(part for part in ("metadatabase", "dag_processor", "scheduler") if health[part]["status"] != "healthy"))'
@@ -123,20 +123,21 @@ pause() { # as PAUSED says, and says how it is
 }
 
 stop() { # stop PART: its leader first, which ends its children in order; after a while all that is left
-    local pid _
+    local pid _ seconds=$stop_seconds
     pid=$(pid_of "$1") || return 0
     if left "$1"; then
         if alive "$1"; then
             kill -TERM "$pid" 2>/dev/null || true
         else
             kill -TERM -- "-$pid" 2>/dev/null || true
+            seconds=5 # nobody is there to end them in order
         fi
-        for _ in $(seq "$stop_seconds"); do
+        for _ in $(seq "$seconds"); do
             left "$1" || break
             sleep 1
         done
         if left "$1"; then
-            echo "$1 (process $pid) has not stopped after $stop_seconds s: it is killed"
+            echo "$1 (process $pid) has not stopped after $seconds s: it is killed"
             kill -KILL -- "-$pid" 2>/dev/null || true
         fi
     fi
