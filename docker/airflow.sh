@@ -42,11 +42,10 @@ port_is_free() {
     .venv-airflow/bin/python -c 'import socket, sys; socket.create_server(("127.0.0.1", int(sys.argv[1])))' "$port" 2>/dev/null
 }
 
-start() { # start PART
-    set -m # a process group of its own
-    nohup airflow "$1" >>"$AIRFLOW_HOME/$1.log" 2>&1 </dev/null &
+start() { # start PART: in a session, so a process group, of its own
+    .venv-airflow/bin/python -c 'import os, sys; os.setsid(); os.execvp("airflow", ["airflow", sys.argv[1]])' "$1" \
+        >>"$AIRFLOW_HOME/$1.log" 2>&1 </dev/null &
     echo $! >"$AIRFLOW_HOME/$1.pid"
-    set +m
 }
 
 await() { # await PART COMMAND…: until the command succeeds, as long as the part lives

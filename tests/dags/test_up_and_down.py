@@ -74,7 +74,11 @@ def airflow(tmp_path):
     def run(action, **environment):
         own = {"AIRFLOW_HOME": str(home), "PORT": port, "STOP_SECONDS": "2", **environment}
         command = [tmp_path / "docker" / "airflow.sh", action]
-        return subprocess.run(command, env={**os.environ, **own}, capture_output=True, text=True, timeout=200)
+        apart = {
+            "stdin": subprocess.DEVNULL,
+            "start_new_session": True,
+        }  # no terminal: job control would stop the tests
+        return subprocess.run(command, env={**os.environ, **own}, capture_output=True, text=True, timeout=200, **apart)
 
     run.pids = lambda: {part: int((home / f"{part}.pid").read_text()) for part in PARTS}
     run.home = home
