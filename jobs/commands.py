@@ -54,6 +54,7 @@ class Job:
 
 INTERACTIVE = (
     Command("import", "jobs.imports", "bring files of a known format into the landing folder"),
+    Command("deliveries", "jobs.deliveries", "list what was imported in the order of arrival, or withdraw it"),
     Command("nightly", "jobs.nightly", "run a whole night through the Airflow DAG, then show it"),
     Command("user", "jobs.user", "one user: history, recommendations with reasons, similar users"),
     Command("status", "jobs.status", "each domain's last complete night; with a limit, whether it is too old"),
@@ -75,7 +76,7 @@ PRECISION = Argument("--precision", {"choices": [*PRECISIONS], "default": "auto"
 # In the order of the night, which is that of its report.
 JOBS = (
     Job("pin", "jobs.pin", "pin the run's inputs and its configuration", (TOP_K, CHOSEN, TRIGGER)),
-    Job("clean", "jobs.clean", "judge every new row: accepted or rejected with reasons", spark=True),
+    Job("clean", "jobs.clean", "judge every new row: accepted, known, corrected, held, rejected", spark=True),
     Job("vocabulary", "jobs.vocabulary", "give new users and items their row numbers", spark=True),
     Job("sequences", "jobs.sequences", "events in each user's order, split by time", spark=True),
     Job("item_similarity", "jobs.item_similarity", "the nearest items of every item", spark=True),

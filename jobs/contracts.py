@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-import duckdb
-
+from jobs.cleaning.unique import GROWING, shared_keys
 from jobs.errors import ContractError
 from jobs.night import Night
 from jobs.storage.sql import connect, parquet_view
@@ -19,31 +18,34 @@ APPEND_ONLY = Contract(
 )
 
 
-def check(night: Night, tonight: Mapping[str, Sequence[str]]) -> None:
+def check(
+    night: Night, tonight: Mapping[str, Sequence[str]], others: Mapping[str, Mapping[str, Sequence[str]]]
+) -> None:
     """Raises ContractError that names the table, the rule and the first rows that break it.
 
-    `tonight`: the tables to publish, with their files. The vocabulary of other nights is looked up as it is now, not
-    as it was pinned: another run may have given rows meanwhile.
+    tonight: the tables to publish, with their files. others: table → other night → files, of tables that hold a key
+    once over all nights (GROWING): as they will be, later nights too. The vocabulary of other nights is looked up as it
+    is now, not as it was pinned: another run may have given rows meanwhile.
     """
     known = night.tables.current_files("vocabulary", night.run.domain)
-    others = {
-        "interactions": night.history("interactions"),
-        "reviews": night.history("reviews"),
-        "vocabulary": [path for ds, path in known if ds != night.ds],
-    }
+    read_too = {name: [p for ds, some in others[name].items() if ds < night.ds for p in some] for name in GROWING}
+    read_too["vocabulary"] = [path for ds, path in known if ds != night.ds]
+    for name in GROWING:
+        every = [*tonight.get(name, []), *(path for some in others[name].values() for path in some)]
+        broken(name, unique(TABLES[name]), shared_keys(TABLES[name], every, SHOWN))
     with connect() as db:
         db.execute(f"CREATE VIEW night AS SELECT '{night.run.domain}' AS domain, '{night.ds}' AS ds")
         parquet_view(db, "published_vocabulary", [path for _, path in known], TABLES["vocabulary"].schema)
         for name, table in TABLES.items():
             files = list(tonight.get(name, []))
-            parquet_view(db, name, files + others.get(name, []), table.schema)
+            parquet_view(db, name, files + read_too.get(name, []), table.schema)
             parquet_view(db, f"tonight_{name}", files, table.schema)
         for definition in eligibility_sql(night.domain, night.ds):
             db.execute(definition)
         for name in tonight:
             for rule in (*common(TABLES[name], night), *TABLES[name].contracts):
-                require(db, name, rule)
-        require(db, "vocabulary", APPEND_ONLY)
+                broken(name, rule, db.execute(rule.violations).fetchmany(SHOWN))
+        broken("vocabulary", APPEND_ONLY, db.execute(APPEND_ONLY.violations).fetchmany(SHOWN))
 
 
 def common(table: Table, night: Night) -> list[Contract]:
@@ -58,17 +60,19 @@ def common(table: Table, night: Night) -> list[Contract]:
         Contract(
             "required", f"SELECT * FROM tonight_{table.name} WHERE {nulls}", f"never null: {', '.join(table.required)}"
         ),
-        Contract(
-            "key_unique",
-            f"SELECT {', '.join(table.key)} FROM {table.name} GROUP BY ALL HAVING count(*) > 1",
-            f"no two rows share ({', '.join(table.key)})",
-        ),
+        *([] if table.name in GROWING else [unique(table)]),
     ]
 
 
-def require(db: duckdb.DuckDBPyConnection, name: str, rule: Contract) -> None:
-    """Raises ContractError where a rule's query returns rows."""
-    found = db.execute(rule.violations).fetchmany(SHOWN)
+def unique(table: Table) -> Contract:
+    """No key stands twice."""
+    key = ", ".join(table.key)
+    rows = f"SELECT {key} FROM {table.name} GROUP BY ALL HAVING count(*) > 1"
+    return Contract("key_unique", rows, f"no two rows share ({key})")
+
+
+def broken(name: str, rule: Contract, found: Sequence[tuple[object, ...]]) -> None:
+    """Raises ContractError where rows that break a rule were found."""
     if found:
         rows = "; ".join(str(row) for row in found)
         raise ContractError(

@@ -1,6 +1,9 @@
 """Brings files of a known format into the landing folder, whole or not at all; the next night cleans them.
 
-PATH is a folder, one file or a zip archive. The same files imported again change nothing. Formats:
+PATH is a folder, one file or a zip archive. Every file becomes a delivery with a number (`encore deliveries ls`); the
+same file again changes nothing. --mode says what it means where an event or a fact is there already
+(docs/deliveries.md): append, it comes on top; correction, it takes the place of what older deliveries say; snapshot,
+likewise, and what the import lacks is gone (items: unavailable). Formats:
 
 {formats}
 
@@ -32,8 +35,8 @@ from jobs.sources.folder import Folder, open_folder
 from jobs.sources.options import ALLOWED, Options, add_arguments, given
 from jobs.sources.pictures import located
 from jobs.sources.reading import Reading
-from jobs.storage import files
-from jobs.storage.landing import Batch, batch_facts, batch_name, new_batch
+from jobs.storage.deliveries import APPEND, MODES, Delivery, deliveries, identity, news, withdraw
+from jobs.storage.landing import Batch, new_batch
 from jobs.storage.store_check import require_address
 from schemas.domains import Domain
 
@@ -60,7 +63,10 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("path", type=Path, nargs="?", metavar="PATH", help="a folder, a file or a zip archive")
     parser.add_argument("--domain", required=True, choices=settings.domain_names(), help="whose files these are")
     parser.add_argument("--ds", required=True, type=iso_day, metavar="YYYY-MM-DD", help="the night that cleans them")
-    parser.add_argument("--replace", action="store_true", help="import again files that were imported in another way")
+    parser.add_argument("--mode", choices=MODES, default=APPEND, help="what the files are (default: append)")
+    parser.add_argument(
+        "--replace", action="store_true", help="withdraw earlier deliveries of these files and import them again"
+    )
     add_arguments(parser)
     demo = parser.add_argument_group("demo")
     demo.add_argument("--seed", type=int, help="another seed, another company (default: 0)")
@@ -83,33 +89,57 @@ def main(args: argparse.Namespace) -> int:
     with open_folder(path) as folder:
         readings = importlib.import_module(FORMATS[args.format][0]).readings(folder, options)
         _check_kinds(readings, domain, args.format)
-        size = sum(folder.size(reading.file) for reading in readings)
         checksums = {file: folder.checksum(file) for reading in readings for file in (reading.file, *reading.lookups)}
-        name = batch_name(checksums)
-        address = f"{place.landing}/{domain.name}/{args.ds}/{name}"
-        facts: dict[str, Any] = {"format": args.format, "options": said}
-        if not args.replace and (earlier := batch_facts(address)):
-            _same(earlier, facts, address)
-            print(f"nothing to do: these {len(readings)} files were imported before, to {address}")
+        asked = [_delivery(reading, checksums, said, args) for reading in readings]
+        new = _new(asked, place.landing, args)
+        if not new:
+            print(f"nothing to do: these {len(readings)} files were imported before; `encore deliveries ls` lists them")
             return DONE
+        chosen = [reading for reading, one in zip(readings, asked, strict=True) if one in new]
+        name = identity("", {}, [one.identity for one in new])
+        facts: dict[str, Any] = {"format": args.format, "options": said, "mode": args.mode}
+        size = sum(folder.size(reading.file) for reading in chosen)
         with Watch(size) as watch, new_batch(place.landing, domain.name, args.ds, name, facts) as batch:
-            for reading in readings:
-                batch.add(reading.file, checksums[reading.file], reading.table, watch.rows(reading, folder))
+            for reading, one in zip(chosen, new, strict=True):
+                batch.add(one.path, one.checksum, one.table, watch.rows(reading, folder), one.identity)
             _check_unchanged(folder, checksums)
             facts["findings"] = {file: list(findings) for file, findings in watch.findings.items()}
-    _report(batch, watch, address)
+    _report(batch, watch, [one for one in asked if one not in new])
     print_unread(folder, checksums, args.format)
     print(f"next: encore nightly --domain {domain.name} --ds {args.ds}")
     return DONE
 
 
+def _delivery(
+    reading: Reading, checksums: Mapping[str, str], said: Mapping[str, Any], args: argparse.Namespace
+) -> Delivery:
+    """What a file would be as a delivery."""
+    fixed = {name: value for name, value in said.items() if name not in ("table", "columns", "kind", "seed", "size")}
+    columns = {name: made.sources for name, made in reading.fields.items()}
+    mapping = {"format": args.format, "columns": columns, "constants": dict(reading.constants), **fixed}
+    bytes_of = [checksums[file] for file in (reading.file, *reading.lookups)]
+    which = identity(reading.table, mapping, bytes_of)
+    return Delivery(
+        reading.file, checksums[reading.file], reading.table, 0, (), identity=which, ds=args.ds, mode=args.mode
+    )
+
+
+def _new(asked: list[Delivery], landing: str, args: argparse.Namespace) -> list[Delivery]:
+    """What has not arrived yet; with --replace everything, after what arrived before has been withdrawn."""
+    before = deliveries(landing, args.domain)
+    if not args.replace:
+        return news(asked, before)
+    same = {(one.table, one.checksum) for one in asked}
+    numbers = [d.number for d in before if (d.table, d.checksum) in same and d.number > 0 and not d.withdrawn]
+    for old in withdraw(landing, args.domain, numbers):
+        print(f"withdrawn: delivery {old.number}, {old.path} → {old.table}, for {old.ds}")
+    return asked
+
+
 def _demo_until(landing: str, domain: str, ds: str) -> str | None:
     """The newest night before `ds` that the demo was imported for: the next import brings only the days since."""
-    for night in reversed([night for night in files.folders(f"{landing}/{domain}") if night < ds]):
-        batches = (f"{landing}/{domain}/{night}/{batch}" for batch in files.folders(f"{landing}/{domain}/{night}"))
-        if any((batch_facts(batch) or {}).get("format") == "demo" for batch in batches):
-            return night
-    return None
+    earlier = [d for d in deliveries(landing, domain) if d.ds < ds and d.format == "demo" and not d.withdrawn]
+    return max((d.ds for d in earlier), default=None)
 
 
 def _said(args: argparse.Namespace) -> dict[str, Any]:
@@ -129,27 +159,21 @@ def _check_kinds(readings: list[Reading], domain: Domain, format: str) -> None:
             )
 
 
-def _same(earlier: Mapping[str, Any], facts: Mapping[str, Any], address: str) -> None:
-    if {name: earlier.get(name) for name in facts} != facts:
-        raise InputError(
-            f"{address}: these files were imported before in another way ({earlier['format']} {earlier['options']}, "
-            f"now {facts['format']} {facts['options']}); --replace imports them again"
-        )
-
-
 def _check_unchanged(folder: Folder, checksums: Mapping[str, str]) -> None:
     for file, checksum in checksums.items():
         if folder.checksum(file) != checksum:
             raise InputError(f"{folder.where(file)}: changed while it was read; import it again")
 
 
-def _report(batch: Batch, watch: "Watch", address: str) -> None:
+def _report(batch: Batch, watch: "Watch", known: Sequence[Delivery]) -> None:
     for file in batch.files:
-        print(f"{file.path:<24} {file.rows:>12,} rows → {file.table}")
+        print(f"{file.path:<24} {file.rows:>12,} rows → {file.table} (delivery {file.number})")
         for finding in watch.findings[file.path]:
             print(f"    {finding}")
+    for one in known:
+        print(f"{one.path:<24} was imported before")
     rate = watch.count / max(watch.seconds, 1e-9)
-    print(f"imported {len(batch.files)} files, {watch.count:,} rows, {rate:,.0f} rows/s, to {address}")
+    print(f"imported {len(batch.files)} files, {watch.count:,} rows, {rate:,.0f} rows/s, to {batch.address}")
 
 
 def print_unread(folder: Folder, read: Collection[str], form: str) -> None:

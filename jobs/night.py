@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.errors import InputError
 from jobs.settings import Settings, build, domain_names, override
-from jobs.states import PUBLISHED, Publication, last_complete
+from jobs.states import PUBLISHED, Publication, TaskState, last_complete
 from jobs.storage import files
 from jobs.storage.frames import read
 from jobs.storage.runs import Run
@@ -30,6 +30,7 @@ class Attempt:
     task: str
     address: str
     facts: dict[str, Any] = field(default_factory=dict)
+    kept: dict[str, list[str]] = field(default_factory=dict)  # table → files of earlier runs that stay
 
     def folder(self, table: str) -> str:
         """Where the Parquet files of a table go; one folder a table."""
@@ -39,8 +40,9 @@ class Attempt:
         """The Parquet files with rows, and the number of rows, by table."""
         found: dict[str, list[str]] = {}
         rows: dict[str, int] = {}
-        for table in files.folders(self.address):
-            parts = list(files.nonempty(files.listing(self.folder(table), ".parquet")))
+        for table in dict.fromkeys([*files.folders(self.address), *self.kept]):
+            own = files.listing(self.folder(table), ".parquet")
+            parts = list(files.nonempty(own + self.kept.get(table, [])))
             found[table] = [path for path, _ in parts]
             rows[table] = sum(count for _, count in parts)
         return found, rows
@@ -120,9 +122,17 @@ class Night:
         nights = self._pinned(table, before=self.ds)
         return [path for ds, path in nights if ds == nights[-1][0]]
 
+    @cached_property
+    def amended(self) -> Mapping[str, Mapping[str, list[str]]]:
+        """Table → other night → its files, of the nights to which `clean` brought news tonight."""
+        clean = self.run.find("clean")
+        return clean.facts.get("amended", {}) if clean and clean.state == TaskState.DONE else {}
+
     def _pinned(self, table: str, before: str | None = None) -> list[tuple[str, str]]:
-        files = self.pin["history"][table]
-        return [(ds, path) for ds, path in files if before is None or ds < before]
+        amended = self.amended.get(table, {})
+        files = [(ds, path) for ds, path in self.pin["history"][table] if ds not in amended]
+        files += [(ds, path) for ds, paths in amended.items() for path in paths]
+        return sorted((ds, path) for ds, path in files if before is None or ds < before)
 
 
 def fingerprint(configuration: Mapping[str, Any]) -> str:

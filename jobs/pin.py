@@ -1,4 +1,4 @@
-"""Pins what a run reads: table snapshots, landed files not seen before, and the resolved configuration.
+"""Pins what a run reads: table snapshots, deliveries that no night has judged, and the resolved configuration.
 
 The first task of a night. A second call in the same run keeps the first pin, so that every task may be run again and
 reads the same.
@@ -10,17 +10,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jobs.errors import InputError, RefusedError
-from jobs.night import Attempt, Night, fingerprint, require_over, resolved
+from jobs.night import Attempt, Night, fingerprint, pinned_domain, require_over, resolved
 from jobs.settings import check_models, override
 from jobs.states import PUBLISHED, TaskState, last_complete
 from jobs.storage import preflight
+from jobs.storage.deliveries import APPEND, Delivery, deliveries
 from jobs.storage.frames import read
-from jobs.storage.landing import Landed, landed
 from jobs.storage.runs import Run
+from schemas.domains import Domain, placeholders
+from schemas.landing import LANDING
 from schemas.names import MODELS
 from schemas.tables import TABLES
 
-READ = ("files", "interactions", "items", "users", "reviews", "vocabulary", "item_vectors", "models", "runs")
+READ = ("files", "rejected", "held", "replaced", "interactions", "items", "users", "reviews", "vocabulary",
+        "item_vectors", "models", "runs")  # fmt: skip
+# Read as the domain's last publication left them: one that was killed on its way may have committed some and not all.
+WHOLE = ("files", "rejected", "held", "replaced", "interactions", "items", "users", "reviews")
 log = logging.getLogger(__name__)
 
 
@@ -36,19 +41,21 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     configuration = configure(night, args)
     night.tables.create()
     pinned = published(night)
-    inputs = unseen(landed(night.settings.landing, night.run.domain, night.ds), seen(pinned["history"]), night.ds)
-    if not inputs and not pinned["history"]["interactions"]:
+    rules = rules_fingerprint(pinned_domain(configuration["domain"], night.run.domain, night.settings))
+    found = inputs(deliveries(night.settings.landing, night.run.domain), judged(pinned["history"]), night.ds, rules)
+    if not found["inputs"] and not pinned["history"]["interactions"]:
         raise RefusedError(
             f"nothing was ever imported for {night.run.domain} up to {night.ds}; "
             "import files first (`encore import --help`)"
         )
-    log.info("pinned %d files for %s %s", len(inputs), night.run.domain, night.ds)
+    log.info("pinned %d deliveries for %s %s", len(found["inputs"]), night.run.domain, night.ds)
     attempt.facts |= {
         "trigger": args.trigger,
         "configuration": configuration,
         "configuration_hash": fingerprint(configuration),
         **pinned,
-        "inputs": [vars(file) for file in inputs],
+        **found,
+        "rules": rules,
     }
 
 
@@ -73,26 +80,73 @@ def published(night: Night) -> dict[str, Any]:
     those of the last complete night, as its last complete run published them: a later run that the gate refused may
     have replaced them in the table.
     """
-    snapshots = night.tables.snapshots()
-    files = {name: night.tables.data_files(name, snapshots[name], domain=night.run.domain) for name in READ}
+    tables, domain = night.tables, night.run.domain
+    sequence = tables.last_sequence(domain)
+    left = {name: tables.left(name, domain, sequence) for name in WHOLE}
+    snapshots = tables.snapshots() | left
+    files = {name: tables.data_files(name, snapshots[name], domain=domain) for name in READ}
     runs = read([path for _, path in files["runs"]], TABLES["runs"].schema, PUBLISHED)
-    last = last_complete(runs.to_pylist(), night.run.domain, before=night.ds)
-    if last and (tagged := night.tables.tagged("models", Run.of(night.settings.warehouse, last).tag(last.sequence))):
-        files["models"] = night.tables.data_files("models", tagged, domain=last.domain, ds=last.ds)
+    last = last_complete(runs.to_pylist(), domain, before=night.ds)
+    if last and (tagged := tables.tagged("models", Run.of(night.settings.warehouse, last).tag(last.sequence))):
+        files["models"] = tables.data_files("models", tagged, domain=domain, ds=last.ds)
     return {"snapshots": snapshots, "history": files}
 
 
-def seen(history: Mapping[str, Sequence[tuple[str, str]]]) -> dict[str, str]:
-    """Checksum → the night that cleaned it, from the published `files`."""
-    paths = [path for _, path in history["files"]]
-    rows = read(paths, TABLES["files"].schema, columns=["checksum", "ds"])
-    return dict(zip(rows["checksum"].to_pylist(), rows["ds"].to_pylist(), strict=True))
+def judged(history: Mapping[str, Sequence[tuple[str, str]]]) -> list[dict[str, Any]]:
+    """The rows of the published `files`: what earlier runs have judged."""
+    return list(read([path for _, path in history["files"]], TABLES["files"].schema).to_pylist())
 
 
-def unseen(files: list[Landed], seen: dict[str, str], ds: str) -> list[Landed]:
-    """Files that no other night than `ds` has cleaned, each checksum once; the night's own are cleaned again."""
-    chosen: dict[str, Landed] = {}
-    for file in files:
-        if seen.get(file.checksum, ds) == ds:
-            chosen.setdefault(file.checksum, file)
-    return list(chosen.values())
+def rules_fingerprint(domain: Domain) -> str:
+    """Stands for all by which rows are judged, but the night: other rules judge the night's deliveries anew."""
+    words = placeholders(domain, "2000-01-01")
+    checks = {name: [c.violation.format(**words) for c in table.checks] for name, table in LANDING.items()}
+    rest = {name: getattr(domain, name) for name in ("repetition", "unknown_items")}
+    return fingerprint({"checks": checks, **rest})[:16]
+
+
+def inputs(landed: Sequence[Delivery], judged: Sequence[Mapping[str, Any]], ds: str, rules: str) -> dict[str, Any]:
+    """What the night `ds` does with each delivery.
+
+    inputs: no night has judged it, or this one by other rules; judged tonight. earlier: judged and staying. withdrawn:
+    judged and to be taken back. A delivery that was judged before deliveries had numbers is told by its checksum.
+    """
+    numbered = {row["delivery"]: row for row in judged if row["delivery"] is not None}
+    unnumbered = {row["checksum"]: row for row in judged if row["delivery"] is None}
+    found: dict[str, list[dict[str, Any]]] = {"inputs": [], "earlier": [], "withdrawn": []}
+    back = {one.number for one in landed if one.withdrawn}
+    standing = [row for row in judged if row["withdrawn"] is None and row["delivery"] not in back]
+    identities = {row["identity"] for row in standing if row["mode"] == APPEND}
+    for one in landed:
+        row = numbered.get(one.number) or unnumbered.get(one.checksum)
+        if row is None:
+            again = one.mode == APPEND and one.identity and one.identity in identities
+            if one.ds <= ds and not one.withdrawn and not again:
+                found["inputs"].append(vars(one))
+                identities.add(one.identity if one.mode == APPEND else "")
+        elif row["checksum"] != one.checksum:
+            raise InputError(
+                f"delivery {one.number} ({one.path}) is not the file that was judged as {one.number} ({row['path']}): "
+                "the landing folder was emptied and counts anew; write the last number of `files` into "
+                ".aside/<domain>.last there and import the file again"
+            )
+        elif row["withdrawn"] is None:
+            known = {**vars(one), "ds": row["ds"]}
+            if one.withdrawn:
+                found["withdrawn"].append(known)
+            elif row["ds"] == ds and row["rules"] not in (None, rules):
+                found["withdrawn"].append(known)
+                found["inputs"].append(vars(one))
+            else:
+                found["earlier"].append(known)
+    there = {one.number for one in landed}
+    gone = [row for number, row in numbered.items() if number not in there and row["withdrawn"] is None]
+    found["earlier"] += [vars(purged(row)) for row in gone]
+    return found
+
+
+def purged(row: Mapping[str, Any]) -> Delivery:
+    """A delivery whose landed files are gone, as `files` knows it."""
+    names = ("path", "checksum", "rows", "batch", "identity", "ds", "mode")
+    known = {name: row[name] for name in names}
+    return Delivery(**known, table=row["table_name"], data=(), number=row["delivery"])

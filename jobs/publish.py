@@ -7,21 +7,23 @@ now: the row in `runs` decides, and a second call commits the same files again, 
 import argparse
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
 
 from jobs import contracts
-from jobs.errors import ContractError
+from jobs.errors import ContractError, InputError
 from jobs.night import Attempt, Night
+from jobs.pin import WHOLE
 from jobs.states import NightState, TaskState
-from jobs.storage.frames import read, write
+from jobs.storage.frames import write
 from jobs.storage.runs import Entry, Run, standing
 from jobs.version import code_version
 from schemas.tables import TABLES
 
 log = logging.getLogger(__name__)
+Partitions = dict[str, list[str]]  # night → files
 LISTS = "recommend"
 FOR_USERS = (LISTS, "continuations")  # what a refused night keeps from being replaced
 NEEDED = ("pin", "clean", "vocabulary", "item_similarity", "user_similarity", "sequences", "evaluate", "gate", LISTS)
@@ -34,11 +36,14 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     state = NightState.REFUSED if entries["gate"].state == TaskState.REFUSED else NightState.COMPLETE
     counted = {task: entry for task, entry in entries.items() if state == NightState.COMPLETE or task not in FOR_USERS}
     files, rows = written(standing(counted))
-    contracts.check(night, files)
-    sequence = next_sequence(night)
-    commit(night, files, sequence)
+    left = left_behind(night)
+    others = other_nights(night, left)
+    contracts.check(night, files, others)
+    sequence = night.tables.last_sequence(night.run.domain) + 1
+    commit(night, files, sequence, changes(night, left, others))
     reason = entries["gate"].error or entries["gate"].facts.get("reason")
     told = {"trigger": night.pin["trigger"], "state": state, "reason": reason, "rows": json.dumps(rows)}
+    told["catalogue"] = entries["clean"].facts.get("catalogue")
     complete(night, attempt, sequence, told | facts(night, entries))
 
 
@@ -65,17 +70,58 @@ def written(entries: Mapping[str, Entry]) -> tuple[dict[str, list[str]], dict[st
     return files, rows
 
 
-def next_sequence(night: Night) -> int:
-    """The number of the domain's next publication."""
-    paths = [path for _, path in night.tables.current_files("runs", night.run.domain)]
-    return 1 + max(read(paths, TABLES["runs"].schema, columns=["sequence"])["sequence"].to_pylist(), default=0)
+def left_behind(night: Night) -> dict[str, Partitions]:
+    """Tables of what came in → night → files, as the domain's last publication that ended left them."""
+    tables, domain = night.tables, night.run.domain
+    last = tables.last_sequence(domain)
+    return {name: partitions(tables.data_files(name, tables.left(name, domain, last), domain=domain)) for name in WHOLE}
 
 
-def commit(night: Night, files: dict[str, list[str]], sequence: int) -> None:
-    """Replaces the night's partition of every table with `files`."""
+def partitions(files: Iterable[tuple[str, str]]) -> Partitions:
+    """Night → files."""
+    found: Partitions = {}
+    for ds, path in files:
+        found.setdefault(ds, []).append(path)
+    return found
+
+
+def other_nights(night: Night, left: Mapping[str, Partitions]) -> dict[str, Partitions]:
+    """What the other nights' partitions become: as they were left, with what `clean` brought to them.
+
+    InputError where a night that `clean` has changed was published anew since the run was pinned.
+    """
+    found = {}
+    for name, nights in left.items():
+        pinned = partitions(map(tuple, night.pin["history"].get(name, [])))
+        amended = night.amended.get(name, {})
+        for ds, paths in amended.items():
+            if sorted(nights.get(ds, [])) not in (sorted(pinned.get(ds, [])), sorted(paths)):
+                raise InputError(
+                    f"table {name}: the night {ds} of {night.run.domain} was published anew since this run was pinned, "
+                    "and this run changes it too; start a new run. Nothing was published"
+                )
+        found[name] = {ds: list(paths) for ds, paths in (nights | dict(amended)).items() if ds != night.ds}
+    return found
+
+
+def changes(night: Night, left: Mapping[str, Partitions], others: Mapping[str, Partitions]) -> dict[str, Partitions]:
+    """The other nights' partitions that have to be committed, because they are not what they become: `clean` changed
+    them, or a publication that was killed did."""
+    found = {}
+    for name, nights in others.items():
+        now = partitions(night.tables.current_files(name, night.run.domain))
+        every = {ds: nights.get(ds, []) for ds in {*nights, *now} - {night.ds}}
+        found[name] = {ds: paths for ds, paths in every.items() if sorted(paths) != sorted(now.get(ds, []))}
+    return found
+
+
+def commit(
+    night: Night, files: Mapping[str, list[str]], sequence: int, others: Mapping[str, Partitions] | None = None
+) -> None:
+    """Replaces the night's partition of every table with `files`, and those of other nights that change with it."""
     partition = {"domain": night.run.domain, "ds": night.ds}
     for name, paths in files.items():
-        night.tables.replace(name, partition, paths, night.run.tag(sequence))
+        night.tables.replace(name, partition, paths, night.run.tag(sequence), (others or {}).get(name))
         log.info("published %s", name)
 
 

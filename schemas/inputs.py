@@ -15,23 +15,21 @@ def id_checks(column: str) -> tuple[Check, ...]:
     """An external id is there, not empty, and not longer than ID_BYTES bytes of UTF-8."""
     return (
         Check(f"{column}_missing", f"{column} IS NULL OR {column} = ''", f"`{column}` is absent or empty"),
-        Check(f"{column}_too_long", f"octet_length({column}) > {ID_BYTES}", f"`{column}` is over {ID_BYTES} bytes"),
+        Check(f"{column}_too_long", f"strlen({column}) > {ID_BYTES}", f"`{column}` is over {ID_BYTES} bytes"),
     )
 
 
-UNPARSABLE = Check("unparsable", "size(unparsable) > 0", "a field could not be read as its type, or fields are missing")
+UNPARSABLE = Check("unparsable", "len(unparsable) > 0", "a field could not be read as its type, or fields are missing")
 TS_CHECKS = (
     Check("ts_before_first_day", "ts < {first_day}", "`ts` is before the domain's `first_day`"),
     Check("ts_in_future", "ts >= {end_of_ds}", "`ts` is after the end of the night's day"),
 )
 UNKNOWN_ITEM = Check("unknown_item", "NOT item_known", "no catalogue of this domain, tonight or before, has the item")
-DUPLICATE = Check(
-    "duplicate", "repetition > 1 OR in_history", "the same row came before, tonight or on an earlier night"
-)
+EARLY = ("ts_in_future", "unknown_item")  # reasons that time may mend: a row with no other waits in `held`
 
 FILES = Table(
     name="files",
-    meaning="Every imported file, once: the night that cleaned it, how many rows it had and how many were rejected.",
+    meaning="Every delivery (imported file): the night that judged it, how many rows it had, and what became of them.",
     columns=(
         DOMAIN,
         DS,
@@ -39,8 +37,23 @@ FILES = Table(
         Column("checksum", pa.string(), "SHA-256 of its bytes, hexadecimal", required=True),
         Column("rows", pa.int64(), "rows read", required=True),
         Column("rejected", pa.int64(), "rows rejected", required=True),
+        Column("delivery", pa.int64(), "its number in the order of arrival, within the domain; null: not numbered"),
+        Column("table_name", pa.string(), "what its rows were imported as"),
+        Column("mode", pa.string(), "append, snapshot or correction"),
+        Column("batch", pa.int64(), "number of the first delivery of its import"),
+        Column("identity", pa.string(), "hexadecimal digits that stand for its table, mapping and bytes"),
+        Column("accepted", pa.int64(), "rows that said something new"),
+        Column("known", pa.int64(), "rows that said what was there already"),
+        Column(
+            "corrected",
+            pa.int64(),
+            "rows that another row with the same key but other content corrects, or the other way round",
+        ),
+        Column("held", pa.int64(), "rows that came too early and wait"),
+        Column("rules", pa.string(), "hexadecimal digits that stand for the rules that it was judged by"),
+        Column("withdrawn", pa.string(), "the night that took its rows back; null: they stand"),
     ),
-    key=("domain", "path", "checksum"),
+    key=("domain", "path", "checksum", "delivery"),
 )
 
 REJECTED = Table(
@@ -53,8 +66,51 @@ REJECTED = Table(
         Column("line", pa.int64(), "line number in the file, from 1", required=True),
         Column("reasons", pa.list_(pa.string()), "names of all checks that the row failed", required=True),
         Column("raw", pa.string(), "the row's text as it stood in the file", required=True),
+        Column("delivery", pa.int64(), "number of the delivery that it came in; null: not numbered"),
     ),
-    key=("domain", "ds", "file", "line"),
+    key=("domain", "ds", "file", "line", "delivery"),
+)
+
+HELD = Table(
+    name="held",
+    meaning="Every row that came too early (a time after the night's day, an item that no catalogue has): judged again "
+    "every night until it is accepted, or rejected after the domain's `hold_days`. By the night of its arrival.",
+    columns=(
+        DOMAIN,
+        DS,
+        Column("delivery", pa.int64(), "number of the delivery that it came in", required=True),
+        Column("line", pa.int64(), "line number in the file, from 1", required=True),
+        Column("table_name", pa.string(), "what it was imported as", required=True),
+        Column("file", pa.string(), "the file's path below the imported folder", required=True),
+        Column("reasons", pa.list_(pa.string()), "why it had to wait", required=True),
+        Column("raw", pa.string(), "the row's text as it stood in the file", required=True),
+        Column("taken", pa.string(), "the night that took it out; null while it waits"),
+        Column("outcome", pa.string(), "accepted, rejected or withdrawn; null while it waits"),
+    ),
+    key=("domain", "delivery", "line"),
+)
+
+REPLACED = Table(
+    name="replaced",
+    meaning="Every event and review that stood in its table until a newer delivery replaced it or took it away, as it "
+    "stood; by the night that did.",
+    columns=(
+        DOMAIN,
+        DS,
+        Column("table_name", pa.string(), "interactions or reviews", required=True),
+        Column("delivery", pa.int64(), "number of the delivery that it came in; null: not numbered"),
+        Column("line", pa.int64(), "its line, where it was replaced by another of the same delivery"),
+        Column("outcome", pa.string(), "corrected, gone (a snapshot lacks it) or withdrawn", required=True),
+        Column("review_id", pa.string(), "of a review"),
+        Column("user_id", pa.string(), "the user's external id"),
+        Column("item_id", pa.string(), "the item's external id"),
+        Column("kind", pa.string(), "of an event"),
+        Column("value", pa.float64(), "of an event; of a review its rating"),
+        Column("ts", TIMESTAMP, "when, UTC"),
+        Column("ordinal", pa.int64(), "of an event"),
+        Column("text", pa.string(), "of a review"),
+    ),
+    key=("domain", "ds", "table_name", "delivery", "line", "outcome", "review_id", "user_id", "item_id", "kind", "ts"),
 )
 
 INTERACTIONS = Table(
@@ -70,6 +126,7 @@ INTERACTIONS = Table(
         Column("ts", TIMESTAMP, "when, UTC; null where the source has no times"),
         Column("ordinal", pa.int64(), "position in the user's own order, where the source has an order but no times"),
         Column("source", pa.string(), "the file that it came from", required=True),
+        Column("delivery", pa.int64(), "number of the delivery that it came in; null: not numbered"),
     ),
     key=("domain", "user_id", "item_id", "kind", "ts"),
     checks=(
@@ -78,11 +135,10 @@ INTERACTIONS = Table(
         *id_checks("item_id"),
         Check("unknown_kind", "kind IS NULL OR kind NOT IN ({kinds})", "`kind` is none of the domain's kinds"),
         Check("value_missing", "{value_missing}", "`value` is absent and the kind needs one"),
-        Check("value_not_finite", "isnan(value) OR abs(value) = double('infinity')", "`value` is NaN or infinite"),
+        Check("value_not_finite", "isnan(value) OR isinf(value)", "`value` is NaN or infinite"),
         Check("value_out_of_range", "{value_out_of_range}", "`value` lies outside the kind's range"),
         *TS_CHECKS,
         UNKNOWN_ITEM,
-        DUPLICATE,
     ),
 )
 
@@ -109,7 +165,7 @@ ITEMS = Table(
         ),
     ),
     key=("domain", "ds", "item_id"),
-    checks=(UNPARSABLE, *id_checks("item_id"), DUPLICATE),
+    checks=(UNPARSABLE, *id_checks("item_id")),
 )
 
 USERS = Table(
@@ -124,7 +180,7 @@ USERS = Table(
         Column("age", pa.int32(), "age in years, 0 to 120; null where unknown"),
     ),
     key=("domain", "ds", "user_id"),
-    checks=(UNPARSABLE, *id_checks("user_id"), DUPLICATE),
+    checks=(UNPARSABLE, *id_checks("user_id")),
 )
 
 REVIEWS = Table(
@@ -140,6 +196,9 @@ REVIEWS = Table(
         Column("rating", pa.float64(), "stars that came with it, on the source's scale"),
         Column("ts", TIMESTAMP, "when, UTC; null where the source has no times"),
         Column("sentiment", pa.float64(), "how positive it is, from 0 to 1: what the source says, else a model"),
+        Column("modelled", pa.bool_(), "whether a model said how positive it is"),
+        Column("delivery", pa.int64(), "number of the delivery that it came in; null: not numbered"),
+        Column("fingerprint", pa.int64(), "hash of the row as it was delivered: another one is another row"),
     ),
     key=("domain", "review_id"),
     checks=(
@@ -148,12 +207,11 @@ REVIEWS = Table(
         id_checks("user_id")[1],
         id_checks("item_id")[1],
         Check("text_missing", "text IS NULL OR trim(text) = ''", "`text` is absent or empty"),
-        Check("rating_not_finite", "isnan(rating) OR abs(rating) = double('infinity')", "`rating` is NaN or infinite"),
+        Check("rating_not_finite", "isnan(rating) OR isinf(rating)", "`rating` is NaN or infinite"),
         Check(
             "sentiment_out_of_range", "isnan(sentiment) OR sentiment NOT BETWEEN 0 AND 1", "`sentiment` is not 0 … 1"
         ),
         *TS_CHECKS,
-        DUPLICATE,
     ),
 )
 

@@ -44,7 +44,7 @@ LANDING: Mapping[str, Table] = by_name(
         name="reviews",
         meaning=REVIEWS.meaning,
         columns=(
-            *(c for c in REVIEWS.columns if c.name not in ("domain", "ds")),
+            *(c for c in REVIEWS.columns if c.name not in ("domain", "ds", "modelled", "delivery", "fingerprint")),
             Column("item_link", pa.string(), "the item's id elsewhere, as `imdb:0114709`, where `item_id` is unknown"),
             *ORIGIN,
         ),

@@ -32,6 +32,8 @@ def domain_files(own: str | None = None) -> dict[str, Path]:
 TABLES = (
     "files",
     "rejected",
+    "held",
+    "replaced",
     "interactions",
     "items",
     "users",

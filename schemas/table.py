@@ -20,7 +20,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Check:
-    """A rule for single rows: `violation` is a Spark SQL predicate that is true for a bad row, and `name` its reason.
+    """A rule for single rows: `violation` is a DuckDB SQL predicate that is true for a bad row, and `name` its reason.
 
     `violation` may use the placeholders that `schemas.domains.placeholders` fills in from the domain and the night.
     """

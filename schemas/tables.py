@@ -9,6 +9,8 @@ from schemas.table import Table, by_name
 TABLES: Mapping[str, Table] = by_name(
     inputs.FILES,
     inputs.REJECTED,
+    inputs.HELD,
+    inputs.REPLACED,
     inputs.INTERACTIONS,
     inputs.ITEMS,
     inputs.USERS,

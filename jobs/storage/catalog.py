@@ -2,8 +2,6 @@
 
 import json
 import logging
-import random
-import time
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -12,23 +10,36 @@ from functools import cached_property
 
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, TableAlreadyExistsError
-from pyiceberg.expressions import And, BooleanExpression, EqualTo, LessThan
+from pyiceberg.expressions import And, BooleanExpression, EqualTo, LessThan, Or
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table.update.snapshot import ManageSnapshots
 from sqlalchemy.exc import DBAPIError
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
 
 from jobs.errors import InputError
 from jobs.settings import Settings
 from jobs.storage import files
+from jobs.storage.frames import read
 from jobs.storage.object_store import iceberg_properties
 from schemas.table import Table
 from schemas.tables import TABLES
 
-FORMAT = 1
+FORMAT = 2  # 2: rows know their delivery; format 1 becomes it when the next night adds the columns
 NAMESPACE = "encore"
 COMMITS = 30  # tries while others commit to the same table
+METRICS = "write.metadata.metrics.default"
 PROPERTIES = {"commit.retry.num-retries": "0"}  # PyIceberg's own retry forgets the tag; `replace` tries again itself
 log = logging.getLogger(__name__)
+
+
+def retried(conflict: type[Exception]) -> Retrying:
+    """Calls a commit, and again on top of the other one where another process came between."""
+    return Retrying(
+        retry=retry_if_exception_type(conflict),
+        stop=stop_after_attempt(COMMITS),
+        wait=wait_random(0.02, 0.3),
+        reraise=True,
+    )
 
 
 @dataclass(frozen=True)
@@ -112,6 +123,9 @@ class Tables:
             raise InputError(
                 f"{address}: format {version} is newer than {FORMAT}, which this Encore reads; upgrade Encore"
             )
+        elif create and version < FORMAT:
+            log.info("warehouse %s: format %d becomes %d", self.warehouse, version, FORMAT)
+            files.write_bytes(address, json.dumps({"format": FORMAT}).encode())
 
     def _find(self, name: str) -> IcebergTable | None:
         try:
@@ -135,6 +149,25 @@ class Tables:
     def snapshots(self) -> dict[str, int | None]:
         """The current snapshot of every table; None for one without any."""
         return {name: self._load(name).metadata.current_snapshot_id for name in TABLES}
+
+    def last_sequence(self, domain: str) -> int:
+        """The number of the domain's last publication that ended; 0 where there is none."""
+        paths = [path for _, path in self.current_files("runs", domain)]
+        numbers = read(paths, TABLES["runs"].schema, columns=["sequence"])["sequence"].to_pylist()
+        return max(numbers, default=0)
+
+    def left(self, name: str, domain: str, sequence: int) -> int | None:
+        """The snapshot in which the domain's publications up to `sequence` left a table.
+
+        None where they have none; the current one where the tags do not tell.
+        """
+        pointer = self.pointer(name)
+        own = [tag.split(".") for tag in pointer.tags if tag.startswith(f"{domain}.")]
+        numbers = {int(parts[3]): ".".join(parts) for parts in own if len(parts) == 4 and parts[3].isdecimal()}
+        ended = [number for number in numbers if number <= sequence]
+        if ended:
+            return pointer.tags[numbers[max(ended)]]
+        return pointer.snapshot if sequence else None
 
     def metadata_location(self, name: str) -> str:
         """The metadata file that the catalog points to: the truth about a table, whatever other files lie about."""
@@ -162,29 +195,55 @@ class Tables:
         plan = self._load(name).scan(row_filter=where, snapshot_id=snapshot).plan_files()
         return sorted((task.file.partition[1], task.file.file_path) for task in plan)
 
-    def replace(self, name: str, partition: Mapping[str, str], paths: Sequence[str], tag: str) -> None:
+    def replace(
+        self,
+        name: str,
+        partition: Mapping[str, str],
+        paths: Sequence[str],
+        tag: str,
+        others: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         """ONE commit: the partition loses its files and gains `paths`, and the table as it then is gets the tag.
 
-        The files stay where they are. Readers see the partition before or after, nothing between. Commits of others
-        are waited for: the commit is made again on top of theirs.
+        others: other nights of the domain that change with it, night → files. The files stay where they are. Readers
+        see the table before or after, nothing between. Commits of other processes are waited for: the commit is made
+        again on top of theirs.
         """
-        for _ in range(COMMITS - 1):
-            try:
-                return self._replace(name, partition, paths, tag)
-            except CommitFailedException:
-                time.sleep(random.uniform(0.02, 0.3))
-        return self._replace(name, partition, paths, tag)
+        retried(CommitFailedException)(self._replace, name, partition, paths, tag, others or {})
 
-    def _replace(self, name: str, partition: Mapping[str, str], paths: Sequence[str], tag: str) -> None:
+    def _replace(
+        self,
+        name: str,
+        partition: Mapping[str, str],
+        paths: Sequence[str],
+        tag: str,
+        others: Mapping[str, Sequence[str]],
+    ) -> None:
         table = self._load(name)
         where: BooleanExpression = EqualTo("domain", partition["domain"])
         for column in TABLES[name].partition[1:]:
             where = And(where, EqualTo(column, partition[column]))
-        properties = {"encore.publication": tag}
-        with warnings.catch_warnings(), table.transaction() as transaction:
-            warnings.filterwarnings("ignore", "Delete operation did not match any records")
-            transaction.delete(where, snapshot_properties=properties)
-            if paths:
-                transaction.add_files(list(paths), snapshot_properties=properties, check_duplicate_files=False)
-            if (snapshot := transaction.table_metadata.current_snapshot_id) is not None:
-                ManageSnapshots(transaction).create_tag(snapshot, tag).commit()
+        for ds in others:
+            where = Or(where, And(EqualTo("domain", partition["domain"]), EqualTo("ds", ds)))
+        every = [*paths, *(path for some in others.values() for path in some)]
+        try:
+            _commit(table, where, every, tag)
+        except UnicodeEncodeError:
+            # PyIceberg shortens the bounds of a text by raising its last letter, and U+D7FF has none above it.
+            log.warning("table %s: a text has no upper bound in Unicode; these files get no bounds", name)
+            _commit(self._load(name), where, every, tag, bounds=False)
+
+
+def _commit(table: IcebergTable, where: BooleanExpression, paths: Sequence[str], tag: str, bounds: bool = True) -> None:
+    properties = {"encore.publication": tag}
+    with warnings.catch_warnings(), table.transaction() as transaction:
+        warnings.filterwarnings("ignore", "Delete operation did not match any records")
+        if not bounds:
+            transaction.set_properties({METRICS: "counts"})
+        transaction.delete(where, snapshot_properties=properties)
+        if paths:
+            transaction.add_files(list(paths), snapshot_properties=properties, check_duplicate_files=False)
+        if not bounds:
+            transaction.remove_properties(METRICS)
+        if (snapshot := transaction.table_metadata.current_snapshot_id) is not None:
+            ManageSnapshots(transaction).create_tag(snapshot, tag).commit()

@@ -95,6 +95,11 @@ class RunFolder:
         return frozenset(found)
 
 
+def owner(address: str) -> str:
+    """The file that a file belongs to: a digest (<file>.keys, jobs/cleaning/keys.py) lives as long as its file."""
+    return address.removesuffix(".keys")
+
+
 def run_folders(warehouse: str) -> tuple[list[RunFolder], list[Stored]]:
     """Every run below a warehouse, sorted, and the files that belong to none."""
     attempts: dict[tuple[str, str, str, str, str], list[Stored]] = defaultdict(list)

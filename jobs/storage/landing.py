@@ -1,19 +1,19 @@
-"""The landing folder: what has been imported and waits for a night.
+"""The landing folder: deliveries that have been imported and wait for a night.
 
-<landing>/<domain>/<ds>/<batch>/batch.json            what is in the batch; a batch without it does not exist
+<landing>/<domain>/<ds>/<batch>/batch.json            what is in the import; an import without it does not exist
                                /<table>/<n>.parquet   rows in the landing format (schemas/landing.py)
-<landing>/.aside/<domain>-<ds>-<batch>/               a batch on its way, renamed when it is whole
+<landing>/.aside/<domain>-<ds>-<name>/                an import on its way, renamed when it is whole
+<landing>/.aside/<domain>.last                        the number of the domain's last delivery
 
-An object store cannot rename: there a batch is written in its place.
+Every imported file is a delivery with a number, counted by domain in the order of arrival. An object store can neither
+rename nor lock: there an import is written in its place, and two that end at once may share a number.
 """
 
 import fcntl
-import hashlib
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from typing import Any
 
 import pyarrow as pa
@@ -22,55 +22,25 @@ from pyarrow import parquet as pq
 
 from jobs.errors import InputError
 from jobs.storage import files
+from jobs.storage.deliveries import NUMBERED, Delivery, batch_facts, batches, write_facts
 
 ROWS_PER_FILE = 1_000_000
 
 
-@dataclass(frozen=True)
-class Landed:
-    """One imported file: where it stood, what it was, and the Parquet files that hold its rows."""
-
-    path: str
-    checksum: str
-    table: str
-    rows: int
-    data: tuple[str, ...]
-
-
-def landed(landing: str, domain: str, ds: str) -> list[Landed]:
-    """All files imported for a domain for nights up to `ds`, oldest night first."""
-    nights = [night for night in files.folders(f"{landing}/{domain}") if night <= ds]
-    batches = [f"{landing}/{domain}/{n}/{b}" for n in nights for b in files.folders(f"{landing}/{domain}/{n}")]
-    return [file for batch in batches for file in _read_batch(batch)]
-
-
-def _read_batch(batch: str) -> list[Landed]:
-    content = files.read_bytes(f"{batch}/batch.json")
-    entries = json.loads(content)["files"] if content else []
-    return [Landed(**{**entry, "data": tuple(f"{batch}/{name}" for name in entry["data"])}) for entry in entries]
-
-
-def batch_name(checksums: Mapping[str, str]) -> str:
-    """The name of a batch: 16 hexadecimal digits that stand for its files (path → checksum) and nothing else."""
-    return hashlib.sha256(json.dumps(sorted(checksums.items())).encode()).hexdigest()[:16]
-
-
-def batch_facts(address: str) -> dict[str, Any] | None:
-    """The content of a batch's `batch.json`; None where there is no such batch."""
-    content = files.read_bytes(f"{address}/batch.json")
-    return dict(json.loads(content)) if content else None
-
-
 class Batch:
-    """A batch being written. `landed` sees it whole once `new_batch` ends well, and nothing of it before."""
+    """An import being written. `deliveries` sees it whole once `new_batch` ends well, and nothing of it before.
+
+    `address` is where it lies at last.
+    """
 
     def __init__(self, folder: str) -> None:
         """`folder` is where its files are written."""
         self.folder = folder
-        self.files: list[Landed] = []
+        self.address = folder
+        self.files: list[Delivery] = []
         self._written: dict[str, int] = {}
 
-    def add(self, path: str, checksum: str, table: str, rows: Iterable[pa.RecordBatch]) -> Landed:
+    def add(self, path: str, checksum: str, table: str, rows: Iterable[pa.RecordBatch], identity: str = "") -> Delivery:
         """Writes the rows of one file as Parquet files of about ROWS_PER_FILE rows."""
         data: list[str] = []
         count = in_file = 0
@@ -88,7 +58,7 @@ class Batch:
         finally:
             if writer is not None:
                 writer.close()
-        self.files.append(Landed(path, checksum, table, count, tuple(data)))
+        self.files.append(Delivery(path, checksum, table, count, tuple(data), identity=identity))
         return self.files[-1]
 
     def _next(self, table: str) -> str:
@@ -101,35 +71,68 @@ class Batch:
         fs, path = files.filesystem(f"{self.folder}/{name}")
         return pq.ParquetWriter(path, schema, filesystem=fs, compression="zstd")
 
+    def number(self, last: int) -> int:
+        """Gives its deliveries the numbers behind `last`; returns the highest."""
+        self.files = [
+            replace(file, number=last + place, batch=last + 1) for place, file in enumerate(self.files, start=1)
+        ]
+        return last + len(self.files)
+
 
 @contextmanager
 def new_batch(landing: str, domain: str, ds: str, name: str, facts: Mapping[str, Any]) -> Iterator[Batch]:
-    """A batch to fill, which replaces one of the same name; `facts` are kept in its `batch.json` beside the files.
+    """An import to fill; `facts` are kept in its `batch.json` beside the files, `mode` among them.
 
-    An error leaves nothing behind, a kill nothing that `landed` sees; the same import run again clears that away.
-    InputError where the same batch is being written by another process.
+    name: hexadecimal digits that stand for its files. An error leaves nothing behind, a kill nothing that `deliveries`
+    sees; the same import run again clears that away. InputError where the same files are being imported by another
+    process.
     """
-    final = f"{landing}/{domain}/{ds}/{name}"
     fs, _ = files.filesystem(landing)
-    local = isinstance(fs, arrow_fs.LocalFileSystem)
-    aside = f"{landing}/.aside/{domain}-{ds}-{name}" if local else final
-    with _locked(aside) if local else nullcontext():
-        if not local:
-            _delete(final)
-        batch = Batch(aside)
-        try:
+    if not isinstance(fs, arrow_fs.LocalFileSystem):
+        last = _last_number(landing, domain)
+        batch = Batch(f"{landing}/{domain}/{ds}/{last + 1:08d}-{name}")
+        with _cleared(batch.folder, nullcontext()):
             yield batch
+            batch.number(last)
             _finish(batch, facts)
-            if local:
-                _delete(final)
-                files.rename_folder(aside, final)
+        return
+    aside = f"{landing}/.aside/{domain}-{ds}-{name}"
+    batch = Batch(aside)
+    with _cleared(aside, _locked(aside)):
+        yield batch
+        with _counting(landing, domain) as counter:
+            first = max(int(counter.read() or 0), _last_number(landing, domain))
+            last = batch.number(first)
+            _finish(batch, facts)
+            batch.address = f"{landing}/{domain}/{ds}/{first + 1:08d}-{name}"
+            files.rename_folder(aside, batch.address)
+            counter.seek(0)
+            counter.write(str(last))
+            counter.truncate()
+
+
+@contextmanager
+def _cleared(folder: str, lock: Any) -> Iterator[None]:
+    with lock:
+        try:
+            yield
         except BaseException:
-            _delete(aside)
+            _delete(folder)
             raise
 
 
+def _last_number(landing: str, domain: str) -> int:
+    """The highest number of a domain's deliveries; 0 where there are none."""
+    names = [(f"{landing}/{domain}/{night}/{name}", NUMBERED.match(name)) for night, name in batches(landing, domain)]
+    newest = max((int(found[1]) for _, found in names if found), default=0)
+    of_newest = [address for address, found in names if found and int(found[1]) == newest]
+    return max(
+        (newest - 1 + len((batch_facts(address) or {"files": [0]})["files"]) for address in of_newest), default=0
+    )
+
+
 def _delete(batch: str) -> None:
-    """Removes a batch, first of all what makes it exist."""
+    """Removes an import, first of all what makes it exist."""
     fs, path = files.filesystem(f"{batch}/batch.json")
     if fs.get_file_info(path).type == arrow_fs.FileType.File:
         fs.delete_file(path)
@@ -137,9 +140,11 @@ def _delete(batch: str) -> None:
 
 
 def _finish(batch: Batch, facts: Mapping[str, Any]) -> None:
-    """Writes `batch.json`: last of all, for it makes the batch exist."""
-    content = {**facts, "files": [asdict(file) for file in batch.files]}
-    files.write_bytes(f"{batch.folder}/batch.json", json.dumps(content, indent=1, ensure_ascii=False).encode())
+    """Writes `batch.json`: last of all, for it makes the import exist."""
+    kept = ("path", "checksum", "table", "rows", "data", "number", "identity")
+    entries = [{name: asdict(file)[name] for name in kept} for file in batch.files]
+    first = batch.files[0].batch if batch.files else 0
+    write_facts(batch.folder, {**facts, "batch": first, "files": entries})
 
 
 @contextmanager
@@ -157,3 +162,12 @@ def _locked(aside: str) -> Iterator[None]:
         raise InputError(f"{path}: another import of the same files is running; wait for it") from error
     finally:
         os.close(handle)
+
+
+@contextmanager
+def _counting(landing: str, domain: str) -> Iterator[Any]:
+    """The file with the domain's last number, ours alone until the number is given."""
+    _, path = files.filesystem(f"{landing}/.aside/{domain}.last")
+    with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+") as counter:  # noqa: PTH123 (a+ cannot overwrite)
+        fcntl.flock(counter, fcntl.LOCK_EX)
+        yield counter

@@ -1,7 +1,5 @@
 """The tables for their upkeep: every snapshot with its files, and the commit that lets old nights go."""
 
-import random
-import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +14,7 @@ from pyiceberg.table.refs import MAIN_BRANCH, SnapshotRefType
 from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.table.update.snapshot import ExpireSnapshots, ManageSnapshots
 
-from jobs.storage.catalog import COMMITS, Tables
+from jobs.storage.catalog import Tables, retried
 
 
 @dataclass(frozen=True)
@@ -96,18 +94,14 @@ class Upkeep(Tables):
 
     def cut(self, name: str, plan: Callable[[State], Cut]) -> None:
         """Commits what `plan` makes of the table's state; plans anew where another commit came between."""
-        for attempt in range(COMMITS):
-            table = self._load(name)
-            state = _state(table)
-            cut = plan(state)
-            if not cut.changes(state):
-                return
-            try:
-                return _commit(table, cut)
-            except CommitFailedException:
-                if attempt == COMMITS - 1:
-                    raise
-                time.sleep(random.uniform(0.02, 0.3))
+        retried(CommitFailedException)(self._cut, name, plan)
+
+    def _cut(self, name: str, plan: Callable[[State], Cut]) -> None:
+        table = self._load(name)
+        state = _state(table)
+        cut = plan(state)
+        if cut.changes(state):
+            _commit(table, cut)
 
 
 def _state(table: IcebergTable) -> State:

@@ -1,4 +1,7 @@
-"""The published tables, for people: list, show, query, history, rollback, and their upkeep."""
+"""The published tables, for people: list, show, query, history, rollback, and their upkeep.
+
+One module an action, of which `jobs/cli.py` calls this one; they import storage and what publishes. Begin with `main`.
+"""
 
 import argparse
 import csv

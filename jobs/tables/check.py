@@ -1,7 +1,8 @@
 """Consistency of warehouse and catalog. One line for each finding, exit code 1; 0 where nothing is found.
 
 Findings: a file that a table refers to and that is missing or has another number of rows; a model whose artifact is
-missing; a night that `runs` calls complete and whose tag a table lacks; a tag without its row in `runs`; files below
+missing; events or reviews that stand twice, in whatever nights; a night that `runs` calls complete and whose tag a
+table lacks; a tag without its row in `runs`; files below
 `runs/` that no table, tag or manifest refers to (orphans, as failed attempts leave them); a format that this Encore
 does not read.
 
@@ -17,11 +18,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from jobs import settings
+from jobs.cleaning.unique import GROWING, shared_keys
+from jobs.contracts import SHOWN
 from jobs.errors import DONE, FAULT, InputError
 from jobs.states import NightState
 from jobs.storage.files import parquet_rows
 from jobs.storage.frames import read
-from jobs.storage.inventory import GRACE_HOURS, RunFolder, artifacts, hours, run_folders
+from jobs.storage.inventory import GRACE_HOURS, RunFolder, artifacts, hours, owner, run_folders
 from jobs.storage.runs import Run
 from jobs.storage.upkeep import State, Upkeep
 from jobs.terminal import show, show_json, size
@@ -98,6 +101,7 @@ def check(tables: Upkeep, since: datetime) -> Iterator[Finding]:
     rows = published(tables.warehouse, states["runs"], bad.keys())
     yield from tags(tables.warehouse, states, rows, since)
     yield from lost_artifacts(states["models"], bad.keys(), there)
+    yield from shared(states, bad.keys())
     yield from orphans(states, folders, rows, since)
     yield from (Finding("orphan", file.address, "it belongs to no run; remove it", file.bytes) for file in strays)
 
@@ -128,6 +132,16 @@ def lost_artifacts(models: State, bad: Collection[str], there: Collection[str]) 
     for artifact in artifacts(file.path for file in models.every if file.path not in bad):
         if not any(address.startswith(artifact) for address in there):
             yield Finding("missing", artifact, "table models names it as the artifact of a model")
+
+
+def shared(states: Mapping[str, State], bad: Collection[str]) -> Iterator[Finding]:
+    """Keys that stand twice in a table, over all nights of a domain, as they are checked at publication."""
+    for name in GROWING:
+        for domain in sorted({file.partition[0] for file in states[name].now}):
+            paths = sorted(f.path for f in states[name].now if f.partition[0] == domain and f.path not in bad)
+            if found := shared_keys(TABLES[name], paths, SHOWN):
+                examples = "; ".join(map(str, found))
+                yield Finding("key", f"table {name}, {domain}", f"rows share their key, for example {examples}")
 
 
 def tags(
@@ -170,7 +184,7 @@ def orphans(
     every = every.union(*(folder.reads for folder in folders))
     for folder in folders:
         for attempt in folder.attempts:
-            files = [file for file in attempt.files if file.address not in every and file.address not in folder.named]
+            files = [f for f in attempt.files if owner(f.address) not in every and f.address not in folder.named]
             if not files:
                 continue
             under_way = bool(folder.entries) and attempt.written >= since and not folder.failed(attempt)

@@ -1,9 +1,9 @@
 """Retention: nights older than the newest N complete ones of each domain go, and then the files that nobody refers to.
 
-What comes in is kept for ever (files, rejected, interactions, reviews, vocabulary): it cannot be computed again, and
-every later night learns from it. What a night computes goes with the night: similarities, recommendations, metrics,
-models, its row in `runs`, its tags. `items` and `users` hold a whole state each night: they keep one night more, which
-the oldest kept night reads. Attempts that no manifest names go too.
+What comes in is kept for ever (files, rejected, held, replaced, interactions, reviews, vocabulary): it cannot be
+computed again, and every later night learns from it. What a night computes goes with the night: similarities,
+recommendations, metrics, models, its row in `runs`, its tags. `items` and `users` hold a whole state each night: they
+keep one night more, which the oldest kept night reads. Attempts that no manifest names go too.
 
 No file goes that a remaining snapshot or tag refers to, that a kept or running run has pinned, or that was written less
 than --grace-hours ago, because a job may be at work on it. Iceberg's own metadata files stay. Killed, run it again.
@@ -20,14 +20,14 @@ from jobs.errors import DONE, InputError
 from jobs.night import published_domain
 from jobs.states import complete_nights
 from jobs.storage.frames import read
-from jobs.storage.inventory import GRACE_HOURS, RunFolder, Stored, artifacts, delete, hours, run_folders
+from jobs.storage.inventory import GRACE_HOURS, RunFolder, Stored, artifacts, delete, hours, owner, run_folders
 from jobs.storage.runs import Run
 from jobs.storage.upkeep import Cut, DataFile, State, Upkeep
 from jobs.terminal import show, size
 from schemas.tables import TABLES
 
 KEEP_NIGHTS = 30
-LASTING = ("rejected", *(name for name, table in TABLES.items() if "ds" not in table.key))
+LASTING = ("rejected", "replaced", *(name for name, table in TABLES.items() if "ds" not in table.key))
 WHOLE = ("items", "users")  # tonight's is last night's and the news
 
 
@@ -200,7 +200,7 @@ def leftovers(
     for folder in (folder for folder in folders if folder.run.domain in keep.domains):
         named = every | folder.named if keep.keeps(folder.run) else every
         for attempt in folder.attempts:
-            files = [f for f in attempt.files if f.address not in named and not f.address.startswith(models)]
+            files = [f for f in attempt.files if owner(f.address) not in named and not f.address.startswith(models)]
             (old if attempt.written < keep.since else young).extend(files)
     return old, young
 

@@ -1,20 +1,23 @@
 """Publishes again what an earlier run of a (domain, ds) published; touches no other domain or night.
 
-The vocabulary stays: a row number, once given, is never given back.
+What came in stays as it is (files, rejected, held, replaced, interactions, reviews): later nights have added to it, and
+`encore deliveries withdraw` takes a delivery back. So does the vocabulary: a row number is never given back.
 """
 
 import json
 
 from jobs.errors import InputError
 from jobs.night import Attempt, Night
-from jobs.publish import commit, complete, next_sequence
+from jobs.pin import WHOLE
+from jobs.publish import commit, complete
 from jobs.settings import Settings
 from jobs.states import NightState
 from jobs.storage.frames import read
 from jobs.storage.runs import Run
 from schemas.tables import TABLES
 
-KEPT = ("state", "configuration", "configuration_hash", "code_version", "input_snapshots", "rows", "tasks")
+CAME_IN = tuple(name for name in WHOLE if name not in ("items", "users"))
+KEPT = ("state", "catalogue", "configuration", "configuration_hash", "code_version", "input_snapshots", "rows", "tasks")
 
 
 def roll_back(settings: Settings, domain: str, ds: str, to: str) -> str:
@@ -24,7 +27,7 @@ def roll_back(settings: Settings, domain: str, ds: str, to: str) -> str:
     """
     there = Night(settings, Run(settings.warehouse, domain, ds, to))
     row = published(there)
-    sequence = next_sequence(there)
+    sequence = there.tables.last_sequence(domain) + 1
     night = Night(settings, Run(settings.warehouse, domain, ds, f"rollback-{sequence}"))
     commit(night, earlier(there, row), sequence)
     attempt = Attempt("rollback", night.run.new_attempt("rollback"))
@@ -50,6 +53,8 @@ def earlier(night: Night, row: dict[str, str]) -> dict[str, list[str]]:
     files = {
         name: tables.data_files(name, tables.tagged(name, tag), domain=domain, ds=night.ds)
         for name in json.loads(row["rows"])
+        if name not in CAME_IN
     }
-    files["vocabulary"] = tables.current_files("vocabulary", domain, night.ds)
+    for name in ("vocabulary", *CAME_IN):
+        files[name] = tables.current_files(name, domain, night.ds)
     return {name: [path for _, path in found] for name, found in files.items()}

@@ -127,6 +127,17 @@ class Domain:
         str, Predicate(is_day), doc("no event is older (YYYY-MM-DD): earlier times are misread numbers")
     ] = "1990-01-01"
     max_rejected_share: Annotated[Share, doc("a night with a larger share of rejected rows fails")] = 0.1
+    repetition: Annotated[
+        Literal["newest", "sum", "count"],
+        doc("what interactions with one key make: the newest holds, their values add up, or they count"),
+    ] = "newest"
+    unknown_items: Annotated[
+        Literal["hold", "reject", "accept"],
+        doc("events whose item no catalogue has wait for it, are rejected, or make an item titled by its id"),
+    ] = "hold"
+    hold_days: Annotated[
+        int, Interval(ge=0, le=365), Unit("days"), doc("a row that came too early waits so long, then is rejected")
+    ] = 7
     split: Annotated[
         Literal["auto", "leave_last_out"],
         doc("`auto` holds out by what the data knows of time, `leave_last_out` compares with papers"),
@@ -193,7 +204,7 @@ def eligibility_sql(domain: Domain, ds: str) -> tuple[str, str]:
 
 
 def placeholders(domain: Domain, ds: str) -> dict[str, str]:
-    """What stands for the words in braces of the checks (Spark SQL): {kinds}, {first_day}, {end_of_ds} and others."""
+    """What stands for the words in braces of the checks (DuckDB SQL): {kinds}, {first_day}, {end_of_ds} and others."""
     with_value = {name: kind for name, kind in domain.kinds.items() if kind.low is not None}
     ranges = " ".join(f"WHEN '{name}' THEN value NOT BETWEEN {k.low} AND {k.high}" for name, k in with_value.items())
     valued = ", ".join(f"'{name}'" for name in with_value) or "''"
@@ -201,8 +212,8 @@ def placeholders(domain: Domain, ds: str) -> dict[str, str]:
         "kinds": ", ".join(f"'{name}'" for name in domain.kinds),
         "value_missing": f"kind IN ({valued}) AND value IS NULL",
         "value_out_of_range": f"CASE kind {ranges} ELSE FALSE END" if ranges else "FALSE",
-        "first_day": f"TIMESTAMP '{domain.first_day} 00:00:00 UTC'",
-        "end_of_ds": f"TIMESTAMP '{date.fromisoformat(ds) + timedelta(days=1)} 00:00:00 UTC'",
+        "first_day": f"TIMESTAMPTZ '{domain.first_day} 00:00:00 UTC'",
+        "end_of_ds": f"TIMESTAMPTZ '{date.fromisoformat(ds) + timedelta(days=1)} 00:00:00 UTC'",
     }
 
 

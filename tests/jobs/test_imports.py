@@ -16,6 +16,7 @@ from pyarrow import parquet as pq
 from jobs import cli
 from jobs.settings import ROOT
 from jobs.storage import landing
+from jobs.storage.deliveries import Delivery, deliveries
 from schemas.landing import LANDING
 
 RATINGS = "userId,movieId,rating,timestamp\n1,31,4.5,964982703\n1,32,x,964982704\n"
@@ -47,8 +48,14 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 
 @pytest.fixture
-def landed(tmp_path: Path) -> Callable[..., list[landing.Landed]]:
-    return lambda domain="movies": landing.landed((tmp_path / "landing").as_uri(), domain, DAY)
+def landed(tmp_path: Path) -> Callable[..., list[Delivery]]:
+    """Deliveries that stand."""
+
+    def found(domain: str = "movies") -> list[Delivery]:
+        every = deliveries((tmp_path / "landing").as_uri(), domain, DAY)
+        return [one for one in every if not one.withdrawn]
+
+    return found
 
 
 def test_an_import_lands_in_the_landing_format(files: Path, run: Any, landed: Any) -> None:
@@ -61,8 +68,10 @@ def test_an_import_lands_in_the_landing_format(files: Path, run: Any, landed: An
         (address,) = file.data
         rows = pq.read_table(address.removeprefix("file://"))
         assert rows.schema.equals(LANDING[file.table].schema, check_metadata=False)
-    assert "ratings.csv                         2 rows → interactions" in said
-    assert re.search(r"imported 2 files, 3 rows, [\d,]+ rows/s, to file://\S+/movies/2018-09-24/[0-9a-f]{16}\n", said)
+    assert "ratings.csv                         2 rows → interactions (delivery 1)" in said
+    assert re.search(
+        r"imported 2 files, 3 rows, [\d,]+ rows/s, to file://\S+/movies/2018-09-24/00000001-[0-9a-f]{16}\n", said
+    )
     assert said.endswith(f"next: encore nightly --domain movies --ds {DAY}\n")
 
 
@@ -129,10 +138,62 @@ def test_the_same_in_another_way_must_be_said(files: Path, run: Any, landed: Any
     right = (*command, "--map", "user_id=userId", "--map", "item_id=movieId")
     code, _, error = run(*right)
     assert code == 2
-    assert "imported before in another way" in error
-    assert run(*right, "--replace")[0] == 0
+    assert "ratings.csv: these bytes arrived before as interactions, in another way (delivery 1, --mode append" in error
+    code, said, _ = run(*right, "--replace")
+    assert code == 0
+    assert said.startswith(f"withdrawn: delivery 1, ratings.csv → interactions, for {DAY}\n")
     (file,) = landed()
     assert pq.read_table(file.data[0].removeprefix("file://"))["user_id"].to_pylist() == ["1", "1"]
+
+
+def test_the_same_bytes_as_two_tables_are_two_deliveries(run: Any, landed: Any, tmp_path: Path) -> None:
+    """Ratings as interactions, and their copy as users: both arrive, and neither advises to delete the other."""
+    (tmp_path / "ratings.csv").write_text("user_id,item_id,value\nu,1,4.0\n")
+    (tmp_path / "copy.csv").write_text("user_id,item_id,value\nu,1,4.0\n")
+    words = ("--domain", "movies", "--ds", DAY)
+    assert run("csv", tmp_path / "ratings.csv", *words, "--table", "interactions", "--kind", "rating")[0] == 0
+    code, said, _ = run("csv", tmp_path / "copy.csv", *words, "--table", "users")
+    assert code == 0
+    assert "1 rows → users (delivery 2)" in said
+    assert [(one.number, one.table) for one in landed()] == [(1, "interactions"), (2, "users")]
+    assert len({one.identity for one in landed()}) == 2
+
+
+def test_of_a_folder_only_new_files_are_delivered(files: Path, run: Any, landed: Any) -> None:
+    run("movielens", files, "--domain", "movies", "--ds", DAY)
+    (files / "ratings.csv").write_text(RATINGS + "2,31,4.0,964982705\n")
+    code, said, _ = run("movielens", files, "--domain", "movies", "--ds", DAY)
+    assert code == 0
+    assert "movies.csv               was imported before" in said
+    assert [(one.number, one.path) for one in landed()] == [(1, "ratings.csv"), (2, "movies.csv"), (3, "ratings.csv")]
+
+
+def test_a_snapshot_is_delivered_whole(files: Path, run: Any, landed: Any) -> None:
+    words = ("movielens", files, "--domain", "movies", "--ds", DAY, "--mode", "snapshot")
+    run(*words)
+    assert run(*words)[1].startswith("nothing to do")
+    (files / "ratings.csv").write_text(RATINGS + "2,31,4.0,964982705\n")
+    run(*words)
+    assert [(one.number, one.batch, one.mode) for one in landed()] == [
+        (1, 1, "snapshot"), (2, 1, "snapshot"), (3, 3, "snapshot"), (4, 3, "snapshot"),
+    ]  # fmt: skip
+
+
+def test_deliveries_are_listed_and_withdrawn(
+    files: Path, run: Any, landed: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("movielens", files, "--domain", "movies", "--ds", DAY)
+    assert cli.main(["deliveries", "withdraw", "--domain", "movies", "1"]) == 0
+    assert capsys.readouterr().out.startswith(f"withdrawn: delivery 1, ratings.csv → interactions, 2 rows, for {DAY}\n")
+    assert cli.main(["deliveries", "ls", "--domain", "movies", "--format", "json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert [(one["number"], one["withdrawn"]) for one in shown] == [(1, True), (2, False)]
+    assert cli.main(["deliveries", "ls", "--domain", "movies"]) == 0
+    assert "withdrawn" in capsys.readouterr().out
+    assert cli.main(["deliveries", "withdraw", "--domain", "movies", "9"]) == 2
+    code, said, _ = run("movielens", files, "--domain", "movies", "--ds", DAY)
+    assert code == 0
+    assert "2 rows → interactions (delivery 3)" in said
 
 
 def test_one_bad_file_spoils_the_whole_import(files: Path, run: Any, landed: Any, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """What a run reads is decided once, by its first task."""
 
 import argparse
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,8 +9,10 @@ import pytest
 
 from jobs import pin
 from jobs.cli import main
+from jobs.errors import InputError
 from jobs.settings import Settings
-from jobs.storage.landing import Landed, new_batch
+from jobs.storage.deliveries import Delivery, withdraw
+from jobs.storage.landing import new_batch
 from jobs.storage.runs import Entry, Run
 from schemas.names import MODELS
 from tests.support.domains import DOMAINS
@@ -24,7 +25,7 @@ NEXT = "2026-11-21"
 def land(config: Settings, checksum: str, ds: str = DS, path: str = "ratings.csv", domain: str = "movies") -> None:
     """One landed file with one row."""
     with new_batch(config.landing, domain, ds, f"{checksum}-{ds}", {}) as batch:
-        batch.add(path, checksum, "interactions", pa.table({"user_id": ["u"]}).to_batches())
+        batch.add(path, checksum, "interactions", pa.table({"user_id": ["u"]}).to_batches(), identity=checksum)
 
 
 def call(run: str = "r", ds: str = DS, *more: str) -> int:
@@ -101,7 +102,7 @@ def test_the_same_bytes_are_read_once(config: Settings) -> None:
     [
         (DS, NEXT, ["b"]),  # cleaned by an earlier night
         (NEXT, DS, ["b"]),  # an old night runs again: what a later one has cleaned stays there
-        (DS, DS, ["a", "b"]),  # the night itself runs again
+        (DS, DS, ["b"]),  # the night itself runs again: what it has judged stays, what has come since is judged
     ],
 )
 def test_files_that_a_night_has_cleaned_are_that_nights(config: Settings, night: str, ds: str, read: list[str]) -> None:
@@ -120,15 +121,63 @@ def test_a_night_that_failed_leaves_its_files_to_the_next(config: Settings) -> N
     assert pinned(config, "r", NEXT) == ["a"]
 
 
-def test_unseen_files() -> None:
-    """By hand: cleaned elsewhere is out, cleaned tonight or never is in, each checksum once, in order."""
+def account(number: int, ds: str = DS, **more: object) -> dict[str, object]:
+    """A row of `files` as the night `ds` has left it."""
+    known = {"delivery": number, "ds": ds, "path": f"{number}.csv", "checksum": f"c{number}", "table_name": "items"}
+    return {
+        **known,
+        "rules": "r",
+        "identity": f"i{number}",
+        "mode": "append",
+        "withdrawn": None,
+        "batch": number,
+    } | more
 
-    def landed(checksums: Iterable[str]) -> list[Landed]:
-        return [Landed(f"{place}.csv", checksum, "items", 1, ()) for place, checksum in enumerate(checksums)]
 
-    seen = {"theirs": NEXT, "ours": DS}
-    assert [file.path for file in pin.unseen(landed(["new", "theirs", "ours", "new"]), seen, DS)] == ["0.csv", "2.csv"]
-    assert pin.unseen([], seen, DS) == []
+def delivery(number: int, ds: str = DS, **more: object) -> Delivery:
+    """A landed file."""
+    known = {"number": number, "batch": number, "identity": f"i{number}", "ds": ds}
+    return Delivery(f"{number}.csv", f"c{number}", "items", 1, (), **{**known, **more})  # type: ignore[arg-type]
+
+
+def chosen(landed: list[Delivery], judged: list[dict[str, object]], ds: str = DS) -> dict[str, list[int]]:
+    """What `inputs` says of each delivery, by number."""
+    return {name: [one["number"] for one in some] for name, some in pin.inputs(landed, judged, ds, "r").items()}
+
+
+def test_what_a_night_does_with_each_delivery() -> None:
+    landed = [delivery(1), delivery(2), delivery(3, withdrawn=True), delivery(4), delivery(5, NEXT), delivery(6)]
+    judged = [account(2), account(3), account(6, rules="older")]
+    assert chosen(landed, judged) == {"inputs": [1, 4, 6], "earlier": [2], "withdrawn": [3, 6]}
+    assert chosen(landed, judged, NEXT) == {"inputs": [1, 4, 5], "earlier": [2, 6], "withdrawn": [3]}
+
+
+def test_what_was_taken_back_once_is_not_taken_back_again() -> None:
+    landed = [delivery(1, withdrawn=True), delivery(2, withdrawn=True)]
+    assert chosen(landed, [account(1, withdrawn=DS)]) == {"inputs": [], "earlier": [], "withdrawn": []}
+
+
+def test_a_file_that_comes_again_after_it_was_withdrawn_is_judged() -> None:
+    landed = [delivery(1, withdrawn=True), delivery(2, identity="i1")]
+    assert chosen(landed, [account(1)]) == {"inputs": [2], "earlier": [], "withdrawn": [1]}
+
+
+def test_a_delivery_whose_landed_files_are_gone_is_known_from_the_books() -> None:
+    found = pin.inputs([], [account(1, rows=3)], DS, "r")
+    assert [(one["number"], one["data"], one["ds"]) for one in found["earlier"]] == [(1, (), DS)]
+
+
+def test_a_landing_folder_that_counts_anew_is_refused() -> None:
+    with pytest.raises(InputError, match=r"delivery 1 \(1.csv\) is not the file that was judged as 1"):
+        pin.inputs([delivery(1, DS)], [account(1, checksum="other")], DS, "r")
+
+
+def test_withdrawn_deliveries_are_not_judged(config: Settings) -> None:
+    land(config, "a")
+    land(config, "b")
+    withdraw(config.landing, "movies", [1])
+    assert call() == 0
+    assert pinned(config) == ["b"]
 
 
 def test_the_models_that_are_asked_for_are_pinned(config: Settings) -> None:

@@ -156,7 +156,7 @@ def test_kinds_have_plain_names() -> None:
     [("2018-09-24", "2018-09-25"), ("2018-12-31", "2019-01-01"), ("2024-02-28", "2024-02-29")],
 )
 def test_a_night_ends_when_the_next_day_begins(ds: str, end: str) -> None:
-    assert placeholders(MUSIC, ds)["end_of_ds"] == f"TIMESTAMP '{end} 00:00:00 UTC'"
+    assert placeholders(MUSIC, ds)["end_of_ds"] == f"TIMESTAMPTZ '{end} 00:00:00 UTC'"
 
 
 def test_placeholders_by_eye() -> None:

@@ -1,0 +1,32 @@
+"""Whether the rows of a table share keys, over all its nights, without reading the rows: by the digests beside them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from jobs.cleaning.database import database
+from jobs.cleaning.keys import among, digest, hashes, repeated
+from jobs.storage.frames import read
+from schemas.table import Table
+
+GROWING = ("interactions", "reviews")  # tables that hold a key once over all nights, by the files of `clean`
+
+
+def shared_keys(table: Table, addresses: Sequence[str], most: int) -> list[tuple[object, ...]]:
+    """At most so many keys that more than one row has. Only rows whose hashes meet are read."""
+    key = [name for name in table.key if name != "domain"]
+    digests = [digest(address, key) for address in addresses]
+    suspects = repeated(digests)
+    if not len(suspects):
+        return []
+    parts = []
+    for address, own in zip(addresses, digests, strict=True):
+        if len(among(suspects, [own])):
+            rows = read([address], table.schema, columns=key)
+            parts.append(rows.filter(pa.array(np.isin(hashes(rows, key), suspects))))
+    with database() as db:
+        db.register("rows", pa.concat_tables(parts))
+        columns = ", ".join(key)
+        found = db.execute(f"SELECT {columns} FROM rows GROUP BY ALL HAVING count(*) > 1 ORDER BY ALL").fetchmany(most)
+    return [tuple(row) for row in found]

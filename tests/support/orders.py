@@ -1,0 +1,120 @@
+"""The rules of docs/deliveries.md as a page of Python, and random sequences of deliveries, nights and withdrawals.
+
+A sequence is a schedule with the rows of one user. Many users go through one schedule at once: no user's rows meet
+another's, so that each is a sequence of its own, and the schedule's nights are paid once.
+"""
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+DAYS = tuple(f"2000-01-0{day}" for day in range(1, 6))
+Key = tuple[str, str, str, datetime]
+Row = dict[str, Any]
+
+
+@dataclass
+class Sent:
+    """A delivery: its number, its import, mode, the night that it was for, and its rows."""
+
+    number: int
+    batch: int
+    mode: str
+    ds: str
+    rows: list[Row]
+    night: str | None = None  # that judged it
+    withdrawn: bool = False
+    accepted: dict[int, str] = field(default_factory=dict)  # line → night
+
+
+class Model:
+    """What stands after any history: a function of the deliveries and the nights that judged them, not of the order."""
+
+    def __init__(self, repetition: str) -> None:
+        self.repetition = repetition
+        self.sent: list[Sent] = []
+
+    def run(self, ds: str) -> None:
+        """A night: judges what no night has, and what waits for a day that is over now."""
+        for one in self.sent:
+            if one.night is None and one.ds <= ds and not one.withdrawn:
+                one.night = ds
+            if one.night is None or one.night > ds or one.withdrawn:
+                continue
+            for line, row in enumerate(one.rows):
+                if row["ts"].date().isoformat() <= ds:
+                    one.accepted[line] = min(ds, one.accepted.get(line, ds))
+
+    def stands(self) -> dict[Key, tuple[str, float, int]]:
+        """Key → (night, value, number)."""
+        found = {}
+        for key in {self.key(row) for one in self.sent for row in one.rows}:
+            if (row := self.fold(key)) is not None:
+                found[key] = row
+        return found
+
+    def fold(self, key: Key) -> tuple[str, float, int] | None:
+        """What stands of one key."""
+        standing = [one for one in self.sent if one.night is not None and not one.withdrawn]
+        snapshots = sorted({one.batch for one in standing if one.mode == "snapshot" and one.rows})
+        said = [(one, self.said(one, key)) for one in standing]
+        said = [(one, lines) for one, lines in said if lines]
+        lacking = [batch for batch in snapshots if all(one.batch != batch for one, _ in said)]
+        last = max(lacking, default=0)
+        value, number, nights = None, 0, []
+        for one, lines in said:
+            if one.batch < last:
+                continue
+            nights += [one.accepted[line] for line in lines]
+            new = self.value([one.rows[line]["value"] for line in lines])
+            if value is not None and self.repetition != "newest" and one.mode == "append":
+                new += value
+            if new != value:
+                value, number = new, one.number
+        return None if value is None else (min(nights), value, number)
+
+    def said(self, one: Sent, key: Key) -> list[int]:
+        """Accepted lines of a delivery with a key."""
+        return [line for line, row in enumerate(one.rows) if self.key(row) == key and line in one.accepted]
+
+    def value(self, values: list[float]) -> float:
+        """What a delivery's rows of a key come to."""
+        return {"newest": values[-1], "sum": sum(values), "count": float(len(values))}[self.repetition]
+
+    @staticmethod
+    def key(row: Mapping[str, Any]) -> Key:
+        """Of a row."""
+        return (row["user_id"], row["item_id"], row["kind"], row["ts"])
+
+
+def events(choose: random.Random, users: int) -> list[Row]:
+    """Rows of a delivery: up to three a user, of few keys, so that they meet."""
+    rows = [
+        {
+            "user_id": f"u{user}",
+            "item_id": choose.choice("12"),
+            "kind": "play",
+            "value": float(choose.randint(1, 3)),
+            "ts": datetime(2000, 1, choose.randint(1, 4), tzinfo=UTC),
+        }
+        for user in range(users)
+        for _ in range(choose.choice((0, 1, 1, 2, 3)))
+    ]
+    choose.shuffle(rows)
+    return rows
+
+
+def schedule(choose: random.Random, steps: int) -> Iterator[tuple[str, Any]]:
+    """("deliver", (night, mode, files)), ("run", night) and ("withdraw", place) in any order, and at last a run."""
+    for _ in range(steps):
+        step = choose.choices(("deliver", "run", "withdraw"), (5, 5, 1))[0]
+        if step == "deliver":
+            mode = choose.choices(("append", "correction", "snapshot"), (6, 2, 2))[0]
+            yield step, (choose.choice(DAYS[:4]), mode, choose.choices((1, 2), (4, 1))[0])
+        elif step == "run":
+            yield step, choose.choice(DAYS[:4])
+        else:
+            yield step, choose.random()
+    yield "run", DAYS[4]
