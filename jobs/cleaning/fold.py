@@ -12,8 +12,9 @@ from jobs.cleaning.spec import Spec
 from jobs.storage.deliveries import APPEND, SNAPSHOT
 
 # Of `versions`: what a row says beside its key and content. number: of its delivery, in the order of arrival. batch: of
-# its import. night: that accepted it. fresh: whether it is accepted now; otherwise `base` is true of a row that stands
-# in the table, for which the other columns are the table's.
+# its import. night: that accepted it. fresh: whether it is accepted now. base: whether it stands in the table, for
+# which the other columns are the table's. mention: whether a snapshot has the row although it does not count, because
+# it came too early or is bad: the snapshot does not lack its key.
 VERSION = (
     ("hash", pa.int64()),
     ("number", pa.int64()),
@@ -23,6 +24,7 @@ VERSION = (
     ("night", pa.string()),
     ("fresh", pa.bool_()),
     ("base", pa.bool_()),
+    ("mention", pa.bool_()),
 )
 
 
@@ -76,16 +78,17 @@ def _statements(spec: Spec, additive: bool) -> list[str]:
     said = ", ".join(f"{name} := {name}" for name in (*spec.content, *spec.payload))
     content = ", ".join(f"{name} := said.{name}" for name in spec.content)
     of_line = ", ".join(f"{name} := {name}" for name in spec.content)
-    value = "sum(value)" if additive else "NULL"
+    value = "sum(value) FILTER (NOT mention)" if additive else "NULL"
     same_key = " AND ".join(f"{{0}}.{name} IS NOT DISTINCT FROM {{1}}.{name}" for name in ("hash", *spec.key))
     said_columns = ", ".join(f"said.{name} AS {name}" for name in (*spec.content, *spec.payload))
     total = "struct_update(said, value := total)" if additive else "said"
     return [
         # What each delivery says of each key: its newest line, or all its lines together.
         f"""CREATE OR REPLACE TEMP TABLE stated AS
-            SELECT hash, {key}, number, any_value(batch) AS batch, any_value(mode) AS mode, min(night) AS night,
-                   bool_or(fresh) AS fresh, count(*) AS lines,
-                   arg_max(struct_pack({said}), coalesce(line, 0)) AS said, {value} AS value
+            SELECT hash, {key}, number, any_value(batch) AS batch, any_value(mode) AS mode,
+                   min(night) FILTER (NOT mention) AS night, bool_or(fresh) AS fresh,
+                   count(*) FILTER (NOT mention) AS lines,
+                   arg_max(struct_pack({said}), coalesce(line, 0)) FILTER (NOT mention) AS said, {value} AS value
             FROM versions GROUP BY hash, {key}, number""",
         *(["UPDATE stated SET said = struct_update(said, value := value)"] if additive else []),
         # A snapshot that lacks the key ends what was said before.
@@ -105,7 +108,7 @@ def _statements(spec: Spec, additive: bool) -> list[str]:
                        PARTITION BY hash, {key}, state ORDER BY number) AS total
             FROM (SELECT *, sum(resets) OVER (PARTITION BY hash, {key} ORDER BY number) AS state
                   FROM (SELECT *, ({"FALSE" if additive else "TRUE"} OR mode <> '{APPEND}')::INT AS resets
-                        FROM alive WHERE lives))""",
+                        FROM alive WHERE lives AND lines > 0))""",
         f"""CREATE OR REPLACE TEMP TABLE judged AS
             SELECT *, CASE WHEN before IS NULL THEN 'accepted' WHEN before = now THEN 'known'
                            WHEN resets = 1 THEN 'corrected' ELSE 'accepted' END AS outcome

@@ -143,7 +143,7 @@ class Weighing:
         there = among(tonight, (digest(file.address, self.given.spec.key) for file in self.published))
         recalls = self._recalls(there)
         ended = self._older(max([self.given.last_snapshot, *(sweep.batch for sweep in self.sweeps)]))
-        suspects = np.unique(np.concatenate([repeated([every]), there, *ended]))
+        suspects = np.unique(np.concatenate([repeated([every]), there, *ended, self._mentioned()]))
         wanted = None if recalls and self._all_anew() else suspects
         if recalls and wanted is not None:
             swept = self.spread(swept_keys, [(file, tuple(self.sweeps)) for file in self.published if self.sweeps])
@@ -176,6 +176,10 @@ class Weighing:
         lost = any(one.source.mode == SNAPSHOT for one in self.given.withdrawn)
         return lost or any(sweep.batch <= self.given.newest for sweep in self.sweeps)
 
+    def _mentioned(self) -> Hashes:
+        """Hashes of rows of tonight's snapshots that are not good."""
+        return np.unique(np.concatenate([NONE, *(one.mentioned for one in self.judged)]))
+
     def _withdrawn_keys(self) -> Hashes:
         gone = self.given.withdrawn
         landed = [(self.given.spec, share) for one in gone for share in shares(one.data)]
@@ -186,7 +190,8 @@ class Weighing:
 
     def _part(self, wanted: str, keys: Hashes) -> None:
         """Judges those pieces again that have rows to weigh, and puts these rows apart."""
-        meets = [n for n, own in enumerate(self.digests) if len(among(keys, [own]))]
+        every = zip(self.digests, self.judged, strict=True)
+        meets = [n for n, (own, one) in enumerate(every) if len(among(keys, [own, one.mentioned]))]
         apart = {"skip": wanted, "apart": f"{self.work}/versions", "ranges": self.ranges}
         again = [replace(self.pieces[n], **apart) for n in meets]  # type: ignore[arg-type]
         for n, one in zip(meets, self.spread(judge, again), strict=True):

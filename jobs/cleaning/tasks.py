@@ -18,7 +18,7 @@ from jobs.cleaning.judging import Rules, Share, bad_rows, read_share, rules_of
 from jobs.cleaning.keys import Hashes, digest, hashes
 from jobs.cleaning.spec import Spec
 from jobs.cleaning.writing import constant, write_rows, write_versions
-from jobs.storage.deliveries import APPEND
+from jobs.storage.deliveries import APPEND, SNAPSHOT
 from jobs.storage.files import filesystem
 from jobs.storage.frames import read, write
 
@@ -78,7 +78,10 @@ class Piece:
 
 @dataclass
 class Judged:
-    """What became of a piece. kept: the file of its good rows; bad: of the others; kinds: of all."""
+    """What became of a piece. kept: the file of its good rows; bad: of the others; kinds: of all.
+
+    mentioned: hashes of rows of a snapshot that are not good: it does not lack them.
+    """
 
     number: int
     rows: int
@@ -86,6 +89,7 @@ class Judged:
     kept: str | None = None
     bad: str | None = None
     kinds: frozenset[str] = field(default_factory=frozenset)
+    mentioned: Hashes = field(default_factory=lambda: NONE)
 
 
 def judge(piece: Piece) -> Judged:
@@ -104,6 +108,8 @@ def judge(piece: Piece) -> Judged:
     good = bits == 0 if source.lines is None else (bits == 0) & chosen.to_numpy(zero_copy_only=False)
     if "kind" in spec.key:
         found.kinds = frozenset(pc.unique(rows["kind"].cast(pa.string()).drop_null()).to_pylist())
+    if source.mode == SNAPSHOT and source.lines is None and not good.all():
+        found.mentioned = mention(rows.filter(pa.array(~good)), piece)
     rows = rows if good.all() else rows.filter(pa.array(good))
     found.good = rows.num_rows
     rows, keys = as_table(rows, piece), hashes(rows, spec.key)
@@ -117,6 +123,17 @@ def judge(piece: Piece) -> Judged:
     return found
 
 
+def mention(rows: pa.Table, piece: Piece) -> Hashes:
+    """Puts landed rows of a snapshot that do not count apart, so that the fold sees their keys; returns the hashes."""
+    keys = hashes(rows, piece.spec.key)
+    if piece.apart is not None:
+        chosen = np.ones(len(keys), bool) if piece.skip is None else _among(keys, _hashes(piece.skip))
+        some = as_table(rows.filter(pa.array(chosen)), piece)
+        versions = as_versions(some, keys[chosen], piece, fresh=False, mention=True)
+        write_versions(versions, piece.ranges, piece.apart, f"mentioned-{piece.name}")
+    return np.unique(keys)
+
+
 def recall(piece: Piece, excluded: frozenset[int], nights: Mapping[int, str]) -> None:
     """Rows that an earlier night has accepted, once more from the landing folder, as versions for the fold.
 
@@ -128,9 +145,10 @@ def recall(piece: Piece, excluded: frozenset[int], nights: Mapping[int, str]) ->
     keys = hashes(rows, spec.key)
     chosen = np.ones(len(keys), bool) if piece.skip is None else _among(keys, _hashes(piece.skip))
     if excluded:
-        chosen &= ~pc.is_in(rows["line"], value_set=pa.array(sorted(excluded), pa.int64())).to_numpy(
-            zero_copy_only=False
-        )
+        left = pc.is_in(rows["line"], value_set=pa.array(sorted(excluded), pa.int64())).to_numpy(zero_copy_only=False)
+        if piece.source.mode == SNAPSHOT and (chosen & left).any():
+            mention(rows.filter(pa.array(chosen & left)), piece)
+        chosen &= ~left
     if not chosen.any() or piece.apart is None:
         return
     rows = as_table(rows.filter(pa.array(chosen)), piece)
@@ -174,14 +192,14 @@ def _matched(rows: pa.Table, judging: Judging) -> pa.ChunkedArray:
     return pc.coalesce(known, linked)
 
 
-def as_versions(rows: pa.Table, keys: Hashes, piece: Piece, *, fresh: bool) -> pa.Table:
+def as_versions(rows: pa.Table, keys: Hashes, piece: Piece, *, fresh: bool, mention: bool = False) -> pa.Table:
     """Rows of the table, with `line`, as versions for the fold."""
     count, source, spec = rows.num_rows, piece.source, piece.spec
     columns: dict[str, Any] = {name: rows[name] for name in spec.row}
     columns |= {"hash": pa.array(keys.astype(np.int64)), "line": rows["line"]}
     columns |= {name: pa.repeat(getattr(source, name), count) for name in ("number", "batch", "mode")}
     columns |= {"night": pa.repeat(piece.judging.ds, count), "fresh": pa.repeat(fresh, count)}
-    columns |= {"base": pa.repeat(False, count)}
+    columns |= {"base": pa.repeat(False, count), "mention": pa.repeat(mention, count)}
     schema = versions_schema(spec)
     return pa.table([columns[name] for name in schema.names], names=schema.names).cast(schema)
 
@@ -235,6 +253,7 @@ def extract(work: Extraction) -> None:
     columns |= {"hash": keys.astype(np.int64), "number": numbers, "batch": numbers, "line": pa.nulls(count, pa.int64())}
     columns |= {"mode": pa.repeat(APPEND, count), "night": pa.repeat(work.file.ds, count)}
     columns |= {"fresh": pa.repeat(False, count), "base": pa.repeat(True, count)}
+    columns |= {"mention": pa.repeat(False, count)}
     schema = versions_schema(spec)
     versions = pa.table([columns[name] for name in schema.names], names=schema.names).cast(schema)
     write_versions(versions, work.ranges, work.apart, f"stands-{work.name}")

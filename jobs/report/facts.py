@@ -116,8 +116,14 @@ def rejected(db: duckdb.DuckDBPyConnection, ds: str) -> Rows:
 
 
 def files(db: duckdb.DuckDBPyConnection, ds: str) -> Rows:
-    """The files that the night cleaned."""
-    return rows(db, "SELECT path, rows, rejected FROM shown.files WHERE ds = $ds ORDER BY path", ds=ds)
+    """The files that the night judged, and what became of their rows (docs/deliveries.md)."""
+    return rows(
+        db,
+        """SELECT path, delivery, mode, rows, coalesce(accepted, rows - rejected) AS accepted, coalesce(known, 0) AS known,
+                  coalesce(corrected, 0) AS corrected, coalesce(held, 0) AS held, rejected, withdrawn
+           FROM shown.files WHERE ds = $ds ORDER BY delivery, path""",
+        ds=ds,
+    )
 
 
 def tasks(run: dict[str, Any]) -> Rows:

@@ -91,10 +91,10 @@ def test_every_file_is_accounted_for_and_what_was_found_is_said(run: Any, tmp_pa
     assert (code, errors) == (0, "")
     lines = said.splitlines()
     assert lines[:5] == [
-        "interactions.csv                    2 rows → interactions",
+        "interactions.csv                    2 rows → interactions (delivery 1)",
         "    ts: digits of year, month and day, and of hour, minute and second where given (20240430 is 2024-04-30)",
         r"    user_id: texts that stand for a missing value: 1, first in line 3: '\\N'",
-        "items.csv                           1 rows → items",
+        "items.csv                           1 rows → items (delivery 2)",
         "    released: values that are not days, left out: 1, first in line 2: 'Q4 2024'",
     ]
     rest = "\n".join(lines[5:])

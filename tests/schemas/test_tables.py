@@ -74,8 +74,10 @@ def test_a_row_says_whose_and_which_night_it_is(table: Table) -> None:
 
 @published
 def test_what_has_no_null_in_its_key_is_required(table: Table) -> None:
-    without_time = {"ts"}  # null where the source has none
-    assert {*table.key} - without_time <= {*table.required}
+    may_lack = {"ts", "delivery"}  # null where the source has no times, or before deliveries had numbers
+    if table.name == "replaced":  # a log of two tables, each with its own key
+        may_lack |= {"line", "review_id", "user_id", "item_id", "kind"}
+    assert {*table.key} - may_lack <= {*table.required}
 
 
 @every_table

@@ -44,28 +44,31 @@ BAD = {
     "u2,1,5.5,946684800": ["value_out_of_range"],
     "u2,1,-1,946684800": ["value_out_of_range"],
     "u2,1,4.0,-1": ["ts_before_first_day"],
-    "u2,1,4.0,946771200": ["ts_in_future"],
-    "u2,99,4.0,946684800": ["unknown_item"],
-    "u1,2,3.5,946684801": ["duplicate"],
     "u3,99,9,946771200": ["value_out_of_range", "ts_in_future", "unknown_item"],
 }
+EARLY = {"u2,1,4.0,946771200": ["ts_in_future"], "u2,99,4.0,946684800": ["unknown_item"]}
+KNOWN = "u1,2,3.5,946684801"
 
 
 def test_every_rule_catches_its_row_with_all_reasons(encore: Encore, rows: Rows, tmp_path: Path) -> None:
     ds = "2000-01-01"  # ends before 946771200
-    assert clean(encore, release(tmp_path / "in", GOOD + list(BAD)), ds) == 0
+    assert clean(encore, release(tmp_path / "in", [*GOOD, *BAD, *EARLY, KNOWN]), ds) == 0
     rejected = {row["raw"]: row for row in rows("clean", "rejected", ds=ds)}
     assert {raw: sorted(row["reasons"]) for raw, row in rejected.items()} == {k: sorted(v) for k, v in BAD.items()}
     assert all(row["file"] == "ratings.csv" for row in rejected.values())
     lines = {raw: 2 + len(GOOD) + number for number, raw in enumerate(BAD)}
     assert {raw: row["line"] for raw, row in rejected.items()} == lines
+    assert {row["raw"]: row["reasons"] for row in rows("clean", "held", ds=ds)} == EARLY
     kept = rows("clean", "interactions", ds=ds)
     assert sorted((row["user_id"], row["item_id"], row["value"]) for row in kept) == [
         ("u1", "1", 4.0), ("u1", "2", 3.5), ("ü☃", "3", 0.5),
     ]  # fmt: skip
-    files = {row["path"]: (row["rows"], row["rejected"]) for row in rows("clean", "files", ds=ds)}
+    names = ("rows", "accepted", "known", "corrected", "held", "rejected")
+    files = {row["path"]: tuple(row[name] for name in names) for row in rows("clean", "files", ds=ds)}
     assert files == {
-        "ratings.csv": (len(GOOD) + len(BAD), len(BAD)), "movies.csv": (3, 0), "tags.csv": (0, 0), "links.csv": (0, 0),
+        "ratings.csv": (len(GOOD) + len(BAD) + 3, len(GOOD), 1, 0, len(EARLY), len(BAD)),
+        "movies.csv": (3, 3, 0, 0, 0, 0),
+        "tags.csv": (0, 0, 0, 0, 0, 0), "links.csv": (0, 0, 0, 0, 0, 0),
     }  # fmt: skip
 
 
@@ -94,8 +97,8 @@ def test_a_catalogue_gathers_tags_and_links(encore: Encore, rows: Rows, tmp_path
     assert items["1"]["links"] == ["imdb:0114709", "tmdb:862"]
     assert items["2"]["links"] == []
     assert all(row["available"] for row in items.values())
-    rejected = rows("clean", "rejected", ds="2000-01-01")
-    assert [(row["file"], row["line"], row["reasons"]) for row in rejected] == [("tags.csv", 5, ["unknown_item"])]
+    held = rows("clean", "held", ds="2000-01-01")
+    assert [(row["file"], row["line"], row["reasons"]) for row in held] == [("tags.csv", 5, ["unknown_item"])]
 
 
 def test_too_many_rejected_rows_fail_the_task_and_are_kept(
@@ -103,9 +106,11 @@ def test_too_many_rejected_rows_fail_the_task_and_are_kept(
 ) -> None:
     (tmp_path / "strict.toml").write_text("[domains.movies]\nmax_rejected_share = 0.1\n")
     monkeypatch.setenv("ENCORE_CONFIG", str(tmp_path / "strict.toml"))
-    assert clean(encore, release(tmp_path / "in", [*GOOD, "u9,99,4.0,946684800"]), "2000-01-01") == 1
+    assert clean(encore, release(tmp_path / "in", [*GOOD, "u9,1,9.0,946684800"]), "2000-01-01") == 2
     message = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "1 of 7 rows rejected (14.3%), over max_rejected_share = 10.0%" in message
+    assert (
+        "1 of 7 rows rejected (14.3%), over max_rejected_share = 10.0%; most by the rule value_out_of_range" in message
+    )
     kept = list((tmp_path / "warehouse").rglob("clean/*/rejected/*.parquet"))
     assert kept
 

@@ -61,7 +61,8 @@ class Model:
         snapshots = sorted({one.batch for one in standing if one.mode == "snapshot" and one.rows})
         said = [(one, self.said(one, key)) for one in standing]
         said = [(one, lines) for one, lines in said if lines]
-        lacking = [batch for batch in snapshots if all(one.batch != batch for one, _ in said)]
+        having = {one.batch for one in standing if any(self.key(row) == key for row in one.rows)}
+        lacking = [batch for batch in snapshots if batch not in having]
         last = max(lacking, default=0)
         value, number, nights = None, 0, []
         for one, lines in said:

@@ -1,0 +1,91 @@
+"""Facts merged over nights, and reviews matched to items."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from jobs import catalogue
+from schemas.inputs import ITEMS, USERS
+from tests.support.ledger import Ledger
+
+ONE, TWO = "2000-01-01", "2000-01-02"
+
+
+def facts(schema: pa.Schema, rows: list[dict[str, Any]], mode: str = "append", number: int = 1) -> pa.Table:
+    """Facts in their order of arrival."""
+    fields = [field for field in schema if field.name not in ("domain", "ds")]
+    place = {"number": number, "batch": number, "mode": mode}
+    full = [{"line": line, **place, **row} for line, row in enumerate(rows)]
+    return pa.Table.from_pylist(full, pa.schema([*fields, *(pa.field(*column) for column in catalogue.PLACE)]))
+
+
+def notes(rows: list[dict[str, Any]]) -> pa.Table:
+    """Annotations."""
+    return facts(ITEMS.schema, rows).select(["item_id", "tags", "links", *(name for name, _ in catalogue.PLACE)])
+
+
+def before(schema: pa.Schema, rows: list[dict[str, Any]]) -> pa.Table:
+    """What the last night knew."""
+    return pa.Table.from_pylist(rows, schema)
+
+
+def test_the_newest_value_of_each_column_holds_and_tags_add_up() -> None:
+    old = {"item_id": "1", "title": "Old", "genres": ["Drama"], "tags": ["a"], "links": [], "available": False}
+    news = facts(
+        ITEMS.schema, [{"item_id": "1", "title": "Newer"}, {"item_id": "1", "title": "Newest"}, {"item_id": "2"}]
+    )
+    added = notes([{"item_id": "1", "tags": ["b"], "links": ["imdb:7"]}, {"item_id": "404", "tags": ["c"]}])
+    found = {row["item_id"]: row for row in catalogue.items(news, added, before(ITEMS.schema, [old])).to_pylist()}
+    assert found.keys() == {"1", "2"}
+    one, two = found["1"], found["2"]
+    assert (one["title"], one["genres"], one["available"]) == ("Newest", ["Drama"], False)
+    assert (one["tags"], one["links"]) == (["a", "b"], ["imdb:7"])
+    assert (two["title"], two["tags"], two["available"]) == (None, [], True)
+
+
+def test_a_snapshot_states_its_items_anew_and_keeps_the_others_unavailable() -> None:
+    old = [{"item_id": item, "title": "Old", "genres": ["Drama"], "available": True} for item in "12"]
+    news = facts(ITEMS.schema, [{"item_id": "1", "title": "New"}], "snapshot")
+    rows = catalogue.items(news, notes([]), before(ITEMS.schema, old)).to_pylist()
+    assert {row["item_id"]: (row["title"], row["genres"], row["available"]) for row in rows} == {
+        "1": ("New", None, True), "2": ("Old", ["Drama"], False),
+    }  # fmt: skip
+
+
+def test_what_is_known_of_a_user_stays_until_it_changes() -> None:
+    earlier = before(USERS.schema, [{"user_id": "u", "segment": "gold", "country": "FR", "age": 30}])
+    found = catalogue.users(facts(USERS.schema, [{"user_id": "u", "age": 31}]), earlier).to_pylist()
+    assert found == [{"user_id": "u", "segment": "gold", "country": "FR", "age": 31}]
+
+
+def test_users_that_a_snapshot_lacks_are_unknown() -> None:
+    earlier = before(USERS.schema, [{"user_id": user, "age": 30} for user in "uv"])
+    found = catalogue.users(facts(USERS.schema, [{"user_id": "u"}], "snapshot"), earlier).to_pylist()
+    assert [(row["user_id"], row["age"]) for row in found] == [("u", None)]
+
+
+def test_facts_are_new_known_or_corrected() -> None:
+    earlier = before(ITEMS.schema, [{"item_id": "1", "title": "A", "tags": ["x", "y"], "available": True}])
+    said = [
+        {"item_id": "1", "title": "A", "tags": ["x"]}, {"item_id": "1", "title": "B"}, {"item_id": "2", "title": "C"},
+        {"item_id": "2", "title": "C"},
+    ]  # fmt: skip
+    found = catalogue.outcomes(facts(ITEMS.schema, said), earlier, "item_id")
+    assert sorted(found) == [(1, "accepted", 1), (1, "corrected", 1), (1, "known", 2)]
+
+
+def test_reviews_find_their_item_by_id_or_by_link_and_stay_without(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    linked = {"1": ["imdb:0114709"], "2": ["imdb:9", "tmdb:9"], "3": ["imdb:9"]}
+    films = [{"item_id": item, "links": links, "available": True} for item, links in linked.items()]
+    ledger.deliver(ONE, "items", films, path="items.csv")
+    wanted = {
+        "by link": {"item_link": "imdb:0114709"}, "by id": {"item_id": "2"}, "unknown link": {"item_link": "imdb:404"},
+        "unknown id": {"item_id": "404"}, "link of two": {"item_link": "imdb:9"}, "neither": {},
+    }  # fmt: skip
+    ledger.deliver(ONE, "reviews", [{"review_id": name, "text": "t", **more} for name, more in wanted.items()])
+    ledger.run(ONE)
+    assert {row["review_id"]: row["item_id"] for row in ledger.rows("reviews")} == {
+        "by link": "1", "by id": "2", "unknown link": None, "unknown id": None, "link of two": "2", "neither": None,
+    }  # fmt: skip
