@@ -165,7 +165,7 @@ class Weighing:
         given = self.given
         swept = any(sweep.batch <= given.newest for sweep in self.sweeps)
         ended = any(len(own) for own in self._older(given.last_snapshot))
-        return bool(given.withdrawn) or swept or ended or len(among(there, self._older(given.newest))) > 0
+        return bool(given.withdrawn) or swept or ended or len(among(there, self._older(given.newest + 1))) > 0
 
     def _older(self, number: int) -> list[Hashes]:
         """Hashes of the pieces of deliveries that arrived before one."""

@@ -119,8 +119,9 @@ def files(db: duckdb.DuckDBPyConnection, ds: str) -> Rows:
     """The files that the night judged, and what became of their rows (docs/deliveries.md)."""
     return rows(
         db,
-        """SELECT path, delivery, mode, rows, coalesce(accepted, rows - rejected) AS accepted, coalesce(known, 0) AS known,
-                  coalesce(corrected, 0) AS corrected, coalesce(held, 0) AS held, rejected, withdrawn
+        """SELECT path, delivery, mode, rows, coalesce(accepted, rows - rejected) AS accepted,
+                  coalesce(known, 0) AS known, coalesce(corrected, 0) AS corrected, coalesce(held, 0) AS held,
+                  rejected, withdrawn
            FROM shown.files WHERE ds = $ds ORDER BY delivery, path""",
         ds=ds,
     )

@@ -53,7 +53,7 @@ def fake_night(
     broken(rows)
     written = {name: [write(table, f"{night.run.new_attempt('fake')}/{name}")] for name, table in arrow(rows).items()}
     made = {
-        "clean": ("files", "rejected", "interactions", "items", "users", "reviews"),
+        "clean": ("files", "rejected", "held", "replaced", "interactions", "items", "users", "reviews"),
         "vocabulary": ("vocabulary",),
         "item_similarity": ("item_similarity",),
         "user_similarity": ("user_similarity",),
@@ -83,6 +83,11 @@ def fake_rows(night: Night, mark: int, users: Sequence[str]) -> dict[str, Rows]:
     rows: dict[str, Rows] = {
         "files": [{"path": f"{night.ds}.csv", "checksum": f"{night.ds}-{mark}", "rows": mark, "rejected": 1}],
         "rejected": [{"file": f"{night.ds}.csv", "line": 1, "reasons": ["unparsable"], "raw": f"{mark}"}],
+        "held": [
+            {"delivery": mark, "line": 1, "table_name": "interactions", "file": "x", "reasons": ["unknown_item"]}
+            | {"raw": f"{mark}"}
+        ],
+        "replaced": [{"table_name": "interactions", "delivery": mark, "outcome": "corrected", "value": float(mark)}],
         "interactions": [
             {"user_id": user, "item_id": item, "kind": "rating", "value": float(mark), "ts": noon, "source": "x"}
             for user in users
@@ -154,6 +159,8 @@ def new_ids(night: Night, users: Sequence[str]) -> Rows:
 MARKS = {
     "files": "rows",
     "rejected": "raw::int",
+    "held": "raw::int",
+    "replaced": "value::int",
     "interactions": "value::int",
     "items": "split_part(title, '#', 2)::int",
     "users": "age",
@@ -190,7 +197,16 @@ def seen(db: duckdb.DuckDBPyConnection, table: str, mark: str) -> tuple[tuple[st
 def expected(mark: int, *, domain: str = "movies", ds: str = DS, users: int = len(USERS)) -> Seen:
     """What `both` gives where one night is there and nothing else, counted by hand."""
     items = len(SEEN + OFFERED)
-    counts = {"files": 1, "rejected": 1, "reviews": 1, "interactions": 2 * users, "items": items, "users": users}
+    counts = {
+        "files": 1,
+        "rejected": 1,
+        "held": 1,
+        "replaced": 1,
+        "reviews": 1,
+        "interactions": 2 * users,
+        "items": items,
+        "users": users,
+    }
     counts |= {
         "item_similarity": items,
         "user_similarity": users,
