@@ -1,4 +1,4 @@
-"""The catalogue and the users of a night, from the deliveries of facts up to it (jobs/catalogue.py merges them).
+"""The catalogue and the users of a night, from the deliveries of facts up to it (catalogue.py merges them).
 
 The usual night adds tonight's facts to last night's state. Where a delivery was withdrawn, came late or comes out of
 order, all facts that count are read again from the landing folder: the state is the same in any order of nights.
@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs import catalogue
+from jobs.cleaning import catalogue
 from jobs.cleaning.growth import Counts, Landed
 from jobs.cleaning.held import Waiting
 from jobs.cleaning.judging import bad_rows, read_share, rules_of, shares

@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from jobs import catalogue
+from jobs.cleaning import catalogue
 from schemas.inputs import ITEMS, USERS
 from tests.support.ledger import Ledger
 
