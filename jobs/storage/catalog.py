@@ -27,7 +27,7 @@ from schemas.tables import TABLES
 FORMAT = 2  # 2: rows know their delivery; format 1 becomes it when the next night adds the columns
 NAMESPACE = "encore"
 COMMITS = 30  # tries while others commit to the same table
-METRICS = "write.metadata.metrics.default"
+METRICS = "write.metadata.metrics"
 PROPERTIES = {"commit.retry.num-retries": "0"}  # PyIceberg's own retry forgets the tag; `replace` tries again itself
 log = logging.getLogger(__name__)
 
@@ -227,23 +227,29 @@ class Tables:
             where = Or(where, And(EqualTo("domain", partition["domain"]), EqualTo("ds", ds)))
         every = [*paths, *(path for some in others.values() for path in some)]
         try:
-            _commit(table, where, every, tag)
+            _commit(table, where, every, tag, {})
         except UnicodeEncodeError:
             # PyIceberg shortens the bounds of a text by raising its last letter, and U+D7FF has none above it.
             log.warning("table %s: a text has no upper bound in Unicode; these files get no bounds", name)
-            _commit(self._load(name), where, every, tag, bounds=False)
+            kept = {
+                f"{METRICS}.column.{column}": "full" for column in TABLES[name].partition
+            }  # they tell the partition
+            _commit(self._load(name), where, every, tag, {f"{METRICS}.default": "counts", **kept})
 
 
-def _commit(table: IcebergTable, where: BooleanExpression, paths: Sequence[str], tag: str, bounds: bool = True) -> None:
+def _commit(
+    table: IcebergTable, where: BooleanExpression, paths: Sequence[str], tag: str, metrics: Mapping[str, str]
+) -> None:
+    """One transaction. metrics: properties of the table for these files alone."""
     properties = {"encore.publication": tag}
     with warnings.catch_warnings(), table.transaction() as transaction:
         warnings.filterwarnings("ignore", "Delete operation did not match any records")
-        if not bounds:
-            transaction.set_properties({METRICS: "counts"})
+        if metrics:
+            transaction.set_properties(dict(metrics))
         transaction.delete(where, snapshot_properties=properties)
         if paths:
             transaction.add_files(list(paths), snapshot_properties=properties, check_duplicate_files=False)
-        if not bounds:
-            transaction.remove_properties(METRICS)
+        if metrics:
+            transaction.remove_properties(*metrics)
         if (snapshot := transaction.table_metadata.current_snapshot_id) is not None:
             ManageSnapshots(transaction).create_tag(snapshot, tag).commit()

@@ -1,5 +1,6 @@
 """The catalog: tables made by several at once, and commits that only one thing changes."""
 
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from jobs.errors import InputError
 from jobs.settings import ROOT, Settings, load
-from jobs.storage.catalog import Tables
+from jobs.storage.catalog import FORMAT, Tables
 from jobs.storage.frames import write
 from schemas.names import TABLES
 from schemas.tables import TABLES as STATED
@@ -51,7 +52,7 @@ def test_making_the_tables_again_changes_nothing(tables: Tables, config: Setting
 CREATE = """
 import sys
 from jobs.settings import load
-from jobs.storage.catalog import Tables
+from jobs.storage.catalog import FORMAT, Tables
 print("ready", flush=True)
 for place in sys.stdin:
     Tables(load({"ENCORE_WAREHOUSE": place.strip()})).create()
@@ -124,7 +125,7 @@ def test_nights_before_one(tables: Tables, config: Settings) -> None:
 COMMIT = """
 import sys
 from jobs.settings import load
-from jobs.storage.catalog import Tables
+from jobs.storage.catalog import FORMAT, Tables
 domain, place, path = sys.argv[1:]
 tables = Tables(load({"ENCORE_WAREHOUSE": place}))
 tables.pointer("users")
@@ -178,3 +179,37 @@ def test_a_catalog_of_the_configuration_is_used(tmp_path: Path) -> None:
     assert (tmp_path / "elsewhere.db").exists()
     assert not (tmp_path / "warehouse" / "catalog.db").exists()
     assert Tables(config).snapshots() == dict.fromkeys(TABLES)
+
+
+# Texts whose first 16 letters have no neighbour above: PyIceberg's bounds raise the last letter.
+HARD = ("z" * 15 + "\ud7ff" + "x", "\U0010ffff" * 20, "\ud7ff" * 16 + "y", "\x00" * 17, "\uffff" * 17, "é" * 300)
+
+
+def test_any_text_is_published(tables: Tables, config: Settings) -> None:
+    """Whatever ids hold: each alone, for the bounds are of a file's largest, and 300 made of any letters at random."""
+    choose = random.Random(7)
+    letters = [chr(code) for code in (*range(1, 0xD800), *range(0xE000, 0x30000))]
+    some = ["".join(choose.choices(letters, k=choose.choice((1, 15, 16, 17, 40)))) for _ in range(300)]
+    for number, ids in enumerate((*([one] for one in HARD), some)):
+        rows = [{"domain": "movies", "ds": "2000-01-01", "user_id": one} for one in ids]
+        path = write(pa.Table.from_pylist(rows, schema=STATED["users"].schema), f"{config.warehouse}/{number}")
+        tables.replace("users", {"domain": "movies", "ds": "2000-01-01"}, [path], f"movies.2000-01-01.r.{number}")
+        assert tables.current_files("users", "movies") == [("2000-01-01", path)]
+
+
+def test_other_nights_change_in_the_same_commit(tables: Tables, config: Settings) -> None:
+    one, two, less = (users(config, "movies", ds, *ages) for ds, *ages in (("d1", 1), ("d2", 2), ("d1", 3)))
+    tables.replace("users", {"domain": "movies", "ds": "d1"}, [one], "a")
+    before = len(tables._load("users").metadata.snapshots)
+    tables.replace("users", {"domain": "movies", "ds": "d2"}, [two], "b", {"d1": [less]})
+    assert tables.current_files("users", "movies") == [("d1", less), ("d2", two)]
+    assert len(tables._load("users").metadata.snapshots) - before <= 2  # a deletion and the files
+
+
+def test_an_older_warehouse_takes_the_new_format(tables: Tables, config: Settings, tmp_path: Path) -> None:
+    mark = tmp_path / "warehouse" / "format.json"
+    mark.write_text('{"format": 1}')
+    Tables(config).check_format()  # reading changes nothing
+    assert mark.read_text() == '{"format": 1}'
+    Tables(config).create()
+    assert mark.read_text() == f'{{"format": {FORMAT}}}'
