@@ -90,13 +90,6 @@ def delete_folder(address: str) -> None:
         fs.delete_dir(path)
 
 
-def delete_file(address: str) -> None:
-    """Removes a file; nothing happens where it is missing."""
-    fs, path = filesystem(address)
-    if fs.get_file_info(path).type == arrow_fs.FileType.File:
-        fs.delete_file(path)
-
-
 def rename_folder(source: str, target: str) -> None:
     """Moves a folder to its final name (atomic on a local disk)."""
     fs, path = filesystem(source)
