@@ -104,7 +104,7 @@ def given(pinned: Deliveries, spec: Spec, judging: Judging, waits: held.Waiting)
         pinned.partitions(spec.name),
         new=pinned.new(spec.name),
         waiting=waits.of(spec.name),
-        earlier=lambda: [waits.without(one) for one in pinned.earlier(spec.name)],
+        earlier=partial(pinned.earlier, spec.name),
         newest=pinned.newest(spec.name),
         last_snapshot=pinned.last_snapshot(spec.name),
         withdrawn=pinned.withdrawn(spec.name),

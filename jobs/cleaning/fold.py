@@ -83,13 +83,15 @@ def _statements(spec: Spec, additive: bool) -> list[str]:
     said_columns = ", ".join(f"said.{name} AS {name}" for name in (*spec.content, *spec.payload))
     total = "struct_update(said, value := total)" if additive else "said"
     return [
-        # What each delivery says of each key: its newest line, or all its lines together.
+        # What each delivery says of each key: its newest line, or all its lines together. A line that an earlier night
+        # takes from a later one is there twice.
         f"""CREATE OR REPLACE TEMP TABLE stated AS
             SELECT hash, {key}, number, any_value(batch) AS batch, any_value(mode) AS mode,
                    min(night) FILTER (NOT mention) AS night, bool_or(fresh) AS fresh,
                    count(*) FILTER (NOT mention) AS lines,
                    arg_max(struct_pack({said}), coalesce(line, 0)) FILTER (NOT mention) AS said, {value} AS value
-            FROM versions GROUP BY hash, {key}, number""",
+            FROM (FROM versions QUALIFY line IS NULL OR 1 = row_number() OVER (
+                      PARTITION BY hash, number, line ORDER BY fresh DESC)) GROUP BY hash, {key}, number""",
         *(["UPDATE stated SET said = struct_update(said, value := value)"] if additive else []),
         # A snapshot that lacks the key ends what was said before.
         f"""CREATE OR REPLACE TEMP TABLE alive AS

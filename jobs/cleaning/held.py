@@ -25,11 +25,6 @@ class Waiting:
     deliveries: list[Landed]
     tables: dict[int, str]
 
-    def without(self, one: Landed) -> Landed:
-        """A delivery without the lines that are judged tonight."""
-        lines = frozenset(line for number, line in self.judged if number == one.number)
-        return replace(one, excluded=one.excluded | lines) if lines else one
-
     def of(self, table: str) -> list[Landed]:
         """The deliveries of a table, each with the lines that wait."""
         return [one for one in self.deliveries if self.tables[one.number] == table]

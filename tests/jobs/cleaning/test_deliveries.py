@@ -326,3 +326,26 @@ def test_a_withdrawn_catalogue_is_forgotten(start: Callable[..., Ledger]) -> Non
     ledger.withdraw(number)
     ledger.run(THREE)
     assert {row["item_id"]: row["title"] for row in ledger.rows("items", ds=THREE)} == {"1": "Film 1", "2": "Film 2"}
+
+
+def test_a_row_that_a_later_night_has_taken_stays_though_its_own_runs_again(start: Callable[..., Ledger]) -> None:
+    """Night 2 judges the held row again, too early still, while it takes another delivery of the same event back."""
+    ledger = start()
+    ledger.deliver(ONE, "interactions", [event("a", day=3)])
+    other = ledger.deliver(ONE, "interactions", [event("a", value=4.0, day=3)])
+    for ds in (ONE, THREE):
+        ledger.run(ds)
+    assert stands(ledger) == [(THREE, "a", 4.0, 3)]
+    ledger.withdraw(other)
+    ledger.run(TWO)
+    assert stands(ledger) == [(THREE, "a", 3.0, 2)]
+
+
+def test_a_snapshot_does_not_lack_what_it_holds_too_early(start: Callable[..., Ledger]) -> None:
+    """Its row of tomorrow waits; what is said of it already stays."""
+    ledger = start()
+    ledger.deliver(TWO, "interactions", [event("a", day=2), event("b", day=2)])
+    ledger.run(TWO)
+    ledger.deliver(ONE, "interactions", [event("a", day=2)], "snapshot")
+    ledger.run(ONE)
+    assert stands(ledger) == [(TWO, "a", 3.0, 2)]
