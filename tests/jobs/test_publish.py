@@ -98,7 +98,8 @@ def test_other_domains_and_nights_stay(published: Settings) -> None:
     music, movies = expected(2, domain="music"), expected(3, ds="2026-11-21")
     now, latest = both(published)
     assert now == together(music, movies, expected(4))
-    growing = {"interactions", "files", "held", "reviews"}  # all nights up to the last, as the last night's run left them
+    # all nights up to the last, as the last night's run left them
+    growing = {"interactions", "files", "held", "reviews"}
     assert latest == {
         name: together(music, movies, expected(1))[name] if name in growing else together(music, movies)[name]
         for name in now
