@@ -23,7 +23,7 @@ NOW = ["tables", "expire", "--keep-nights", "2", "--grace-hours", "0"]
 NIGHTS = ["2026-11-11", "2026-11-12", "2026-11-13", "2026-11-14"]
 PEOPLE = (*USERS, "u5", "u6", "u7", "u8")
 MUSIC = expected(6, domain="music", ds=NIGHTS[1], users=5)
-INPUTS = {"files", "rejected", "interactions", "reviews", "vocabulary"}
+INPUTS = {"files", "rejected", "held", "replaced", "interactions", "reviews", "vocabulary"}
 
 
 @pytest.fixture(scope="module")

@@ -89,7 +89,7 @@ def test_a_table_without_rows_has_columns(config: Settings, tmp_path: Path) -> N
     assert main(["tables", "export", "--to", str(tmp_path / "out"), "--table", "rejected"]) == 0
     frame = pd.read_parquet(tmp_path / "out" / "rejected")
     assert len(frame) == 0
-    assert set(frame.columns) == {"domain", "ds", "file", "line", "reasons", "raw"}
+    assert set(frame.columns) == {"domain", "ds", "file", "line", "reasons", "raw", "delivery"}
 
 
 def test_what_is_no_export_is_not_replaced(shared: Settings, tmp_path: Path, capsys: Captured) -> None:

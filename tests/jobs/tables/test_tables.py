@@ -171,7 +171,7 @@ def test_history_is_newest_first(published: Settings, capsys: Captured) -> None:
         ["movies", DS, "another", "manual", "complete", "2"],
         ["movies", DS, "first", "manual", "complete", "1"],
     ]
-    assert rows[0][6].startswith("1 files, 1 rejected, 8 interactions, ")
+    assert rows[0][6].startswith("1 files, 1 rejected, 1 held, 1 replaced, 8 interactions, ")
     assert "12 recommendations" in rows[0][6]
     assert len(cells(said(capsys, "history"))) == 4
 
@@ -186,12 +186,12 @@ def test_without_a_warehouse(config: Settings, capsys: Captured, words: tuple[st
 
 def test_a_warehouse_of_a_newer_format_is_not_touched(published: Settings, capsys: Captured) -> None:
     file = Path(published.warehouse.removeprefix("file://")) / "format.json"
-    file.write_text('{"format": 2}')
+    file.write_text('{"format": 3}')
     for words in (["tables", "ls"], ["report", "--domain", "movies"], publish_words("first")):
         code = main(words)
         told = capsys.readouterr().err.splitlines()[-1]
         assert code == 2, words
-        assert told.endswith("format.json: format 2 is newer than 1, which this Encore reads; upgrade Encore")
+        assert told.endswith("format.json: format 3 is newer than 2, which this Encore reads; upgrade Encore")
 
 
 def test_tables_that_are_missing_read_as_empty(published: Settings, capsys: Captured) -> None:
