@@ -56,7 +56,7 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     times = known_times(interactions)
     store = user_blocks(spark, night, attempt.folder("events"), times.events)
     writer = PartWriter(store, ("events",), HASHED if times.missing else EVENT, MAX_EVENTS, REMEDY)
-    parts = pack(spark, night, interactions, writer).localCheckpoint()  # two stages read them
+    parts = pack(spark, night, interactions, writer).persist()  # two stages read them
     facts = choose_split(times, night.domain, partial(count_all, spark, parts, writer, night.domain))
     attempt.facts |= facts
     log.info("held out by %s", ", ".join(f"{name} {value}" for name, value in facts.items()))
@@ -65,6 +65,7 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     kinds = {name: kind.weight for name, kind in night.domain.kinds.items()}
     split = BlockSplitter(attempt.folder("sequences"), kinds, facts, times.timed == times.events)
     finish_blocks(spark, parts, writer, split).collect()
+    parts.unpersist()
     delete_folder(store.folder)
 
 
