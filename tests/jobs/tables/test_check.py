@@ -173,7 +173,7 @@ def test_a_tag_without_its_row_in_runs_is_found(normal: Settings, catalog: Catal
 
 
 @pytest.mark.parametrize(
-    ("content", "told"), [(json.dumps({"format": 99}), "format 99 is newer than 1"), ("{", "Expecting")]
+    ("content", "told"), [(json.dumps({"format": 99}), "format 99 is newer than 2"), ("{", "Expecting")]
 )
 def test_a_format_that_is_not_read_is_found(normal: Settings, capsys: Captured, content: str, told: str) -> None:
     (warehouse(normal) / "format.json").write_text(content)
