@@ -23,7 +23,7 @@ for name, command in commands.COMMANDS.items():
     arguments = ["--domain=books", *words.get(name, [])]
     arguments += [] if name == "status" else ["--ds=2024-05-01"]
     arguments += ["--run=r"] if command in commands.JOBS else []
-    if name not in ("spark", "tables", "config"):
+    if name not in ("spark", "tables", "config", "deliveries", "package"):
         args = cli.parser(command).parse_args(arguments)
         accepted += [name] if args.domain in ("books", ["books"]) else []
 print(json.dumps(accepted))
