@@ -27,7 +27,7 @@ def document() -> str:
 def section(table: Table) -> Iterator[str]:
     """One table: meaning, key, partition, columns, checks, contracts."""
     yield from ("", f"## {table.name}", "", _fill(table.meaning), "")
-    yield f"Key: {_code(table.key)}. Partition: {_code(table.partition)}."
+    yield _fill(f"Key: {_code(table.key)}. Partition: {_code(table.partition)}.")
     columns = [(f"`{c.name}`", f"`{c.type}`", "yes" if c.required else "", c.meaning) for c in table.columns]
     yield from ("", *grid(("column", "type", "required", "meaning"), columns))
     for what, rules in (("check", table.checks), ("contract", table.contracts)):

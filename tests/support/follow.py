@@ -1,0 +1,48 @@
+"""Random schedules of deliveries on a ledger, compared with the model after every night."""
+
+import random
+from collections.abc import Mapping
+from pathlib import Path
+
+from schemas.domains import Kind
+from tests.support.ledger import Ledger
+from tests.support.orders import Key, Model, Sent, events, schedule
+
+SEED = 20260128
+
+
+def found(ledger: Ledger) -> dict[Key, tuple[str, float, int]]:
+    """What stands in `interactions`; each key once."""
+    rows = ledger.rows("interactions")
+    assert len({Model.key(row) for row in rows}) == len(rows), "a key stands twice"
+    return {Model.key(row): (row["ds"], row["value"], row["delivery"]) for row in rows}
+
+
+def follow(folder: Path, seed: int, users: int, steps: int = 9) -> int:
+    """Goes through one schedule and compares after every night; returns the number of nights."""
+    choose = random.Random(seed)
+    repetition = choose.choice(("newest", "newest", "sum", "count"))
+    kinds: Mapping[str, Kind] = {"play": Kind("plays", 0.0, 1e7)}
+    ledger, model = Ledger(folder, repetition=repetition, kinds=kinds, hold_days=365), Model(repetition)
+    ledger.deliver("2000-01-01", "items", [{"item_id": item, "available": True} for item in "12"])
+    ledger.run("2000-01-01")  # so that all nights know the items
+    nights = 0
+    for step, what in schedule(choose, steps):
+        if step == "deliver":
+            ds, mode, count = what
+            files = {f"{n}.csv": ("interactions", events(choose, users)) for n in range(count)}
+            numbers = ledger.deliver_all(ds, files, mode)
+            for number, (_, rows) in zip(numbers, files.values(), strict=True):
+                model.sent.append(Sent(number, numbers[0], mode, ds, list(rows)))
+        elif step == "withdraw":
+            standing = [one for one in model.sent if not one.withdrawn]
+            if standing:
+                gone = standing[int(what * len(standing))]
+                ledger.withdraw(gone.number)
+                gone.withdrawn = True
+        else:
+            nights += 1
+            ledger.run(what)
+            model.run(what)
+            assert found(ledger) == model.stands(), f"seed {seed}, {repetition}, after night {what}"
+    return nights
