@@ -270,6 +270,12 @@ def test_the_demo_brings_only_the_days_since_its_last_import(run: Any, monkeypat
     assert asked == [None, "2024-05-01", "2024-05-01", "2024-05-02"]
 
 
+def test_the_demo_is_imported_day_by_day(run: Any) -> None:
+    """Many of these days have no new item."""
+    for day in range(1, 7):
+        assert run("demo", "--size", "tiny", "--domain", "movies", "--ds", f"2026-03-0{day}")[0] == 0
+
+
 def command(files: Path, tmp_path: Path) -> dict[str, Any]:
     words = [sys.executable, "-m", "jobs", "import", "movielens", str(files), "--domain", "movies", "--ds", DAY]
     return {

@@ -32,7 +32,12 @@ def write(folder: pathlib.Path, scene: Scene) -> None:
 
 
 def _write_lines(path: pathlib.Path, rows: Iterable[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    """No file where there are no rows, as of a day without news: an import takes an empty one for a broken download."""
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    if text:
+        path.write_text(text, encoding="utf-8")
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _write_posters(folder: pathlib.Path, scene: Scene) -> None:

@@ -49,7 +49,9 @@ def lines(folder: pathlib.Path, name: str) -> pd.DataFrame:
 
 
 def records(folder: pathlib.Path, name: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+    """Of a file that is not there, as on a day without news, none."""
+    file = folder / f"{name}.jsonl"
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
 
 
 def digest(folder: pathlib.Path) -> dict[str, str]:
