@@ -31,6 +31,8 @@ POLICY = {
 GPU = {"pool": "gpu", "queue": "gpu", "execution_timeout": timedelta(hours=1)}
 # The completed day; a manual run may have no data interval: the job then gets no date, and says so.
 DS = "{{ params.ds or data_interval_start | default(none) | ds or '' }}"
+# A person who asks twice for a night shall not have it twice; a schedule and a backfill ask once.
+TRIGGERED_AT = "{{ '--triggered-at=' ~ dag_run.run_after.isoformat() if dag_run.run_type.value == 'manual' else '' }}"
 RUN = "{{ params.run or run_id }}"  # `encore nightly` names its run, to find the manifest again
 
 DOMAINS = tuple(domain_files(os.environ.get("ENCORE_DOMAINS")))  # those of Encore, and a company's own

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, TaskGroup, TriggerRule
 
-from dags.common import DOMAINS, DS, GPU, POLICY, RUN, JobOperator, ReportLink
+from dags.common import DOMAINS, DS, GPU, POLICY, RUN, TRIGGERED_AT, JobOperator, ReportLink
 from dags.form import FORM, RequestOperator
 from dags.outcome import OutcomeOperator
 from schemas.names import ENSEMBLE, MODELS, NEURAL, ON_GPU
@@ -32,7 +32,7 @@ def night(domain: str) -> list[JobOperator]:
     """One domain's tasks; returns the first, and those that the outcome of the run waits for."""
     asked = f"{{{{ '{domain}' in params.domains }}}}"
     form = ["{{ '--top-k=%d' % params.top_k if params.top_k else '' }}", "--models={{ params.models | join(',') }}"]
-    pin = job("pin", domain, *form, "--trigger={{ dag_run.run_type.value }}", when=asked)
+    pin = job("pin", domain, *form, "--trigger={{ dag_run.run_type.value }}", TRIGGERED_AT, when=asked)
     clean, vocabulary, sequences = (job(name, domain, pool="spark") for name in ("clean", "vocabulary", "sequences"))
     some = {"one_upstream": True, "trigger_rule": TriggerRule.ALL_DONE}  # Airflow's own rule skips as soon as one skips
     similarities = [job(f"{entity}_similarity", domain, pool="spark", **some) for entity in ("item", "user")]

@@ -68,6 +68,7 @@ INTERACTIVE = (
 TOP_K = Argument("--top-k", {"type": int, "help": "items per user (default: the domain's)"})
 CHOSEN = Argument("--models", {"default": ",".join(MODELS), "help": "models to train, separated by commas"})
 TRIGGER = Argument("--trigger", {"default": "manual", "help": "what started the run"})
+TRIGGERED_AT = Argument("--triggered-at", {"metavar": "TIME", "help": "when a person asked for the run (ISO 8601)"})
 MODEL = Argument("--model", {"required": True, "choices": MODELS, "help": "which one"})
 REQUIRE_GPU = Argument("--require-gpu", {"action": "store_true", "help": "fail at once where Keras finds no GPU"})
 _PRECISION = "what networks compute in; auto: bfloat16 with float32 weights on a GPU, else float32"
@@ -75,7 +76,7 @@ PRECISION = Argument("--precision", {"choices": [*PRECISIONS], "default": "auto"
 
 # In the order of the night, which is that of its report.
 JOBS = (
-    Job("pin", "jobs.pin", "pin the run's inputs and its configuration", (TOP_K, CHOSEN, TRIGGER)),
+    Job("pin", "jobs.pin", "pin the run's inputs and its configuration", (TOP_K, CHOSEN, TRIGGER, TRIGGERED_AT)),
     Job("clean", "jobs.clean", "judge every new row: accepted, known, corrected, held, rejected", spark=True),
     Job("vocabulary", "jobs.vocabulary", "give new users and items their row numbers", spark=True),
     Job("sequences", "jobs.sequences", "events in each user's order, split by time", spark=True),

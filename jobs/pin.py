@@ -7,16 +7,18 @@ reads the same.
 import argparse
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from jobs.errors import InputError, RefusedError
 from jobs.night import Attempt, Night, fingerprint, pinned_domain, require_over, resolved
 from jobs.settings import check_models, override
-from jobs.states import PUBLISHED, TaskState, last_complete
+from jobs.states import PUBLISHED, Publication, TaskState, last_complete
 from jobs.storage import preflight
 from jobs.storage.deliveries import APPEND, Delivery, deliveries
 from jobs.storage.frames import read
 from jobs.storage.runs import Run
+from jobs.storage.upkeep import Upkeep
 from schemas.domains import Domain, placeholders
 from schemas.landing import LANDING
 from schemas.names import MODELS
@@ -41,6 +43,8 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     configuration = configure(night, args)
     night.tables.create()
     pinned = published(night)
+    if args.triggered_at:
+        require_unpublished_since(night, pinned["history"]["runs"], args.triggered_at)
     rules = rules_fingerprint(pinned_domain(configuration["domain"], night.run.domain, night.settings))
     found = inputs(deliveries(night.settings.landing, night.run.domain), judged(pinned["history"]), night.ds, rules)
     if not found["inputs"] and not pinned["history"]["interactions"]:
@@ -57,6 +61,26 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
         **found,
         "rules": rules,
     }
+
+
+def require_unpublished_since(night: Night, runs: Sequence[tuple[str, str]], triggered_at: str) -> None:
+    """RefusedError where another run published the night after this one was triggered: it was asked for twice."""
+    try:
+        since = datetime.fromisoformat(triggered_at).astimezone(UTC)
+    except ValueError as error:
+        raise InputError(f"--triggered-at {triggered_at!r} is not a time, as in 2026-03-02T02:00:00+00:00") from error
+    rows = read([path for ds, path in runs if ds == night.ds], TABLES["runs"].schema, PUBLISHED).to_pylist()
+    others = [Publication.of(row) for row in rows if row["run_id"] != night.run.run_id]
+    if not others:
+        return
+    last = max(others, key=lambda one: one.sequence)
+    tag = Run.of(night.settings.warehouse, last).tag(last.sequence)
+    committed = Upkeep(night.settings).committed("runs", tag)
+    if committed and committed > since:
+        raise RefusedError(
+            f"the night of {night.ds} was published by run {last.run_id} at {committed:%Y-%m-%d %H:%M:%S} UTC, after "
+            f"this run was triggered ({since:%Y-%m-%d %H:%M:%S}); to compute it once more, trigger it again"
+        )
 
 
 def configure(night: Night, args: argparse.Namespace) -> dict[str, Any]:

@@ -277,3 +277,18 @@ def test_a_domain_without_any_files_is_left_out(config: Settings, capsys: Captur
     land(config, "later", NEXT)
     assert call() == 3
     assert "nothing was ever imported for movies up to 2026-11-20" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_night_that_was_published_after_the_trigger_is_refused(config: Settings, capsys: Captured) -> None:
+    land(config, "a")
+    asked = datetime.now(UTC).isoformat()
+    assert call("before", DS, "--triggered-at", asked) == 0
+    cleaned(config, "a")
+    assert call("r", DS, "--triggered-at", asked) == 3
+    error = capsys.readouterr().err
+    assert f"the night of {DS} was published by run before at " in error
+    assert "trigger it again" in error
+    assert call("r", DS, "--triggered-at", datetime.now(UTC).isoformat()) == 0
+    assert call("other", NEXT, "--triggered-at", asked) == 0  # another night
+    assert call("scheduled") == 0
+    assert call("x", DS, "--triggered-at", "yesterday") == 2
