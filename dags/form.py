@@ -7,7 +7,7 @@ import re
 from datetime import UTC, date, datetime
 from typing import Any
 
-from airflow.sdk import BaseOperator, Context, Param
+from airflow.sdk import BaseSensorOperator, Context, Param
 from airflow.sdk.exceptions import AirflowFailException
 
 from dags.common import DOMAINS
@@ -16,6 +16,7 @@ from schemas.names import MAX_RUN_NAME, MODELS, RUN_CHARACTERS
 # A day whose night is not that of the schedule is asked for by `ds`: what is a logical date of long ago to mean?
 SCHEDULED_SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 MAX_TOP_K = 1000
+WAIT_SECONDS = 20.0  # from look to look whether an earlier night has ended
 RUN_NAME = f"^{RUN_CHARACTERS}{{1,{MAX_RUN_NAME}}}$"
 
 
@@ -54,14 +55,26 @@ FORM = {
 }
 
 
-class RequestOperator(BaseOperator):
-    """Fails, for good, a run that asks for what no night can give; the message says what to do."""
+class RequestOperator(BaseSensorOperator):
+    """Fails, for good, a run that asks for what no night can give; the message says what to do.
 
-    def execute(self, context: Context) -> None:
-        """Looks at the run's parameters and dates."""
+    Waits while an earlier night of one of its domains runs, as in a backfill: a night reads what those before it have
+    published. Of runs with a logical date alone; the others run one at a time.
+    """
+
+    def __init__(self, **task: Any):
+        super().__init__(**{"mode": "reschedule", "poke_interval": WAIT_SECONDS, **task})
+
+    def poke(self, context: Context) -> bool:
+        """Looks at the run's parameters and dates, then whether it is its turn."""
         run = context["dag_run"]
         if problem := refusal(run.conf or {}, context["params"], run.logical_date, datetime.now(UTC).date()):
             raise AirflowFailException(problem)
+        earlier = context["ti"].get_previous_dagrun(state="running")
+        if earlier is None or not {*(earlier.conf or {}).get("domains", DOMAINS)} & {*context["params"]["domains"]}:
+            return True
+        self.log.info("waits for run %s, an earlier night of the same domains", earlier.run_id)
+        return False
 
 
 def refusal(conf: Any, params: Any, logical_date: datetime | None, today: date) -> str | None:

@@ -1,11 +1,12 @@
 """What the trigger form and a run's first task refuse, and how the outcome of a run follows from its domains."""
 
 from datetime import UTC, date, datetime
+from types import SimpleNamespace
 
 import pytest
 from airflow.sdk.exceptions import ParamValidationError
 
-from dags.form import FORM, refusal
+from dags.form import FORM, RequestOperator, refusal
 from dags.outcome import problems
 
 TODAY = date(2026, 11, 28)
@@ -46,6 +47,26 @@ def test_a_run_has_a_name_that_is_a_folder(value):
     with pytest.raises(ParamValidationError):
         FORM["run"].resolve(value)
     assert FORM["run"].resolve("nightly_20261128T010203_abc123")
+
+
+@pytest.mark.parametrize(
+    ("earlier", "turn"),
+    [
+        (None, True),
+        ({"domains": ["music"]}, True),
+        ({"domains": ["music", "movies"]}, False),
+        ({}, False),  # all domains
+    ],
+)
+def test_a_night_waits_for_an_earlier_one_of_its_domains(earlier, turn):
+    class Instance:
+        def get_previous_dagrun(self, state):
+            assert state == "running"
+            return None if earlier is None else SimpleNamespace(run_id="before", conf=earlier)
+
+    run = SimpleNamespace(conf={"domains": ["movies"]}, logical_date=NIGHT)
+    context = {"dag_run": run, "params": {"domains": ["movies"], "ds": None}, "ti": Instance()}
+    assert RequestOperator(task_id="request").poke(context) is turn
 
 
 def test_every_field_of_the_form_has_a_title_and_says_its_range():
