@@ -1,6 +1,6 @@
 # Encore. `make` alone says what there is. What takes more than a few lines is in docker/*.sh and .ci/.
 SHELL := /bin/bash
-export DOMAIN SOURCE DS PORT PAUSED UPGRADE PYTHON
+export DATABASE DOMAIN SOURCE DS PORT PAUSED UPGRADE PYTHON
 
 .PHONY: help setup shell nightly test test-slow test-browser test-s3 test-celery up down lock clean distclean
 
@@ -38,11 +38,14 @@ test-s3: setup ## tables on a local S3 server, with a catalog in PostgreSQL and 
 	@docker/environment.sh .venv-airflow-workers docker/airflow-workers.lock
 	@.ci/test s3
 
-test-celery: setup ## what Airflow needs past one machine: the pods of its tasks
+test-celery: setup ## what Airflow needs past one machine: PostgreSQL, unit files, pods, resources for the spark-operator
+	@docker/services.sh postgresql
 	@docker/environment.sh .venv-airflow-workers docker/airflow-workers.lock
 	@.ci/test celery
 
-up: setup ## Airflow on this machine, http://localhost:8080 (or PORT=…); PAUSED=0 lets the nights run as scheduled, PAUSED=1 pauses
+up: setup ## Airflow on this machine, http://localhost:8080 (or PORT=…); PAUSED=0 or 1: nights run as scheduled or not; DATABASE=postgres
+	@[ "$(DATABASE)" != postgres ] || docker/services.sh postgresql
+	@[ "$(DATABASE)" != postgres ] || docker/environment.sh .venv-airflow-workers docker/airflow-workers.lock
 	@docker/airflow.sh up
 
 down: ## stop it

@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # airflow.sh up|down: a whole Airflow (API server, DAG processor, scheduler) on the loopback of this machine.
 # Each part is a process with a process group, a pid file and a log of its own. The scheduler is started last: tasks that
-# begin before the API server answers would fail. PAUSED=1 pauses the nights, PAUSED=0 lets them run.
+# begin before the API server answers would fail. PAUSED=1 pauses the nights, PAUSED=0 lets them run. Its database is
+# SQLite, or with DATABASE=postgres a PostgreSQL of its own (docker/postgres.sh); the choice holds until another is made.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p "${AIRFLOW_HOME:=.airflow}"
 AIRFLOW_HOME=$(cd "$AIRFLOW_HOME" && pwd)
 export AIRFLOW_HOME
 port=${PORT:-8080}
+database=${DATABASE:-$(cat "$AIRFLOW_HOME/database" 2>/dev/null || echo sqlite)}
+environment=.venv-airflow
 passwords=$AIRFLOW_HOME/simple_auth_manager_passwords.json.generated
 parts=(api-server dag-processor scheduler)
 start_seconds=${START_SECONDS:-180} stop_seconds=${STOP_SECONDS:-60}
@@ -25,25 +28,25 @@ left() { # left PART: whether anything of its process group runs, as after a kil
 }
 
 ask() { # ask PATH: the JSON that the API server answers; fails where it does not
-    .venv-airflow/bin/python - "http://127.0.0.1:$port/api/v2/$1" 2>/dev/null <<'PYTHON'
+    "$environment/bin/python" - "http://127.0.0.1:$port/api/v2/$1" 2>/dev/null <<'PYTHON'
 import sys, urllib.request
 print(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())
 PYTHON
 }
 
 sick() { # the parts that do not report that they are well, or nothing
-    ask monitor/health | .venv-airflow/bin/python 2>/dev/null -c '
+    ask monitor/health | "$environment/bin/python" 2>/dev/null -c '
 import json, sys
 health = json.load(sys.stdin)
 print(*(part for part in ("metadatabase", "dag_processor", "scheduler") if health[part]["status"] != "healthy"))'
 }
 
 port_is_free() {
-    .venv-airflow/bin/python -c 'import socket, sys; socket.create_server(("127.0.0.1", int(sys.argv[1])))' "$port" 2>/dev/null
+    "$environment/bin/python" -c 'import socket, sys; socket.create_server(("127.0.0.1", int(sys.argv[1])))' "$port" 2>/dev/null
 }
 
 start() { # start PART: in a session, so a process group, of its own
-    .venv-airflow/bin/python -c 'import os, sys; os.setsid(); os.execvp("airflow", ["airflow", sys.argv[1]])' "$1" \
+    "$environment/bin/python" -c 'import os, sys; os.setsid(); os.execvp("airflow", ["airflow", sys.argv[1]])' "$1" \
         >>"$AIRFLOW_HOME/$1.log" 2>&1 </dev/null &
     echo $! >"$AIRFLOW_HOME/$1.pid"
 }
@@ -66,14 +69,34 @@ fail() { # fail PART
     exit 1
 }
 
+choose() { # takes the database that was asked for, and starts PostgreSQL
+    case $database in
+        sqlite) ;;
+        postgres) environment=.venv-airflow-workers ;;
+        *) echo "error: DATABASE=$database: must be sqlite or postgres" >&2; exit 2 ;;
+    esac
+    if [ "$database" != "$(cat "$AIRFLOW_HOME/database" 2>/dev/null || echo sqlite)" ]; then
+        for part in "${parts[@]}"; do
+            ! left "$part" || { echo "error: Airflow runs with another database; stop it first: make down" >&2; exit 2; }
+        done
+    fi
+    if [ "$database" = postgres ]; then
+        docker/postgres.sh up
+        AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=$(docker/postgres.sh address)
+        export AIRFLOW__DATABASE__SQL_ALCHEMY_CONN
+    fi
+    echo "$database" >"$AIRFLOW_HOME/database"
+}
+
 up() {
     local part dead=() shown_before=
+    choose
     for part in "${parts[@]}"; do alive "$part" || dead+=("$part"); done
     if [ "${#dead[@]}" = 0 ] && [ -z "${PAUSED:-}" ] && well; then
         echo "Airflow is up already: http://localhost:$port; stop it with: make down"
         return
     fi
-    export PATH=$PWD/.venv-airflow/bin:$PATH
+    export PATH=$PWD/$environment/bin:$PATH
     export AIRFLOW__CORE__DAGS_FOLDER=$PWD/dags AIRFLOW__CORE__PLUGINS_FOLDER=$PWD/dags/plugins
     export AIRFLOW__CORE__LOAD_EXAMPLES=False
     export AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION=True AIRFLOW__CORE__PARALLELISM=4
@@ -100,6 +123,9 @@ up() {
     done
     await scheduler well
     echo "Airflow is up: http://localhost:$port, user admin"
+    if [ "$database" = sqlite ]; then
+        echo "this is for one machine and one person: on SQLite no backfill runs; with PostgreSQL: make down; make up DATABASE=postgres"
+    fi
     if [ -z "$shown_before" ]; then
         echo "password (shown this once): $(sed -nE 's/.*"admin": *"([^"]*)".*/\1/p' "$passwords")"
     else
@@ -149,6 +175,7 @@ down() {
         left "$part" && found=yes
         stop "$part"
     done
+    [ "$database" != postgres ] || docker/postgres.sh down
     [ -z "$found" ] || echo "Airflow is down"
 }
 

@@ -1,89 +1,23 @@
 """`make up` and `make down` with a stand-in for Airflow, whose parts are real processes."""
 
 import os
-import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.airflow_stand_in import project
+
 PARTS = ("api-server", "dag-processor", "scheduler")
-
-# The API server says of every other part whether its process lives. A scheduler that has no API server ends, as its
-# tasks would; one that is told to hang hears no SIGTERM.
-AIRFLOW = """#!{python} -SE
-import http.server, json, os, pathlib, signal, sys, time, urllib.request
-home, words = pathlib.Path(os.environ["AIRFLOW_HOME"]), sys.argv[1:]
-port = int(os.environ["AIRFLOW__API__PORT"])
-
-def lives(part):
-    try:
-        stat = pathlib.Path(f"/proc/{{(home / f'{{part}}.pid').read_text().strip()}}/stat").read_text()
-        return stat.rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-class Health(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        parts = {{"metadatabase": True, "dag_processor": lives("dag-processor"), "scheduler": lives("scheduler")}}
-        health = {{part: {{"status": "healthy" if well else "unhealthy"}} for part, well in parts.items()}}
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(json.dumps(health).encode())
-
-    def log_message(self, *_):
-        pass
-
-if words[0] == "api-server":
-    (home / "simple_auth_manager_passwords.json.generated").write_text('{{"admin": "secret"}}')
-    http.server.HTTPServer(("127.0.0.1", port), Health).serve_forever()
-if words[0] in ("scheduler", "dag-processor"):
-    urllib.request.urlopen(f"http://127.0.0.1:{{port}}/", timeout=5)
-    if (home / "hang").exists():
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    time.sleep(600)
-paused = home / "paused"
-if words[:2] in (["dags", "pause"], ["dags", "unpause"]):
-    paused.write_text(str(words[1] == "pause"))
-if words[:2] == ["dags", "list"]:
-    start = os.environ["AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION"]
-    print("dag_id  is_paused")
-    print("nightly", paused.read_text() if paused.exists() else start)
-"""
 
 
 @pytest.fixture
 def airflow(tmp_path):
     """Runs airflow.sh in a project of its own; `pids` gives the processes of its parts."""
-    shutil.copytree(ROOT / "docker", tmp_path / "docker")
-    bin = tmp_path / ".venv-airflow" / "bin"
-    bin.mkdir(parents=True)
-    (bin / "python").symlink_to(sys.executable)
-    (bin / "airflow").write_text(AIRFLOW.format(python=sys.executable))
-    (bin / "airflow").chmod(0o755)
-    home = tmp_path / "home"
-    home.mkdir()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
-
-    def run(action, **environment):
-        own = {"AIRFLOW_HOME": str(home), "PORT": port, "STOP_SECONDS": "2", **environment}
-        command = [tmp_path / "docker" / "airflow.sh", action]
-        apart = {
-            "stdin": subprocess.DEVNULL,
-            "start_new_session": True,
-        }  # no terminal: job control would stop the tests
-        return subprocess.run(command, env={**os.environ, **own}, capture_output=True, text=True, timeout=200, **apart)
-
-    run.pids = lambda: {part: int((home / f"{part}.pid").read_text()) for part in PARTS}
-    run.home = home
-    yield run
-    run("down")
+    with project(tmp_path, ".venv-airflow") as run:
+        yield run
 
 
 def running(pid):

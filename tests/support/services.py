@@ -31,13 +31,13 @@ def answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait_until(true: Callable[[], bool], what: str, seconds: float = START_SECONDS) -> None:
-    """Waits until it is true; TimeoutError that says what was waited for."""
+def wait_until(true: Callable[[], bool], what: str, seconds: float = START_SECONDS, every: float = 0.1) -> None:
+    """Waits until it is true, asked every so many seconds; TimeoutError that says what was waited for."""
     deadline = time.monotonic() + seconds
     while not true():
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {seconds} s for {what}")
-        time.sleep(0.1)
+        time.sleep(every)
 
 
 @contextmanager
