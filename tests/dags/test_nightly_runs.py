@@ -53,7 +53,9 @@ def test_only_what_was_asked_for_runs(night, in_jobs_environment):
     assert {task for task, state in music.items() if state == "skipped"} == {*unasked, "continuations"}
     common = ["--domain=music", "--ds=2026-02-03", "--run=mine"]
     form = ["--top-k=7", "--models=popularity", "--trigger=manual"]
-    assert ["pin", *common, *form] in calls
+    (pin,) = (call for call in calls if call[0] == "pin")
+    assert pin[:-1] == ["pin", *common, *form]
+    assert datetime.fromisoformat(pin[-1].removeprefix("--triggered-at=")) <= datetime.now(UTC)
     assert [call for call in calls if call[0] == "train"] == [["train", *common, "--model=popularity"]]
     assert in_jobs_environment(PARSE, calls) == "parsed"
 
