@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 export DATABASE DOMAIN SOURCE DS PORT PAUSED UPGRADE PYTHON
 
-.PHONY: help setup shell nightly test test-slow test-browser test-s3 test-celery up down lock clean distclean
+.PHONY: help setup shell nightly test test-slow test-browser test-s3 test-monitoring test-celery up down lock clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -37,6 +37,11 @@ test-s3: setup ## tables on a local S3 server, with a catalog in PostgreSQL and 
 	@docker/environment.sh .venv-services docker/services.lock
 	@docker/environment.sh .venv-airflow-workers docker/airflow-workers.lock
 	@.ci/test s3
+
+test-monitoring: setup ## alert rules and dashboard on a real Prometheus that has scraped a night
+	@docker/services.sh prometheus
+	@docker/environment.sh .venv-services docker/services.lock
+	@.ci/test monitoring
 
 test-celery: setup ## what Airflow needs past one machine: PostgreSQL, unit files, pods, resources for the spark-operator
 	@docker/services.sh postgresql

@@ -9,11 +9,14 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 
 from jobs import settings
-from jobs.errors import DONE, FAULT
+from jobs.errors import DONE, FAULT, InputError
 from jobs.night import published_domain
+from jobs.prometheus import exposition
 from jobs.states import Publication
+from jobs.storage.files import write_bytes
 from jobs.storage.runs import Run
 from jobs.storage.sql import open_tables
 from jobs.storage.upkeep import Upkeep
@@ -59,7 +62,11 @@ def parser() -> argparse.ArgumentParser:
     limit = parser.add_mutually_exclusive_group()
     limit.add_argument("--max-age-hours", type=float, metavar="N", help="exit 1 where a night is older")
     limit.add_argument("--max-age-days", type=float, metavar="N", help="the same in days")
-    parser.add_argument("--format", choices=("table", "json"), default="table")
+    parser.add_argument(
+        "--format", choices=("table", "json", "prometheus"), default="table",
+        help="prometheus: metrics of all domains in Prometheus' text form (docs/monitoring.md)",
+    )  # fmt: skip
+    parser.add_argument("--to", metavar="FILE", help="write the metrics to a file, whole or not at all")
     return parser
 
 
@@ -68,6 +75,15 @@ def main(args: argparse.Namespace) -> int:
     config = settings.load()
     tables = Upkeep(config)
     tables.check_format()
+    if args.format == "prometheus":
+        text = exposition(tables, args.domain or config.domains)
+        if args.to:
+            write_bytes(str(Path(args.to).resolve()), text.encode())
+        else:
+            print(text, end="")
+        return DONE
+    if args.to:
+        raise InputError("--to needs --format prometheus")
     found = statuses(tables, args.domain, config.domains, datetime.now(UTC))
     if args.format == "json":
         show_json([asdict(status) for status in found])

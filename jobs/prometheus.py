@@ -1,0 +1,121 @@
+"""Metrics of each domain's last complete night in Prometheus' text form, for a scrape or node_exporter's collector.
+
+They come from the published tables, so that they tell of the nights whatever ran them, and of none that is under way.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
+
+import duckdb
+
+from jobs.states import NightState
+from jobs.storage.sql import open_tables
+from jobs.storage.upkeep import Upkeep
+
+MIB = 1 << 20
+
+
+class Sample(NamedTuple):
+    """One value of a metric; labels: name → value."""
+
+    metric: str
+    labels: Mapping[str, str]
+    value: float
+
+
+# Metric → what it says. Every one is a gauge: a new night replaces it.
+MEANINGS = {
+    "encore_complete_nights": "Nights of the domain that are complete.",
+    "encore_last_complete_night_end_seconds": "End of the day (UTC) of the last complete night, seconds since 1970.",
+    "encore_last_publication_complete": "1 where the last publication is complete, 0 where the gate refused it.",
+    "encore_rows": "Rows of a table in the last complete night.",
+    "encore_imported_rows": "Rows of the files that the last complete night judged.",
+    "encore_imported_rows_rejected": "Those of them that were rejected.",
+    "encore_task_seconds": "Seconds of a task of the last complete night.",
+    "encore_task_peak_memory_bytes": "Most memory that a task of the last complete night held.",
+    "encore_champion": "1 for the model whose lists are published.",
+    "encore_model_quality": "A metric of a model on the held-out events of all users (docs/evaluation.md).",
+    "encore_drift": "How the events of the last publication differ from earlier ones: volume, popularity_psi, …",
+}
+
+
+def exposition(tables: Upkeep, domains: Iterable[str]) -> str:
+    """The text that Prometheus scrapes: of all domains that are configured or published, and of each its metrics."""
+    with open_tables(tables) as db:
+        found = [*nights(db, domains), *rows(db), *tasks(db), *quality(db), *drift(db)]
+    lines = []
+    for metric, meaning in MEANINGS.items():
+        mine = sorted(line(sample) for sample in found if sample.metric == metric)
+        if mine:
+            lines += [f"# HELP {metric} {meaning}", f"# TYPE {metric} gauge", *mine]
+    return "\n".join([*lines, ""])
+
+
+def line(sample: Sample) -> str:
+    """A sample as a line of the text form."""
+    labels = ",".join(f'{name}="{escaped(value)}"' for name, value in sample.labels.items())
+    return f"{sample.metric}{{{labels}}} {float(sample.value)!r}"
+
+
+def escaped(text: str) -> str:
+    """A label's value: backslashes, quotes and line ends behind a backslash."""
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def nights(db: duckdb.DuckDBPyConnection, domains: Iterable[str]) -> Iterator[Sample]:
+    """How many nights are complete, when the last one's day ended, whether the last publication was refused."""
+    complete = f"FILTER (state = '{NightState.COMPLETE}')"
+    facts = f"count(DISTINCT ds) {complete}, max(ds) {complete}, arg_max(state, sequence)"
+    query = f"SELECT domain, {facts} FROM main.runs GROUP BY domain"
+    known = {domain: found for domain, *found in db.execute(query).fetchall()}
+    for domain in {*domains, *known}:
+        count, last, state = known.get(domain, (0, None, None))
+        yield Sample("encore_complete_nights", {"domain": domain}, count)
+        if state:
+            yield Sample("encore_last_publication_complete", {"domain": domain}, state == NightState.COMPLETE)
+        if last:
+            end = datetime.combine(date.fromisoformat(last) + timedelta(days=1), time(), UTC)
+            yield Sample("encore_last_complete_night_end_seconds", {"domain": domain}, end.timestamp())
+
+
+def rows(db: duckdb.DuckDBPyConnection) -> Iterator[Sample]:
+    """Rows of the tables, and of the files that the night judged."""
+    for domain, counts in db.execute("SELECT domain, rows FROM latest.runs").fetchall():
+        for table, count in json.loads(counts or "{}").items():
+            yield Sample("encore_rows", {"domain": domain, "table": table}, count)
+    files = """SELECT domain, sum(rows), sum(rejected) FROM latest.files SEMI JOIN latest USING (domain, ds)
+               GROUP BY domain"""
+    for domain, imported, rejected in db.execute(files).fetchall():
+        yield Sample("encore_imported_rows", {"domain": domain}, imported)
+        yield Sample("encore_imported_rows_rejected", {"domain": domain}, rejected)
+
+
+def tasks(db: duckdb.DuckDBPyConnection) -> Iterator[Sample]:
+    """Seconds and memory of the night's tasks."""
+    for domain, text in db.execute("SELECT domain, tasks FROM latest.runs").fetchall():
+        for task, facts in json.loads(text or "{}").items():
+            labels = {"domain": domain, "task": task}
+            yield Sample("encore_task_seconds", labels, facts["seconds"])
+            yield Sample("encore_task_peak_memory_bytes", labels, facts["peak_mib"] * MIB)
+
+
+def quality(db: duckdb.DuckDBPyConnection) -> Iterator[Sample]:
+    """The champion, and how good each model is."""
+    for domain, model in db.execute("SELECT domain, model FROM latest.models WHERE status = 'champion'").fetchall():
+        yield Sample("encore_champion", {"domain": domain, "model": model}, 1)
+    query = (
+        "SELECT domain, model, split, metric, k, value FROM latest.metrics WHERE segment = 'all' AND model != 'data'"
+    )
+    for domain, model, split, metric, k, value in db.execute(query).fetchall():
+        labels = {"domain": domain, "model": model, "split": split, "metric": metric, "k": str(k)}
+        yield Sample("encore_model_quality", labels, value)
+
+
+def drift(db: duckdb.DuckDBPyConnection) -> Iterator[Sample]:
+    """How the events of the last publication differ from those before; a night that is refused for it tells too."""
+    last = "SELECT domain, arg_max(ds, sequence) AS ds FROM main.runs GROUP BY domain"
+    query = f"SELECT domain, metric, value FROM main.metrics SEMI JOIN ({last}) USING (domain, ds) WHERE model = 'data'"
+    for domain, metric, value in db.execute(query).fetchall():
+        yield Sample("encore_drift", {"domain": domain, "metric": metric}, value)
