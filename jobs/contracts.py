@@ -1,6 +1,9 @@
 """The rules that a night's tables obey before anyone sees them, checked with DuckDB over the files themselves."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
 
 from jobs.cleaning.unique import GROWING, shared_keys
 from jobs.errors import ContractError
@@ -18,10 +21,20 @@ APPEND_ONLY = Contract(
 )
 
 
+@dataclass(frozen=True)
+class Breach:
+    """A rule of a table, how many rows break it, and the first of these."""
+
+    table: str
+    rule: Contract
+    count: int
+    first: Sequence[tuple[object, ...]]
+
+
 def check(
     night: Night, tonight: Mapping[str, Sequence[str]], others: Mapping[str, Mapping[str, Sequence[str]]]
 ) -> None:
-    """Raises ContractError that names the table, the rule and the first rows that break it.
+    """Raises ContractError that names the table, the rule that most rows break and the first of these, and the others.
 
     tonight: the tables to publish, with their files. others: table → other night → files, of tables that hold a key
     once over all nights (GROWING): as they will be, later nights too. The vocabulary of other nights is looked up as it
@@ -30,9 +43,11 @@ def check(
     known = night.tables.current_files("vocabulary", night.run.domain)
     read_too = {name: [p for ds, some in others[name].items() if ds < night.ds for p in some] for name in GROWING}
     read_too["vocabulary"] = [path for ds, path in known if ds != night.ds]
+    found = []
     for name in GROWING:
         every = [*tonight.get(name, []), *(path for some in others[name].values() for path in some)]
-        broken(name, unique(TABLES[name]), shared_keys(TABLES[name], every, SHOWN))
+        count, first = shared_keys(TABLES[name], every, SHOWN)
+        found.append(Breach(name, unique(TABLES[name]), count, first))
     with connect() as db:
         db.execute(f"CREATE VIEW night AS SELECT '{night.run.domain}' AS domain, '{night.ds}' AS ds")
         parquet_view(db, "published_vocabulary", [path for _, path in known], TABLES["vocabulary"].schema)
@@ -44,8 +59,19 @@ def check(
             db.execute(definition)
         for name in tonight:
             for rule in (*common(TABLES[name], night), *TABLES[name].contracts):
-                broken(name, rule, db.execute(rule.violations).fetchmany(SHOWN))
-        broken("vocabulary", APPEND_ONLY, db.execute(APPEND_ONLY.violations).fetchmany(SHOWN))
+                found.append(breach(db, name, rule))
+        found.append(breach(db, "vocabulary", APPEND_ONLY))
+    refuse([one for one in found if one.count])
+
+
+def breach(db: duckdb.DuckDBPyConnection, name: str, rule: Contract) -> Breach:
+    """The rows of a table that break a rule: how many, and the first ones."""
+    rows = db.execute(rule.violations)
+    first = rows.fetchmany(SHOWN)
+    count = len(first)
+    while len(more := rows.fetchmany(10_000)):
+        count += len(more)
+    return Breach(name, rule, count, first)
 
 
 def common(table: Table, night: Night) -> list[Contract]:
@@ -71,10 +97,14 @@ def unique(table: Table) -> Contract:
     return Contract("key_unique", rows, f"no two rows share ({key})")
 
 
-def broken(name: str, rule: Contract, found: Sequence[tuple[object, ...]]) -> None:
-    """Raises ContractError where rows that break a rule were found."""
-    if found:
-        rows = "; ".join(str(row) for row in found)
-        raise ContractError(
-            f"table {name} breaks the rule {rule.name}: {rule.meaning}. For example {rows}. Nothing was published"
-        )
+def refuse(breaches: Sequence[Breach]) -> None:
+    """ContractError where rules are broken: the one with the most rows first, with examples, then the others."""
+    if not breaches:
+        return
+    worst, *others = sorted(breaches, key=lambda one: -one.count)
+    rows = "; ".join(map(str, worst.first))
+    also = ", ".join(f"{one.table} {one.rule.name} ({one.count:,} rows)" for one in others)
+    raise ContractError(
+        f"table {worst.table} breaks the rule {worst.rule.name}: {worst.rule.meaning}. {worst.count:,} rows do, for "
+        f"example {rows}. {f'Broken too: {also}. ' if also else ''}Nothing was published"
+    )

@@ -16,6 +16,6 @@ class RefusedError(Exception):
 
 
 class ContractError(Exception):
-    """A table of the night breaks one of its own rules; nothing is published."""
+    """A table of the night breaks one of its own rules; nothing is published. Trying again breaks it again."""
 
-    exit_code = FAULT
+    exit_code = WRONG_INPUT

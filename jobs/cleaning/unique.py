@@ -13,13 +13,13 @@ from schemas.table import Table
 GROWING = ("interactions", "reviews")  # tables that hold a key once over all nights, by the files of `clean`
 
 
-def shared_keys(table: Table, addresses: Sequence[str], most: int) -> list[tuple[object, ...]]:
-    """At most so many keys that more than one row has. Only rows whose hashes meet are read."""
+def shared_keys(table: Table, addresses: Sequence[str], most: int) -> tuple[int, list[tuple[object, ...]]]:
+    """How many keys more than one row has, and the first `most` of them. Only rows whose hashes meet are read."""
     key = [name for name in table.key if name != "domain"]
     digests = [digest(address, key) for address in addresses]
     suspects = repeated(digests)
     if not len(suspects):
-        return []
+        return 0, []
     parts = []
     for address, own in zip(addresses, digests, strict=True):
         if len(among(suspects, [own])):
@@ -28,5 +28,7 @@ def shared_keys(table: Table, addresses: Sequence[str], most: int) -> list[tuple
     with database() as db:
         db.register("rows", pa.concat_tables(parts))
         columns = ", ".join(key)
-        found = db.execute(f"SELECT {columns} FROM rows GROUP BY ALL HAVING count(*) > 1 ORDER BY ALL").fetchmany(most)
-    return [tuple(row) for row in found]
+        db.execute(f"CREATE TEMP TABLE shared AS SELECT {columns} FROM rows GROUP BY ALL HAVING count(*) > 1")
+        ((count,),) = db.execute("SELECT count(*) FROM shared").fetchall()
+        found = db.execute("FROM shared ORDER BY ALL").fetchmany(most)
+    return int(count), [tuple(row) for row in found]

@@ -139,9 +139,10 @@ def shared(states: Mapping[str, State], bad: Collection[str]) -> Iterator[Findin
     for name in GROWING:
         for domain in sorted({file.partition[0] for file in states[name].now}):
             paths = sorted(f.path for f in states[name].now if f.partition[0] == domain and f.path not in bad)
-            if found := shared_keys(TABLES[name], paths, SHOWN):
-                examples = "; ".join(map(str, found))
-                yield Finding("key", f"table {name}, {domain}", f"rows share their key, for example {examples}")
+            count, first = shared_keys(TABLES[name], paths, SHOWN)
+            if count:
+                told = f"rows share {count:,} keys, for example {'; '.join(map(str, first))}"
+                yield Finding("key", f"table {name}, {domain}", told)
 
 
 def tags(

@@ -8,7 +8,7 @@ import pytest
 from jobs.cli import main
 from jobs.settings import Settings
 from jobs.storage.catalog import Tables
-from jobs.storage.frames import write
+from jobs.storage.frames import read, write
 from jobs.storage.runs import Entry
 from schemas.tables import TABLES
 from tests.support.fakes import DS, USERS, arrow, both, expected, fake_night, publish_words
@@ -78,10 +78,10 @@ def test_a_broken_rule_stops_the_publication(
 ) -> None:
     fake_night(shared, 2, broken=breach)
     before = Tables(shared).snapshots()
-    assert main(publish_words("run")) == 1
+    assert main(publish_words("run")) == 2
     told = capsys.readouterr().err.splitlines()[-1]
     assert told.startswith(f"error: table {table} breaks the rule {rule}: ")
-    assert example in told.partition("For example ")[2]
+    assert example in told.partition("for example ")[2]
     assert told.endswith("Nothing was published")
     assert Tables(shared).snapshots() == before
 
@@ -91,6 +91,23 @@ def test_every_rule_of_the_schemas_is_broken_above() -> None:
     assert stated <= {rule for _, rule, _, _ in BREACHES}
 
 
+def test_the_rule_that_most_rows_break_is_named_first_and_the_others_after_it(
+    shared: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def breach(rows: Rows) -> None:
+        append("items", item_id="n3")(rows)  # one key twice
+        for row in rows["recommendations"]:
+            row["score"] = float("nan")
+
+    night = fake_night(shared, 2, broken=breach)
+    assert main(publish_words("run")) == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    count = read(night.run.files("recommendations"), TABLES["recommendations"].schema).num_rows
+    assert told.startswith("error: table recommendations breaks the rule score_descending: ")
+    assert f". {count} rows do, for example " in told
+    assert ". Broken too: items key_unique (1 rows)" in told
+
+
 def test_an_event_of_an_earlier_night_may_not_come_again(
     published: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -98,7 +115,7 @@ def test_an_event_of_an_earlier_night_may_not_come_again(
         rows["interactions"][0]["ts"] = rows["interactions"][0]["ts"].replace(day=20)
 
     fake_night(published, 2, ds="2026-11-21", broken=again)
-    assert main(publish_words("run", ds="2026-11-21")) == 1
+    assert main(publish_words("run", ds="2026-11-21")) == 2
     assert "table interactions breaks the rule key_unique" in capsys.readouterr().err
     assert both(published) == (expected(1), expected(1))
 
@@ -111,7 +128,7 @@ def test_an_item_seen_on_an_earlier_night_may_not_be_recommended(
         rows["recommendations"][0] |= {"item_id": "s1"}
 
     fake_night(published, 2, ds="2026-11-21", broken=forget)
-    assert main(publish_words("run", ds="2026-11-21")) == 1
+    assert main(publish_words("run", ds="2026-11-21")) == 2
     assert "table recommendations breaks the rule unseen" in capsys.readouterr().err
 
 
@@ -123,7 +140,7 @@ def test_a_run_that_was_overtaken_may_not_change_rows_of_the_vocabulary(
     fake_night(config, 2, run="fast", users=("a", "b", "c"))
     assert main(publish_words("fast")) == 0
     capsys.readouterr()
-    assert main(publish_words("slow")) == 1
+    assert main(publish_words("slow")) == 2
     told = capsys.readouterr().err.splitlines()[-1]
     assert told.startswith("error: table vocabulary breaks the rule append_only: ")
     assert "('user', 'a', 0)" in told
@@ -133,7 +150,7 @@ def test_a_run_that_was_overtaken_may_not_change_rows_of_the_vocabulary(
 def test_what_is_told_of_a_published_night_is_not_lost(published: Settings) -> None:
     """A publication that its contracts stop leaves the earlier one as it was, in every table."""
     night = fake_night(published, 2, run="second", broken=drop("recommendations", 0))
-    assert main(publish_words("second")) == 1
+    assert main(publish_words("second")) == 2
     assert both(published) == (expected(1), expected(1))
     rows = [row | {"domain": "movies", "ds": DS} for row in lists(2)]
     path = write(arrow({"recommendations": rows})["recommendations"], f"{night.run.new_attempt('mended')}/r")
