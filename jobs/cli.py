@@ -4,40 +4,60 @@ import argparse
 import importlib
 import logging
 import sys
-import traceback
 from collections.abc import Sequence
 
-from jobs import forkserver
+from jobs import forkserver, output
 from jobs.commands import COMMANDS, INTERACTIVE, JOBS, Command, Job
 from jobs.errors import DONE, FAULT, WRONG_INPUT, ContractError, InputError, RefusedError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code: 0 done, 1 a fault, 2 wrong input, 3 refused by the gate."""
-    argv = list(sys.argv[1:] if argv is None else argv)
+    """Runs one command and returns its exit code: 0 done, 1 a fault, 2 wrong input, 3 refused by the gate.
+
+    Ends quietly where nobody reads what it prints any more, with the exit code of programs that SIGPIPE ends.
+    """
+    output.prepare()
+    try:
+        try:
+            return call(list(sys.argv[1:] if argv is None else argv))
+        finally:
+            sys.stdout.flush()  # while it can still be told apart what went wrong
+    except BrokenPipeError:
+        if not output.is_cut():
+            raise
+        output.drop()
+        return output.CUT
+
+
+def call(argv: list[str]) -> int:
+    """Runs one command; errors become a line and an exit code."""
     if not argv or argv[0] in ("-h", "--help", "help"):
-        print(overview())
+        output.say(overview())
         return DONE
     command = COMMANDS.get(argv[0])
     if command is None:
-        print(f"error: encore has no command {argv[0]!r}; `encore --help` lists them", file=sys.stderr)
+        output.complain(f"error: encore has no command {argv[0]!r}; `encore --help` lists them")
         return WRONG_INPUT
     if isinstance(command, Job) and (code := forkserver.delegated(argv)) is not None:
         return code
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(output.LogLines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("pyiceberg").setLevel(logging.WARNING)
     try:
         args = parser(command).parse_args(argv[1:])  # asks ENCORE_DOMAINS which domains there are
         return run(command, args)
     except (InputError, RefusedError, ContractError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        output.complain(f"error: {error}")
         return error.exit_code
     except KeyboardInterrupt:
-        print("error: interrupted", file=sys.stderr)
+        output.complain("error: interrupted")
         return 130
     except Exception as error:
-        traceback.print_exc()
-        print(f"error: {command.name}: {type(error).__name__}: {error}", file=sys.stderr)
+        if isinstance(error, BrokenPipeError) and output.is_cut():
+            raise
+        output.show_error()
+        output.complain(f"error: {command.name}: {type(error).__name__}: {error}")
         return FAULT
 
 

@@ -9,8 +9,9 @@ from dataclasses import asdict
 
 from jobs import settings
 from jobs.errors import DONE
+from jobs.output import say, show_json
 from jobs.storage.deliveries import Delivery, deliveries, withdraw
-from jobs.terminal import grid, show, show_json
+from jobs.terminal import grid, show
 
 SHOWN = ("number", "ds", "mode", "table", "rows", "path", "state")
 
@@ -38,11 +39,11 @@ def main(args: argparse.Namespace) -> int:
         return DONE
     new = withdraw(landing, args.domain, args.numbers)
     for one in new:
-        print(f"withdrawn: delivery {one.number}, {one.path} → {one.table}, {one.rows:,} rows, for {one.ds}")
+        say(f"withdrawn: delivery {one.number}, {one.path} → {one.table}, {one.rows:,} rows, for {one.ds}")
     if new:
-        print("the next night, or any night that is run again, takes back what they brought")
+        say("the next night, or any night that is run again, takes back what they brought")
     else:
-        print("nothing to do: withdrawn before")
+        say("nothing to do: withdrawn before")
     return DONE
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from jobs.errors import FAULT
+from jobs.output import complain
 from schemas.names import ended_by
 
 SOCKET = "ENCORE_FORKSERVER"
@@ -76,9 +77,9 @@ def delegated(argv: Sequence[str]) -> int | None:
         for number, handler in before.items():
             signal.signal(number, handler)
     if len(answer) < ANSWER.size:
-        print(f"error: {argv[0]}: the fork server is gone", file=sys.stderr)
+        complain(f"error: {argv[0]}: the fork server is gone")
         return FAULT
     code, ending, peak_kib = ANSWER.unpack(answer)
     if ending:
-        print(f"error: {argv[0]}: {ended_by(ending, peak_kib / 1024)}", file=sys.stderr)
+        complain(f"error: {argv[0]}: {ended_by(ending, peak_kib / 1024)}")
     return int(code)

@@ -29,6 +29,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from jobs import settings
 from jobs.errors import DONE, InputError
 from jobs.night import iso_day
+from jobs.output import say
 from jobs.sources import FORMATS
 from jobs.sources.findings import Findings
 from jobs.sources.folder import Folder, open_folder
@@ -93,7 +94,7 @@ def main(args: argparse.Namespace) -> int:
         asked = [_delivery(reading, checksums, said, args) for reading in readings]
         new = _new(asked, place.landing, args)
         if not new:
-            print(f"nothing to do: these {len(readings)} files were imported before; `encore deliveries ls` lists them")
+            say(f"nothing to do: these {len(readings)} files were imported before; `encore deliveries ls` lists them")
             return DONE
         chosen = [reading for reading, one in zip(readings, asked, strict=True) if one in new]
         name = identity("", {}, [one.identity for one in new])
@@ -106,7 +107,7 @@ def main(args: argparse.Namespace) -> int:
             facts["findings"] = {file: list(findings) for file, findings in watch.findings.items()}
     _report(batch, watch, [one for one in asked if one not in new])
     print_unread(folder, checksums, args.format)
-    print(f"next: encore nightly --domain {domain.name} --ds {args.ds}")
+    say(f"next: encore nightly --domain {domain.name} --ds {args.ds}")
     return DONE
 
 
@@ -132,7 +133,7 @@ def _new(asked: list[Delivery], landing: str, args: argparse.Namespace) -> list[
     same = {(one.table, one.checksum) for one in asked}
     numbers = [d.number for d in before if (d.table, d.checksum) in same and d.number > 0 and not d.withdrawn]
     for old in withdraw(landing, args.domain, numbers):
-        print(f"withdrawn: delivery {old.number}, {old.path} → {old.table}, for {old.ds}")
+        say(f"withdrawn: delivery {old.number}, {old.path} → {old.table}, for {old.ds}")
     return asked
 
 
@@ -167,13 +168,13 @@ def _check_unchanged(folder: Folder, checksums: Mapping[str, str]) -> None:
 
 def _report(batch: Batch, watch: "Watch", known: Sequence[Delivery]) -> None:
     for file in batch.files:
-        print(f"{file.path:<24} {file.rows:>12,} rows → {file.table} (delivery {file.number})")
+        say(f"{file.path:<24} {file.rows:>12,} rows → {file.table} (delivery {file.number})")
         for finding in watch.findings[file.path]:
-            print(f"    {finding}")
+            say(f"    {finding}")
     for one in known:
-        print(f"{one.path:<24} was imported before")
+        say(f"{one.path:<24} was imported before")
     rate = watch.count / max(watch.seconds, 1e-9)
-    print(f"imported {len(batch.files)} files, {watch.count:,} rows, {rate:,.0f} rows/s, to {batch.address}")
+    say(f"imported {len(batch.files)} files, {watch.count:,} rows, {rate:,.0f} rows/s, to {batch.address}")
 
 
 def print_unread(folder: Folder, read: Collection[str], form: str) -> None:
@@ -181,10 +182,10 @@ def print_unread(folder: Folder, read: Collection[str], form: str) -> None:
     named = " named after a table (see --table)" if form in ALLOWED and form != "demo" else ""
     for name in folder.names:
         if name not in read:
-            print(f"{name:<24} not imported: it is no file of the format {form}{named}")
+            say(f"{name:<24} not imported: it is no file of the format {form}{named}")
     for name in folder.skipped:
         reason = "a folder" if name.endswith("/") else "left there by an operating system"
-        print(f"{name:<24} not imported: {reason}")
+        say(f"{name:<24} not imported: {reason}")
 
 
 class Watch:

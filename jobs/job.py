@@ -12,6 +12,7 @@ from jobs.backend import set_up_keras
 from jobs.commands import Job
 from jobs.errors import DONE, FAULT, RefusedError
 from jobs.night import Attempt, Night, iso_day, open_night
+from jobs.output import say
 from jobs.states import TaskState
 from jobs.storage.runs import Entry, run_name
 
@@ -69,7 +70,7 @@ def run(task: str, compute: Compute, args: argparse.Namespace) -> int:
             raise
         raise cause from error
     facts = {name: attempt.facts[name] for name in XCOM_FACTS if name in attempt.facts}
-    print(json.dumps({"task": task, "rows": entry.rows, "seconds": entry.seconds, **facts}), flush=True)
+    say(json.dumps({"task": task, "rows": entry.rows, "seconds": entry.seconds, **facts}))
     return DONE
 
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from jobs.errors import FAULT, WRONG_INPUT
+from jobs.output import say
 from jobs.settings import ROOT, Settings
 
 # The lines of the DAGs' operator (dags/common.py) in Airflow's log, which puts the name of the logger behind each.
@@ -30,7 +31,7 @@ def prepare(config: Settings, log: Path) -> None:
     stamp = Path(config.airflow_home) / "nightly.prepared"
     if stamp.exists() and stamp.read_text() == wanted:
         return
-    print(f"preparing Airflow in {config.airflow_home}", flush=True)
+    say(f"preparing Airflow in {config.airflow_home}")
     for arguments in (["db", "migrate"], ["pools", "import", str(POOLS)]):
         with log.open("a") as output:
             ended = subprocess.run([config.airflow, *arguments], env=environment(config), stdout=output, stderr=output)
@@ -70,7 +71,7 @@ class Progress:
         if state == "started":
             self.since = time.monotonic()
             return
-        print(f"  {task:<28} {state:<8} {time.monotonic() - self.since:6.1f} s  {reason}".rstrip(), flush=True)
+        say(f"  {task:<28} {state:<8} {time.monotonic() - self.since:6.1f} s  {reason}".rstrip())
         self.problems.pop(task, None)
         if state in CODES and task.rpartition(".")[2] not in HARMLESS:
             self.problems[task] = (CODES[state], reason)

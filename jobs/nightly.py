@@ -6,7 +6,6 @@ domains' runs: what a failed job gave, 3 where a gate refused, 0 where everythin
 
 import argparse
 import json
-import sys
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from jobs.commands import CHOSEN, TOP_K
 from jobs.errors import DONE, FAULT, REFUSED, InputError
 from jobs.local_airflow import HARMLESS, Problems, follow, prepare
 from jobs.night import Night, iso_day, require_over
+from jobs.output import complain, say
 from jobs.report import viewer
 from jobs.settings import domain_names
 from jobs.spark import server as spark_server
@@ -51,7 +51,7 @@ def main(args: argparse.Namespace) -> int:
     log = Path(config.airflow_home) / "logs" / "encore" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     prepare(config, log)
-    print(f"night of {args.ds}: {', '.join(domains)} (run {name})", flush=True)
+    say(f"night of {args.ds}: {', '.join(domains)} (run {name})")
     try:
         with log.open("ab") as output, forkserver.running(output) as server:
             code, problems = follow(config, ["dags", "test", "nightly", "--conf", json.dumps(conf)], log, server)
@@ -73,14 +73,14 @@ def show(nights: list[Run], problems: Problems, log: Path) -> int:
                 problems[f"{run.domain}.{task}"] = (entry.exit_code, entry.error or "")
             elif entry.state == TaskState.REFUSED:
                 refused = True
-                print(f"{run.domain}: {task} refused: {entry.error}; the lists of the last published night stay")
+                say(f"{run.domain}: {task} refused: {entry.error}; the lists of the last published night stay")
         if "publish" in entries and entries["publish"].state == TaskState.DONE:
             viewer.show(run.domain, run.ds, run.run_id)
         elif not problems:
             problems[f"{run.domain}.publish"] = (FAULT, "nothing was published")
     for task, (_, reason) in problems.items():
-        print(f"error: {task}: {reason.removeprefix('error: ')}", file=sys.stderr)
+        complain(f"error: {task}: {reason.removeprefix('error: ')}")
     if problems:
-        print(f"error: the night failed; its log is {log}", file=sys.stderr)
+        complain(f"error: the night failed; its log is {log}")
         return min(code for code, _ in problems.values())
     return REFUSED if refused else DONE

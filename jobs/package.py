@@ -14,6 +14,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from jobs.errors import DONE, InputError
+from jobs.output import say
 from jobs.settings import ROOT
 
 OURS = ("jobs", "models", "schemas")
@@ -48,11 +49,9 @@ def main(args: argparse.Namespace) -> int:
         aside.replace(args.to)
     finally:
         aside.unlink(missing_ok=True)
-    print(
-        f"{args.to}: {args.to.stat().st_size / (1 << 20):.0f} MiB, Python {sys.version_info[0]}.{sys.version_info[1]}"
-    )
+    say(f"{args.to}: {args.to.stat().st_size / (1 << 20):.0f} MiB, Python {sys.version_info[0]}.{sys.version_info[1]}")
     # Python starts in the executor's folder, where the archive is unpacked, or in one of the session's below it.
-    print(f"  --archives {args.to.resolve()}#encore --conf spark.executorEnv.PYTHONPATH=./encore:../encore")
+    say(f"  --archives {args.to.resolve()}#encore --conf spark.executorEnv.PYTHONPATH=./encore:../encore")
     return DONE
 
 

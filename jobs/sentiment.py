@@ -2,7 +2,8 @@
 
 Stars are shares of the domain's scale, which is the least of SCALES that no rating exceeds. A review with at least .7
 of it is positive, with at most .4 negative (7 and 4 of 10: Maas et al. 2011), in between it teaches nothing. The task
-writes tonight's `reviews` anew, in place of what `clean` wrote.
+writes tonight's `reviews` anew, in place of what `clean` wrote. What a model has said, in an earlier run of the night
+(`modelled`), is said anew.
 """
 
 import argparse
@@ -37,7 +38,7 @@ log = logging.getLogger(__name__)
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     """Reads all reviews up to the night, trains, writes tonight's."""
     schema = TABLES["reviews"].schema
-    tonight = read(night.run.entry("clean").files.get("reviews", []), schema)
+    tonight = without_model(read(night.run.entry("clean").files.get("reviews", []), schema))
     every = pa.concat_tables([read(night.history("reviews"), schema), tonight])
     positive, known = labels(every["rating"])
     attempt.facts |= {"replaces": {"reviews": "clean"}}
@@ -68,12 +69,27 @@ def labels(ratings: pa.ChunkedArray) -> tuple[npt.NDArray[np.bool_], npt.NDArray
     return share >= POSITIVE, (share >= POSITIVE) | (share <= NEGATIVE)
 
 
+def without_model(reviews: pa.Table) -> pa.Table:
+    """`reviews` with the sentiment that sources say, and no other."""
+    modelled = pc.fill_null(reviews["modelled"], False)
+    said = pc.if_else(modelled, None, reviews["sentiment"])
+    return _with(reviews, sentiment=said, modelled=pc.if_else(said.is_valid(), False, None))
+
+
 def filled(reviews: pa.Table, model: "ReviewSentiment") -> pa.Table:
-    """`reviews`, each without a sentiment with the model's; null stays where a text has no words."""
+    """`reviews`, each without a sentiment with the model's, and marked so; null stays where a text has no words."""
     silent = pc.is_null(reviews["sentiment"])
     found = np.full(reviews.num_rows, np.nan)
     found[silent.to_numpy()] = model.predict(reviews["text"].filter(silent).to_pylist())
     sentiment = pc.coalesce(reviews["sentiment"], pa.array(found, mask=np.isnan(found)))
-    at = reviews.schema.get_field_index("sentiment")
-    log.info("the sentiment of %d of %d reviews is the model's", pc.sum(silent).as_py(), reviews.num_rows)
-    return reviews.set_column(at, reviews.schema.field(at), sentiment)
+    modelled = pc.if_else(sentiment.is_valid(), silent, None)
+    log.info("the sentiment of %d of %d reviews is the model's", pc.sum(modelled).as_py(), reviews.num_rows)
+    return _with(reviews, sentiment=sentiment, modelled=modelled)
+
+
+def _with(reviews: pa.Table, **columns: pa.ChunkedArray) -> pa.Table:
+    """`reviews` with other columns in place of some."""
+    for name, column in columns.items():
+        at = reviews.schema.get_field_index(name)
+        reviews = reviews.set_column(at, reviews.schema.field(at), column)
+    return reviews

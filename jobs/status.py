@@ -5,7 +5,6 @@ A night's age is counted from the end of its day (UTC) to now. Exit code 1: a ni
 
 import argparse
 import json
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -14,13 +13,14 @@ from pathlib import Path
 from jobs import settings
 from jobs.errors import DONE, FAULT, InputError
 from jobs.night import published_domain
+from jobs.output import complain, say, show_json
 from jobs.prometheus import exposition
 from jobs.states import Publication
 from jobs.storage.files import write_bytes
 from jobs.storage.runs import Run
 from jobs.storage.sql import open_tables
 from jobs.storage.upkeep import Upkeep
-from jobs.terminal import grid, show, show_json
+from jobs.terminal import grid, show
 
 HOUR = timedelta(hours=1)
 
@@ -80,7 +80,7 @@ def main(args: argparse.Namespace) -> int:
         if args.to:
             write_bytes(str(Path(args.to).resolve()), text.encode())
         else:
-            print(text, end="")
+            say(text.removesuffix("\n"))
         return DONE
     if args.to:
         raise InputError("--to needs --format prometheus")
@@ -97,7 +97,7 @@ def main(args: argparse.Namespace) -> int:
     if not watched:
         problems = ["no domain has a complete night"]
     if problems:  # one line, which is what a scheduler shows as the reason
-        print(f"error: {'; '.join(problems)}", file=sys.stderr)
+        complain(f"error: {'; '.join(problems)}")
     return FAULT if problems else DONE
 
 

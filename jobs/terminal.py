@@ -1,37 +1,45 @@
 """Tables and texts as a terminal, a file or a pipe takes them."""
 
-import json
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from jobs.output import say, visible
+
 WIDE = 10_000  # a pipe has no edge: nothing is folded there
+
+
+class Screen(Console):
+    """A console of rich that leaves it to the command line what becomes of a pipe whose reader is gone."""
+
+    def on_broken_pipe(self) -> None:
+        """Raises the error again; rich itself would end the process."""
+        raise
 
 
 def grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Grid:
     """Rows under their titles; whatever the cells hold is text, never markup. None is an empty cell."""
-    made = Grid(title=Text(title), title_justify="left", show_edge=False, pad_edge=False)
+    made = Grid(title=Text(visible(title)), title_justify="left", show_edge=False, pad_edge=False)
     for column in columns:
-        made.add_column(Text(column), overflow="fold")
+        made.add_column(Text(visible(column)), overflow="fold")
     for row in rows:
-        made.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        made.add_row(*(Text("" if cell is None else visible(str(cell))) for cell in row))
     return made
 
 
-def show(*parts: Grid | str) -> None:
-    """Prints grids and plain lines."""
-    console = Console() if sys.stdout.isatty() else Console(width=WIDE)
+def show(*parts: Grid | Text | str, stream: TextIO | None = None) -> None:
+    """Prints grids (made by `grid`), rich texts, and plain texts, of which nothing is folded."""
+    stream = stream or sys.stdout
+    console = Screen(file=stream) if stream.isatty() else Screen(file=stream, width=WIDE)
     for part in parts:
-        console.print(Text(part) if isinstance(part, str) else part)
-
-
-def show_json(value: Any) -> None:
-    """Prints JSON that people can read too."""
-    print(json.dumps(value, default=str, ensure_ascii=False, indent=1))
+        if isinstance(part, str):
+            say(part, stream=stream)
+        else:
+            console.print(part)
 
 
 def size(count: float) -> str:

@@ -8,10 +8,11 @@ import duckdb
 from jobs import settings
 from jobs.errors import InputError
 from jobs.night import iso_day, published_domain
+from jobs.output import show_json
 from jobs.states import Publication, last_complete
 from jobs.storage.catalog import Tables
 from jobs.storage.sql import add_publications, open_some, published
-from jobs.terminal import grid, show, show_json
+from jobs.terminal import grid, show
 
 ROWS = 20
 SHOWN = ("vocabulary", "interactions", "items", "recommendations", "user_similarity")

@@ -10,7 +10,6 @@ import selectors
 import signal
 import socket
 import sys
-import traceback
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -21,6 +20,7 @@ from jobs.backend import set_up_keras
 from jobs.commands import JOBS
 from jobs.errors import DONE, FAULT, InputError
 from jobs.forkserver import ANSWER, LENGTH_BYTES, SOCKET, STREAMS
+from jobs.output import complain, show_error
 from jobs.settings import GPU_DEVICE, load
 
 KILLED = 128  # added to the number of the signal that ended a job, as shells do
@@ -50,7 +50,7 @@ def end(argv: list[str]) -> NoReturn:
     except SystemExit as exit:  # argparse has printed what was wrong
         code = exit.code if isinstance(exit.code, int) else FAULT
     except BaseException:
-        traceback.print_exc()
+        show_error()
         code = FAULT
     atexit._run_exitfuncs()
     sys.stdout.flush()
@@ -117,7 +117,7 @@ class Server:
                 raise ValueError(f"{len(streams)} of {len(STREAMS)} streams")
             pid = os.fork()
         except (OSError, ValueError) as fault:  # the client has died over it, or there are too many processes
-            print(f"a request was dropped: {fault!r}", file=sys.stderr, flush=True)
+            complain(f"a request was dropped: {fault!r}")
             pid = None
         if pid == 0:
             connection.close()

@@ -196,7 +196,7 @@ REVIEWS = Table(
         Column("rating", pa.float64(), "stars that came with it, on the source's scale"),
         Column("ts", TIMESTAMP, "when, UTC; null where the source has no times"),
         Column("sentiment", pa.float64(), "how positive it is, from 0 to 1: what the source says, else a model"),
-        Column("modelled", pa.bool_(), "whether a model said how positive it is"),
+        Column("modelled", pa.bool_(), "whether a model said how positive it is; null where nobody did"),
         Column("delivery", pa.int64(), "number of the delivery that it came in; null: not numbered"),
         Column("fingerprint", pa.int64(), "hash of the row as it was delivered: another one is another row"),
     ),

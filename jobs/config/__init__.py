@@ -14,6 +14,7 @@ from typing import Any
 from jobs import settings
 from jobs.config.page import document, sections
 from jobs.errors import DONE
+from jobs.output import say
 from jobs.settings import VARIABLES, Settings, config_source, domain_paths, read_toml
 
 DEFAULT = "default"
@@ -35,15 +36,15 @@ def parser() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> int:
     """Runs one action."""
     if args.action == "document":
-        print(document(), end="")
+        say(document().removesuffix("\n"))
         return DONE
     config = settings.load()
     settings.check_models(config)
     if args.action == "show":
-        print(*shown(config), sep="\n")
+        say(*shown(config))
         return DONE
-    print(f"no fault in {config_source(config.config) or 'ENCORE_CONFIG, which is not set'}")
-    print(f"domains: {', '.join(config.domains)}")
+    say(f"no fault in {config_source(config.config) or 'ENCORE_CONFIG, which is not set'}")
+    say(f"domains: {', '.join(config.domains)}")
     return DONE
 
 

@@ -7,21 +7,26 @@ import duckdb
 from rich.table import Table as Grid
 from rich.text import Text
 
+from jobs.output import visible
+
 SHOWN_ITEMS = 10
 SHOWN_METRICS = ("ndcg@10", "hr@10", "recall@20")  # the page has them all
 
 
-def summary(db: duckdb.DuckDBPyConnection, run: dict[str, Any]) -> str:
+def summary(db: duckdb.DuckDBPyConnection, run: dict[str, Any]) -> Text:
     """One paragraph: the night, its rows, who got lists."""
     rows = json.loads(run["rows"])
     users, items = db.execute(
         "SELECT count(DISTINCT user_id), count(DISTINCT item_id) FROM recommendations WHERE domain = $1 AND ds = $2",
         [run["domain"], run["ds"]],
     ).fetchall()[0]
-    return (
-        f"\n[bold]{run['domain']} {run['ds']}[/] is {run['state']} (run {run['run_id']})\n"
-        f"{rows.get('interactions', 0):,} new events, {rows.get('rejected', 0):,} rows rejected; "
-        f"[bold]{users:,} users got recommendations[/] of {items:,} different items\n"
+    return Text.assemble(
+        "\n",
+        (f"{run['domain']} {run['ds']}", "bold"),
+        f" is {run['state']} (run {run['run_id']})\n"
+        f"{rows.get('interactions', 0):,} new events, {rows.get('rejected', 0):,} rows rejected; ",
+        (f"{users:,} users got recommendations", "bold"),
+        f" of {items:,} different items\n",
     )
 
 
@@ -64,11 +69,11 @@ def example(db: duckdb.DuckDBPyConnection, run: dict[str, Any]) -> list[Grid]:
            WHERE domain = $1 AND ds = $2 AND user_id = $3 AND rank <= $4 ORDER BY rank""",
         [*where, found[0][0], SHOWN_ITEMS],
     ).fetchall()  # fmt: skip
-    grid = Grid(title=Text(f"user {found[0][0]}"), title_justify="left")
+    grid = Grid(title=Text(visible(f"user {found[0][0]}")), title_justify="left")
     for column in ("rank", "title", "score", "model", "because"):
         grid.add_column(column)
     for rank, title, score, model, because in rows:
-        grid.add_row(str(rank), Text(title), f"{score:.4f}", model, Text(because))
+        grid.add_row(str(rank), Text(visible(title)), f"{score:.4f}", model, Text(visible(because)))
     return [grid]
 
 

@@ -5,11 +5,13 @@ import webbrowser
 from typing import Any
 from urllib.parse import quote
 
-from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
 
-from jobs import settings
+from jobs import settings, terminal
 from jobs.errors import DONE, InputError
 from jobs.night import iso_day, published_domain
+from jobs.output import say
 from jobs.report import summary
 from jobs.report.published import address, newest
 from jobs.states import Publication
@@ -47,16 +49,16 @@ def show(domain: str, ds: str | None = None, run_id: str | None = None) -> str |
         run = newest(db, domain, ds, run_id)
         add_publications(db, tables, "shown", [Publication.of(run)])
         db.execute("SET search_path = 'shown'")
-        console = Console()
-        console.print(summary.summary(db, run))
-        console.print(summary.metrics(db, run))
-        for grid in summary.example(db, run):
-            console.print(grid)
-        console.print(summary.durations(run))
+        parts: list[Grid | Text] = [
+            summary.summary(db, run),
+            summary.metrics(db, run),
+            *summary.example(db, run),
+            summary.durations(run),
+        ]
+    terminal.show(*parts)
     page = address(Run.of(tables.warehouse, Publication.of(run)))
-    console.print(f"HTML report: {page or missing(run)}", markup=False, soft_wrap=True)
-    console.print(f"tables: {tables.warehouse}", markup=False, soft_wrap=True)
-    console.print('`encore tables ls` lists them; `encore tables sql "FROM latest.recommendations"` reads one')
+    say(f"HTML report: {page or missing(run)}", f"tables: {tables.warehouse}")
+    say('`encore tables ls` lists them; `encore tables sql "FROM latest.recommendations"` reads one')
     return page
 
 

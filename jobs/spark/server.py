@@ -24,6 +24,7 @@ from zlib import crc32
 
 from jobs import settings
 from jobs.errors import InputError
+from jobs.output import say
 from jobs.settings import Settings
 from jobs.storage.runs import run_name
 
@@ -91,11 +92,11 @@ def main(args: argparse.Namespace) -> int:
 
             preflight.require_storage(config)
     if config.spark_remote:
-        print(json.dumps({"spark": "SPARK_REMOTE"}))
+        say(json.dumps({"spark": "SPARK_REMOTE"}))
     elif args.action == "start":
-        print(json.dumps({"spark": "started", "port": running(config, args.run).port}))
+        say(json.dumps({"spark": "started", "port": running(config, args.run).port}))
     else:
-        print(json.dumps({"spark": "stopped", "peak_mib": stop(config, args.run)}))
+        say(json.dumps({"spark": "stopped", "peak_mib": stop(config, args.run)}))
     return 0
 
 

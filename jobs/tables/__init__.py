@@ -15,17 +15,18 @@ from typing import Any, TextIO
 import duckdb
 import pyarrow as pa
 from pyarrow import parquet as pq
-from rich.console import Console
 
 from jobs import settings
 from jobs.errors import InputError
 from jobs.night import iso_day, published_domain
+from jobs.output import json_text, say, visible
 from jobs.storage.catalog import Tables
 from jobs.storage.runs import run_name
 from jobs.storage.sql import open_tables
 from jobs.tables import backup, check, expire, export
 from jobs.tables.rollback import roll_back
 from jobs.terminal import grid
+from jobs.terminal import show as show_parts
 from schemas.tables import TABLES
 
 # Of `runs.rows`, which is JSON: the tables that have any.
@@ -81,7 +82,7 @@ def main(args: argparse.Namespace) -> int:
     tables = Tables(config)
     tables.check_format()
     if args.action == "rollback":
-        print(f"published again: {roll_back(config, args.domain, args.ds, args.to)}")
+        say(f"published again: {roll_back(config, args.domain, args.ds, args.to)}")
         return 0
     if args.action == "show":
         show(tables, args.table, args.metadata)
@@ -103,13 +104,12 @@ def main(args: argparse.Namespace) -> int:
 def show(tables: Tables, name: str, metadata: bool) -> None:
     """What a table means, or where its metadata is."""
     if metadata:
-        print(tables.metadata_location(name))
+        say(tables.metadata_location(name))
         return
     table = TABLES[name]
-    console = Console()
-    console.print(f"[bold]{name}[/]: {table.meaning}\nkey: {', '.join(table.key)}")
+    show_parts(f"{name}: {table.meaning}", f"key: {', '.join(table.key)}")
     rows = [(c.name, str(c.type), "" if c.required else "may be null", c.meaning) for c in table.columns]
-    console.print(grid("", ("column", "type", "", "meaning"), rows))
+    show_parts(grid("", ("column", "type", "", "meaning"), rows))
 
 
 def query(db: duckdb.DuckDBPyConnection, sql: str, form: str = "table", output: str | None = None) -> None:
@@ -144,17 +144,16 @@ def _print(result: pa.Table, form: str, stream: TextIO) -> None:
     columns = [column.to_pylist() for column in result.columns]
     rows = list(zip(*columns, strict=True))
     if form == "table":
-        console = Console(file=stream) if stream.isatty() else Console(file=stream, width=10_000)
-        console.print(
-            grid("", result.column_names, [["" if cell is None else _cell(cell) for cell in row] for row in rows])
-        )
+        cells = [["" if cell is None else _cell(cell) for cell in row] for row in rows]
+        show_parts(grid("", result.column_names, cells), stream=stream)
     elif form == "csv":
         writer = csv.writer(stream)
         writer.writerow(result.column_names)
-        writer.writerows([_cell(cell) for cell in row] for row in rows)
+        shown = (lambda cell: visible(str(cell))) if stream.isatty() else (lambda cell: cell)  # a file has all as it is
+        writer.writerows([shown(_cell(cell)) for cell in row] for row in rows)
     else:
         named = [dict(zip(result.column_names, map(_plain, row), strict=True)) for row in rows]
-        stream.write(json.dumps(named, default=str, ensure_ascii=False) + "\n")
+        stream.write(json_text(named) + "\n")
 
 
 def _cell(value: Any) -> Any:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from jobs import settings
 from jobs.errors import DONE, InputError
+from jobs.output import say
 from jobs.settings import Settings
 from jobs.storage.catalog import NAMESPACE, Tables
 from jobs.storage.files import filesystem, read_bytes
@@ -56,7 +57,7 @@ def backup(args: argparse.Namespace) -> int:
         copy_database(catalog, copy)
         tables = registered(copy)
         copy.replace(args.to)
-    print(f"saved the catalog of {config.warehouse} with {len(tables)} tables to {args.to}")
+    say(f"saved the catalog of {config.warehouse} with {len(tables)} tables to {args.to}")
     return DONE
 
 
@@ -76,8 +77,8 @@ def restore(args: argparse.Namespace) -> int:
                 raise InputError(f"--from {args.source}: table {name} needs {metadata}, which is gone")
         kept = keep(catalog) if catalog.exists() else None
         copy.replace(catalog)
-    print(f"restored the catalog of {config.warehouse} from {args.source}")
-    print(f"the one before is kept as {kept}; `encore tables check` compares the files" if kept else "there was none")
+    say(f"restored the catalog of {config.warehouse} from {args.source}")
+    say(f"the one before is kept as {kept}; `encore tables check` compares the files" if kept else "there was none")
     return DONE
 
 

@@ -21,13 +21,14 @@ from jobs import settings
 from jobs.cleaning.unique import GROWING, shared_keys
 from jobs.contracts import SHOWN
 from jobs.errors import DONE, FAULT, InputError
+from jobs.output import show_json
 from jobs.states import NightState
 from jobs.storage.files import parquet_rows
 from jobs.storage.frames import read
 from jobs.storage.inventory import GRACE_HOURS, RunFolder, artifacts, hours, owner, run_folders
 from jobs.storage.runs import Run
 from jobs.storage.upkeep import State, Upkeep
-from jobs.terminal import show, show_json, size
+from jobs.terminal import show, size
 from schemas.names import NAME
 from schemas.tables import TABLES
 

@@ -17,6 +17,7 @@ from pyarrow import parquet as pq
 from jobs import settings
 from jobs.errors import DONE, InputError
 from jobs.night import published_domain
+from jobs.output import say
 from jobs.settings import address
 from jobs.storage import files
 from jobs.storage.catalog import Tables
@@ -61,8 +62,8 @@ def main(args: argparse.Namespace) -> int:
             files.delete_folder(folder)
             raise
     for name, count in rows.items():
-        print(f"{name:<16} {count:>12,} rows")
-    print(f"exported {', '.join(f'{domain} {ds}' for domain, ds in nights.items())} to {target}")
+        say(f"{name:<16} {count:>12,} rows")
+    say(f"exported {', '.join(f'{domain} {ds}' for domain, ds in nights.items())} to {target}")
     return DONE
 
 

@@ -30,7 +30,7 @@ def test_stars_are_shares_of_the_scale() -> None:
 
 
 def told(rows: dict[str, Rows]) -> None:
-    """400 reviews with stars, one that the source judges against its words, two without stars."""
+    """400 reviews with stars, one that the source judges against its words, three without stars."""
     common = {key: rows["reviews"][0][key] for key in ("domain", "ds", "ts")}
     some = [
         {"review_id": f"r{n:03}", "text": f"a {'good' if n % 2 else 'dull'} film {n}", "rating": 1.0 + 4.0 * (n % 2)}
@@ -40,6 +40,7 @@ def told(rows: dict[str, Rows]) -> None:
         {"review_id": "said", "text": "good", "rating": None, "sentiment": 0.0},
         {"review_id": "x-good", "text": "such a good one"},
         {"review_id": "x-dull", "text": "such a dull one"},
+        {"review_id": "y-good", "text": "such a good one", "sentiment": 0.0, "modelled": True},  # by an earlier run
     ]
     rows["reviews"] = [common | row for row in some]
 
@@ -61,8 +62,11 @@ def test_what_the_source_does_not_say_is_filled_in(config: Settings, night: Nigh
     assert main(WORDS) == 0
     assert main(publish_words("run")) == 0
     found = dict(published(config, "review_id, sentiment"))
-    assert len(found) == 403
+    assert len(found) == 404
     assert found["said"] == 0.0
+    assert found["y-good"] == found["x-good"], "what a model said before does not stay"
+    modelled = dict(published(config, "review_id, modelled"))
+    assert (modelled["said"], modelled["x-good"], modelled["y-good"], modelled["r000"]) == (False, True, True, True)
     assert found["x-good"] > 0.6 > 0.4 > found["x-dull"]
     stars = np.array([found[f"r{n:03}"] for n in range(400)]).reshape(200, 2)
     assert (stars[:, 0] < 0.5).all()
@@ -73,7 +77,10 @@ def test_what_the_source_does_not_say_is_filled_in(config: Settings, night: Nigh
 
 
 def test_too_few_stars_teach_nothing(config: Settings) -> None:
-    night = fake_night(config, 1)
+    def before(rows: dict[str, Rows]) -> None:
+        rows["reviews"][0] |= {"sentiment": 0.9, "modelled": True}  # by a run that had more reviews
+
+    night = fake_night(config, 1, broken=before)
     assert main(WORDS) == 0
     assert "artifact" not in night.run.entry("sentiment").facts
     assert main(publish_words("run")) == 0

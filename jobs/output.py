@@ -1,0 +1,82 @@
+"""What commands print: text that any stream takes and no terminal obeys, and the quiet end of `… | head -1`."""
+
+import json
+import logging
+import os
+import re
+import select
+import sys
+import traceback
+from io import TextIOWrapper
+from typing import Any, TextIO
+
+CUT = 128 + 13  # the exit code of a program whose reader is gone (SIGPIPE), as shells have it
+# What a terminal obeys and does not show, but for tabs and line ends: codes of ASCII and ISO 8859, and what turns the
+# direction of all the text that follows.
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    r"""The text with control codes as escapes (`\x1b`), which no terminal obeys; tabs and line ends stay."""
+    return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def say(*lines: str, stream: TextIO | None = None) -> None:
+    """Prints lines for people, at once."""
+    for line in lines:
+        print(visible(line), file=stream or sys.stdout, flush=True)
+
+
+def complain(*lines: str) -> None:
+    """Prints lines on standard error."""
+    say(*lines, stream=sys.stderr)
+
+
+def show_error() -> None:
+    """Prints the error that is being handled, with where it came from."""
+    complain(traceback.format_exc().rstrip())
+
+
+class LogLines(logging.Formatter):
+    """Lines of the log without control codes."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record."""
+        return visible(super().format(record))
+
+
+def show_json(value: Any) -> None:
+    """Prints JSON that people can read too."""
+    print(json_text(value, indent=1))
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    r"""JSON with letters of all languages as they are and control codes as escapes (`\u009b`)."""
+    text = json.dumps(value, default=str, ensure_ascii=False, indent=indent)
+    return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def prepare() -> None:
+    """Has standard output and error take any text: escapes stand for what their encoding lacks."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the caller
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 (as long as the process)
+        elif isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def is_cut() -> bool:
+    """Whether nobody reads standard output or error any more, as after `… | head -1`."""
+    poll = select.poll()
+    for descriptor in (1, 2):
+        poll.register(descriptor, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def drop() -> None:
+    """Lets what is still to be printed go nowhere, so that the process can end in peace."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        os.dup2(nowhere, descriptor)
+    os.close(nowhere)
