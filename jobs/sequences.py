@@ -37,6 +37,7 @@ from jobs.spark.splits import PARTS, Block, Facts, Histograms, Times, assign_par
 from jobs.storage.files import delete_folder
 from jobs.storage.frames import write
 from models.histories import DAY_MICROSECONDS
+from models.sorting import argsort_columns
 from schemas.domains import Domain
 from schemas.working import SEQUENCES
 
@@ -141,8 +142,8 @@ class BlockSplitter:
         """Writes a block of SEQUENCES, sorted by user, time, ordinal, item and kind; what is missing comes first."""
         columns = columns_of(events)
         names = np.argsort(np.argsort(list(self.kinds)))  # kinds of one instant stand in the order of their names
-        keys = (names[columns["kind"]], *(columns[name] for name in ("feature", "ordinal", "ts", "row")))
-        order = np.lexsort([key for key in keys if (key != key[0]).any()] or keys[-1:])
+        keys = *(columns[name] for name in ("row", "ts", "ordinal", "feature")), names[columns["kind"]]
+        order = argsort_columns(keys)
         user, item, kind, value, ts, ordinal = (columns[name][order] for name in EVENT.names)
         if "part" in events.column_names:
             parts = events["part"].to_numpy()[order]

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from jobs.cleaning.judging import shares
-from jobs.cleaning.keys import Hashes, among, digest, repeated
+from jobs.cleaning.keys import Hashes, among, digest
 from jobs.cleaning.ranges import (
     Fold,
     Range,
@@ -44,6 +44,7 @@ from jobs.cleaning.tasks import (
 )
 from jobs.storage import files
 from jobs.storage.deliveries import SNAPSHOT
+from models.sorting import distinct, first_of_equals, is_among, repeated
 
 RANGE_ROWS = 1_000_000  # that one piece of the fold weighs, about
 SNAPSHOTS = pa.schema([("batch", pa.int64()), ("kind", pa.string())])
@@ -139,16 +140,18 @@ class Weighing:
     def result(self) -> Grown:
         """The table as it becomes."""
         every = np.concatenate([NONE, *self.digests])
-        tonight = np.unique(every)
+        every.sort()
+        tonight = every[first_of_equals(every)]
         there = among(tonight, (digest(file.address, self.given.spec.key) for file in self.published))
         recalls = self._recalls(there)
         ended = self._older(max([self.given.last_snapshot, *(sweep.batch for sweep in self.sweeps)]))
-        suspects = np.unique(np.concatenate([repeated([every]), there, *ended, self._mentioned()]))
+        suspects = distinct(np.concatenate([repeated(every), there, *ended, self._mentioned()]))
         wanted = None if recalls and self._all_anew() else suspects
         if recalls and wanted is not None:
             swept = self.spread(swept_keys, [(file, tuple(self.sweeps)) for file in self.published if self.sweeps])
-            missing = np.setdiff1d(np.concatenate([NONE, *swept]), tonight)
-            wanted = np.unique(np.concatenate([wanted, self._withdrawn_keys(), missing]))
+            ended_keys = distinct(np.concatenate([NONE, *swept]))
+            missing = ended_keys[~is_among(ended_keys, tonight)]
+            wanted = distinct(np.concatenate([wanted, self._withdrawn_keys(), missing]))
         if wanted is not None and not len(wanted) and not self.sweeps:
             return self._assembled([])
         total = len(every) + files.count_rows([file.address for file in self.published])
@@ -178,7 +181,7 @@ class Weighing:
 
     def _mentioned(self) -> Hashes:
         """Hashes of rows of tonight's snapshots that are not good."""
-        return np.unique(np.concatenate([NONE, *(one.mentioned for one in self.judged)]))
+        return distinct(np.concatenate([NONE, *(one.mentioned for one in self.judged)]))
 
     def _withdrawn_keys(self) -> Hashes:
         gone = self.given.withdrawn
@@ -186,7 +189,7 @@ class Weighing:
         numbers = frozenset(one.number for one in gone)
         stand = [(file, numbers) for file in self.published] if gone else []
         found = self.spread(landed_keys, landed) + self.spread(standing_keys, stand)
-        return np.unique(np.concatenate([NONE, *found]))
+        return distinct(np.concatenate([NONE, *found]))
 
     def _part(self, wanted: str, keys: Hashes) -> None:
         """Judges those pieces again that have rows to weigh, and puts these rows apart."""
@@ -238,7 +241,7 @@ class Weighing:
         for piece, one in zip(self.pieces, self.judged, strict=True):
             counts[piece.source.number]["accepted"] += files.parquet_rows(one.kept) if one.kept else 0
         partitions = {ds: list(every) for ds, every in given.partitions.items()}
-        touched = {night, *self._lose(np.unique(np.concatenate([NONE, *(part.changed for part in done)])), partitions)}
+        touched = {night, *self._lose(distinct(np.concatenate([NONE, *(part.changed for part in done)])), partitions)}
         for ds, address in flat([part.standing for part in done]):
             partitions.setdefault(ds, []).append(address)
             touched.add(ds)

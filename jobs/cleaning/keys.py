@@ -14,6 +14,8 @@ from pyarrow import fs as arrow_fs
 from pyarrow import parquet as pq
 
 from jobs.storage.files import filesystem
+from models import sorting
+from models.sorting import distinct, is_among
 
 BITS = 48
 SUFFIX = ".keys"
@@ -98,20 +100,17 @@ def digest(address: str, columns: Sequence[str]) -> Hashes:
 def among(keys: Hashes, others: Iterable[Hashes]) -> Hashes:
     """Those of the sorted `keys` that stand in one of the others, each sorted; sorted, each once."""
     found = [_common(keys, other) for other in others]
-    return np.unique(np.concatenate([np.empty(0, np.uint64), *found]))
+    return distinct(np.concatenate([np.empty(0, np.uint64), *found]))
 
 
 def _common(one: Hashes, other: Hashes) -> Hashes:
     few, many = (one, other) if len(one) <= len(other) else (other, one)
-    if not len(many):
-        return few[:0]
-    places = np.minimum(np.searchsorted(many, few), len(many) - 1)
-    found: Hashes = few[many[places] == few]
-    return found
+    common: Hashes = few[is_among(few, many)]
+    return common
 
 
 def repeated(keys: Iterator[Hashes] | Sequence[Hashes]) -> Hashes:
     """Keys that stand more than once in all of these together; sorted, each once."""
     every = np.concatenate([np.empty(0, np.uint64), *keys])
     every.sort()
-    return np.unique(every[1:][every[1:] == every[:-1]])
+    return sorting.repeated(every)

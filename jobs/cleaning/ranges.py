@@ -16,6 +16,7 @@ from jobs.cleaning.tasks import Judging, Piece, Published, Sweep, amend, ended, 
 from jobs.cleaning.writing import constant, write_rows
 from jobs.storage.files import listing
 from jobs.storage.frames import read, write
+from models.sorting import distinct
 from schemas.inputs import REPLACED
 
 OF_REVIEWS = {"value": "rating"}  # REPLACED's column → the review's
@@ -112,7 +113,7 @@ def place_of(folder: str, table: str, ds: str, night: str) -> str:
 def landed_keys(work: tuple[Spec, Share]) -> Hashes:
     """Hashes of all rows of a landed file."""
     spec, share = work
-    return np.unique(hashes(read_share(share, spec.name, spec.key), spec.key))
+    return distinct(hashes(read_share(share, spec.name, spec.key), spec.key))
 
 
 def landed_kinds(work: tuple[Spec, int, Share]) -> set[tuple[int, str]]:
@@ -133,14 +134,14 @@ def standing_keys(work: tuple[Published, frozenset[int]]) -> Hashes:
         return np.empty(0, np.uint64)
     rows = read([file.address], file.spec.schema, columns=columns)
     chosen = pc.is_in(rows["delivery"], value_set=pa.array(sorted(numbers), pa.int64()))
-    return np.unique(hashes(rows.filter(chosen), file.spec.key))
+    return distinct(hashes(rows.filter(chosen), file.spec.key))
 
 
 def swept_keys(work: tuple[Published, tuple[Sweep, ...]]) -> Hashes:
     """Hashes of the rows of a published file that some snapshots end, unless they have them."""
     file, sweeps = work
     rows = read([file.address], file.spec.schema, columns=[*file.spec.key, "delivery"])
-    return np.unique(hashes(rows.filter(pa.array(ended(rows, sweeps))), file.spec.key))
+    return distinct(hashes(rows.filter(pa.array(ended(rows, sweeps))), file.spec.key))
 
 
 def recall_piece(work: tuple[Piece, frozenset[int], Mapping[int, str]]) -> None:

@@ -21,6 +21,7 @@ from jobs.cleaning.writing import constant, write_rows, write_versions
 from jobs.storage.deliveries import APPEND, SNAPSHOT
 from jobs.storage.files import filesystem
 from jobs.storage.frames import read, write
+from models.sorting import distinct, is_among
 
 HASHES = pa.schema([("hash", pa.int64())])
 ITEMS = pa.schema([("item_id", pa.string())])
@@ -114,7 +115,7 @@ def judge(piece: Piece) -> Judged:
     found.good = rows.num_rows
     rows, keys = as_table(rows, piece), hashes(rows, spec.key)
     if piece.skip is not None and piece.apart is not None:
-        apart = _among(keys, _hashes(piece.skip))
+        apart = is_among(keys, _hashes(piece.skip))
         versions = as_versions(rows.filter(pa.array(apart)), keys[apart], piece, fresh=True)
         write_versions(versions, piece.ranges, piece.apart, f"fresh-{piece.name}")
         rows, keys = rows.filter(pa.array(~apart)), keys[~apart]
@@ -127,11 +128,11 @@ def mention(rows: pa.Table, piece: Piece) -> Hashes:
     """Puts landed rows of a snapshot that do not count apart, so that the fold sees their keys; returns the hashes."""
     keys = hashes(rows, piece.spec.key)
     if piece.apart is not None:
-        chosen = np.ones(len(keys), bool) if piece.skip is None else _among(keys, _hashes(piece.skip))
+        chosen = np.ones(len(keys), bool) if piece.skip is None else is_among(keys, _hashes(piece.skip))
         some = as_table(rows.filter(pa.array(chosen)), piece)
         versions = as_versions(some, keys[chosen], piece, fresh=False, mention=True)
         write_versions(versions, piece.ranges, piece.apart, f"mentioned-{piece.name}")
-    return np.unique(keys)
+    return distinct(keys)
 
 
 def recall(piece: Piece, excluded: frozenset[int], nights: Mapping[int, str]) -> None:
@@ -143,7 +144,7 @@ def recall(piece: Piece, excluded: frozenset[int], nights: Mapping[int, str]) ->
     spec = piece.spec
     rows = read_share(piece.share, spec.name, [*spec.origin, "line"])
     keys = hashes(rows, spec.key)
-    chosen = np.ones(len(keys), bool) if piece.skip is None else _among(keys, _hashes(piece.skip))
+    chosen = np.ones(len(keys), bool) if piece.skip is None else is_among(keys, _hashes(piece.skip))
     if excluded:
         left = pc.is_in(rows["line"], value_set=pa.array(sorted(excluded), pa.int64())).to_numpy(zero_copy_only=False)
         if piece.source.mode == SNAPSHOT and (chosen & left).any():
@@ -238,11 +239,11 @@ def extract(work: Extraction) -> None:
     """Writes those rows as versions for the fold."""
     spec = work.file.spec
     asked = NONE if work.wanted is None else _hashes(work.wanted)
-    if not (work.wanted is None or work.sweeps or _among(asked, digest(work.file.address, spec.key)).any()):
+    if not (work.wanted is None or work.sweeps or is_among(asked, digest(work.file.address, spec.key)).any()):
         return
     rows = read([work.file.address], spec.schema)
     keys = hashes(rows, spec.key)
-    chosen = np.ones(len(keys), bool) if work.wanted is None else _among(keys, asked)
+    chosen = np.ones(len(keys), bool) if work.wanted is None else is_among(keys, asked)
     numbers = pc.fill_null(rows["delivery"], 0).to_numpy()
     chosen |= ended(rows, work.sweeps)
     if not chosen.any():
@@ -275,7 +276,7 @@ def amend(file: Published, gone: str, folder: str, name: str) -> str | None:
     """The file without the rows of some hashes (a file of them), as a new one; None where nothing is left of it."""
     rows = read([file.address], file.spec.schema)
     keys = hashes(rows, file.spec.key)
-    stay = ~_among(keys, _hashes(gone))
+    stay = ~is_among(keys, _hashes(gone))
     if not stay.any():
         return None
     return write_rows(rows.filter(pa.array(stay)), file.spec, folder, name, keys[stay])
@@ -297,10 +298,3 @@ def _hashes(address: str) -> Hashes:
 @lru_cache(maxsize=2)
 def _items(address: str) -> pa.Array:
     return read([address], ITEMS)["item_id"].combine_chunks()
-
-
-def _among(keys: Hashes, some: Hashes) -> Any:
-    """Whether each key stands among some, which are sorted."""
-    if not len(some):
-        return np.zeros(len(keys), bool)
-    return some[np.minimum(np.searchsorted(some, keys), len(some) - 1)] == keys

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import pyarrow as pa
 
 from jobs.cleaning.database import database
 from jobs.cleaning.keys import among, digest, hashes, repeated
 from jobs.storage.frames import read
+from models.sorting import is_among
 from schemas.table import Table
 
 GROWING = ("interactions", "reviews")  # tables that hold a key once over all nights, by the files of `clean`
@@ -24,7 +24,7 @@ def shared_keys(table: Table, addresses: Sequence[str], most: int) -> tuple[int,
     for address, own in zip(addresses, digests, strict=True):
         if len(among(suspects, [own])):
             rows = read([address], table.schema, columns=key)
-            parts.append(rows.filter(pa.array(np.isin(hashes(rows, key), suspects))))
+            parts.append(rows.filter(pa.array(is_among(hashes(rows, key), suspects))))
     with database() as db:
         db.register("rows", pa.concat_tables(parts))
         columns = ", ".join(key)

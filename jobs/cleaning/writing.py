@@ -12,6 +12,7 @@ from jobs.cleaning.keys import Hashes, hashes, write_digest
 from jobs.cleaning.spec import Spec
 from jobs.storage.files import create_folder, filesystem
 from jobs.storage.frames import write
+from models.sorting import argsort_columns
 
 Order = npt.NDArray[np.int64]
 
@@ -31,9 +32,7 @@ def write_rows(rows: pa.Table, spec: Spec, folder: str, name: str, keys: Hashes 
 
 def key_order(rows: pa.Table, key: Sequence[str]) -> Order:
     """The places of the rows in the order of their key; nulls last."""
-    columns = [_ranks(rows[name]) for name in key]
-    order: Order = np.lexsort(columns[::-1])
-    return order
+    return argsort_columns([_ranks(rows[name]) for name in key])
 
 
 def _ranks(column: pa.ChunkedArray) -> Order:
@@ -50,7 +49,9 @@ def _ranks(column: pa.ChunkedArray) -> Order:
 
 
 def _filled(numbers: pa.Array) -> Order:
-    filled: Order = pc.fill_null(numbers, np.iinfo(np.int64).max).to_numpy(zero_copy_only=False)
+    if numbers.null_count:
+        numbers = pc.fill_null(numbers, 1 + (pc.max(numbers).as_py() or 0))
+    filled: Order = numbers.to_numpy(zero_copy_only=False)
     return filled
 
 

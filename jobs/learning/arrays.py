@@ -14,6 +14,7 @@ from jobs.night import Night
 from jobs.storage.frames import read
 from models.data import Catalogue, HeldOut
 from models.histories import Histories, IntArray, from_events
+from models.sorting import distinct
 from schemas.tables import TABLES
 from schemas.working import HASH, SEQUENCES, TEST, TRAIN, VALIDATION
 
@@ -55,7 +56,7 @@ def ids(night: Night) -> Ids:
         named[rows] = of_kind(every, kind)["id"].to_numpy()
         return pa.array(named[: of_kind(known, kind)["row"].to_numpy().max(initial=-1) + 1], pa.string())
 
-    return Ids(names("user"), names("item"), np.unique(of_kind(known, "user")["row"].to_numpy()))
+    return Ids(names("user"), names("item"), distinct(of_kind(known, "user")["row"].to_numpy()))
 
 
 def all_events(night: Night, ids: Ids) -> Histories:

@@ -25,6 +25,7 @@ from jobs.spark.session import read
 from models.features.content import terms
 from models.features.hybrid import unit
 from models.features.profiles import profiles
+from models.sorting import distinct, is_among
 from schemas.tables import TABLES
 
 TEXTS = ("title", "description", "genres", "tags")
@@ -66,11 +67,11 @@ def _terms(batches: Batches) -> Batches:
     for batch in batches:
         owners, words, counts = [], [], []
         for row, title, description, genres, tags in zip(*(c.to_pylist() for c in batch.columns), strict=True):
-            distinct, often = np.unique(
+            own, often = np.unique(
                 np.array(terms(title or "", description or "", genres or (), tags or ()), object), return_counts=True
             )
-            owners += [row] * len(distinct)
-            words += distinct.tolist()
+            owners += [row] * len(own)
+            words += own.tolist()
             counts += often.tolist()
         columns = [pa.array(owners, pa.int64()), pa.array(words, pa.string()), pa.array(counts, pa.float64())]
         yield pa.RecordBatch.from_arrays(columns, names=["row", "term", "value"])
@@ -104,7 +105,7 @@ def _profiles(users: ComparedRows, items: ComparedRows) -> Callable[[Batches], B
         for batch in numbers:
             for number in batch.column(0).to_pylist():
                 block = users.block(users.blocks[number])
-                wanted = np.unique(block.matrix.indices)
+                wanted = distinct(block.matrix.indices)
                 columns = np.searchsorted(wanted, block.matrix.indices)
                 shape = (len(block.rows), len(wanted))
                 values = sp.csr_array((block.matrix.data, columns, block.matrix.indptr), shape)
@@ -122,7 +123,7 @@ def _content(items: ComparedRows, wanted: npt.NDArray[np.int32]) -> sp.csr_array
     count = 0
     for number in items.blocks:
         block = items.block(number)
-        mine = np.isin(block.rows, wanted)
+        mine = is_among(block.rows, wanted)
         place[np.searchsorted(wanted, block.rows[mine])] = count + np.arange(mine.sum())
         count += mine.sum()
         parts.append(unit(block.matrix[mine]))

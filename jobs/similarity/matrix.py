@@ -24,6 +24,7 @@ from jobs.storage.files import count_rows, folders, listing, parquet_rows
 from jobs.storage.frames import read
 from models.features.hybrid import hybrid, side_by_side
 from models.kernels.neighbours import RowBlock
+from models.sorting import distinct
 
 ENTRIES = pa.schema([("row", pa.int32()), ("feature", pa.int32()), ("value", pa.float64())])
 STORED = ENTRIES.append(pa.field("age_days", pa.float64()))
@@ -116,7 +117,7 @@ class ComparedRows:
         stored = [self._entries(name, number) for name in self.matrices]
         if len(stored) == 1:
             return RowBlock(*stored[0])
-        rows = np.unique(np.concatenate([some for some, _ in stored]))
+        rows = distinct(np.concatenate([some for some, _ in stored]))
         parts = [_expand(*part, rows) for part in stored]
         if not self.events:
             return RowBlock(rows, side_by_side(parts))

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from jobs.errors import InputError
 from models.histories import DAY_MICROSECONDS, IntArray, day_start
+from models.sorting import argsort_columns
 from schemas.domains import Domain
 from schemas.working import HASH, LEAVE_LAST_OUT, TEST, TIME, TRAIN, VALIDATION
 
@@ -87,7 +88,7 @@ def count_days(block: Block, newest: int, domain: Domain) -> Histograms:
     """
     t, v = domain.test_days, domain.validation_days
     ago = newest - block.ts // DAY_MICROSECONDS
-    order = np.lexsort((-ago, block.item, block.user))
+    order = argsort_columns((block.user, block.item, -ago))
     user, item = block.user[order], block.item[order]
     first = np.flatnonzero(np.diff(user, prepend=-1) | np.diff(item, prepend=-1))  # of each pair: when it first met
     user, met = user[first], ago[order][first]
@@ -101,7 +102,11 @@ def count_days(block: Block, newest: int, domain: Domain) -> Histograms:
 
 
 def _count(values: IntArray) -> Counter[int]:
-    return Counter(dict(zip(*(part.tolist() for part in np.unique(values, return_counts=True)), strict=True)))
+    if not len(values):
+        return Counter()
+    least = int(values.min())
+    counts = np.bincount(values - least)  # of days, or of tests: few different ones
+    return Counter({least + int(place): int(counts[place]) for place in np.flatnonzero(counts)})
 
 
 def last_days(histograms: Histograms, newest: int, domain: Domain) -> Facts | None:
@@ -132,7 +137,7 @@ def assign_parts(block: Block, facts: Facts, timed: bool) -> Numbers:
         return np.searchsorted(borders, block.ts, side="right").astype(np.int8)
     if timed:
         return leave_last_out(block.user, block.ts, block.ordinal)
-    order = np.lexsort((block.ordinal, block.user))
+    order = argsort_columns((block.user, block.ordinal))
     parts = np.empty(len(order), np.int8)
     parts[order] = leave_last_out(block.user[order], block.ordinal[order])
     return parts

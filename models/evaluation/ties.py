@@ -7,6 +7,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from models.histories import IntArray
+from models.sorting import is_among
 
 Bools = npt.NDArray[np.bool_]
 
@@ -48,7 +49,7 @@ def find_hits(items: IntArray, relevant: sp.csr_array) -> Bools:
     n, n_items = relevant.shape
     users, wanted = relevant.nonzero()
     cells = np.arange(n)[:, None] * n_items + items
-    return np.isin(cells, users.astype(np.int64) * n_items + wanted) & (items >= 0)
+    return is_among(cells, np.sort(users.astype(np.int64) * n_items + wanted)) & (items >= 0)
 
 
 def tie_groups(served: ServedLists, relevant: IntArray, only: Bools | None = None) -> TieGroups:

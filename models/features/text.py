@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.histories import IntArray
+from models.sorting import distinct
 
 TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[!?]")
 MARKUP = re.compile(r"<[^<>]{0,40}>")
@@ -98,4 +99,4 @@ def pairs(rows: Ids, buckets: int) -> Ids:
 def distinct_pairs(encoded: Encoded) -> int:
     """How many different pairs of neighbours there are, those across two texts among them."""
     ids = encoded.ids.astype(np.int64)
-    return len(np.unique(ids[:-1] << 32 | ids[1:]))
+    return len(distinct(ids[:-1] << 32 | ids[1:]))

@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from models.histories import IntArray
 from models.kernels.top_k import TopK
+from models.sorting import is_among
 
 
 def explore(top: TopK, pool: IntArray, slots: int, users: IntArray, seed: int) -> npt.NDArray[np.bool_]:
@@ -23,7 +24,7 @@ def explore(top: TopK, pool: IntArray, slots: int, users: IntArray, seed: int) -
     drawn = pool[drawn % len(pool)]
     # Numbers of their own for every list's items, because comparing all with all takes n · k² of memory.
     apart = np.arange(len(users))[:, None] * (2 + max(top.items.max(), pool[-1]))
-    usable = ~np.isin(drawn + apart, top.items + apart)
+    usable = ~is_among(drawn + apart, np.sort(top.items + apart, axis=None))
     order = np.argsort(~usable, axis=1, kind="stable")[:, :slots]
     drawn, usable = np.take_along_axis(drawn, order, axis=1), np.take_along_axis(usable, order, axis=1)
     length = (top.items >= 0).sum(axis=1)

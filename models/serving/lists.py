@@ -17,6 +17,7 @@ from models.histories import Histories, IntArray
 from models.kernels.top_k import Mask, Scores, TopK, top_products
 from models.serving.diversity import mmr
 from models.serving.exploration import explore
+from models.sorting import is_among
 
 CANDIDATES = 3  # times k: what the re-rank chooses from
 PRIOR_EVENTS = 100.0  # of all users, that a segment's own are mixed with
@@ -132,7 +133,7 @@ def fill_gaps(first: TopK, second: TopK) -> tuple[TopK, npt.NDArray[np.bool_]]:
     own = first.items >= 0
     # Numbers of their own for every list's items, because comparing all with all takes n · k² of memory.
     apart = np.arange(n)[:, None] * (2 + max(first.items.max(initial=-1), second.items.max(initial=-1)))
-    usable = (second.items >= 0) & ~np.isin(second.items + apart, first.items + apart)
+    usable = (second.items >= 0) & ~is_among(second.items + apart, np.sort(first.items + apart, axis=None))
     least = np.where(own, first.scores, np.inf).min(axis=1, keepdims=True)
     least = np.where(np.isfinite(least), least, 1.0)
     share = np.where(usable, second.scores, 0.0) / np.maximum(second.scores[:, :1], np.finfo(np.float32).tiny)
