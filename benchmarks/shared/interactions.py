@@ -7,15 +7,19 @@ import sys
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import scipy.sparse as sp
 from pyarrow import parquet as pq
 
 from benchmarks.shared.data import data_folder
+from models.sorting import distinct
 
 USERS, ITEMS, EVENTS = 138_000, 26_000, 22_000_000
+Array = npt.NDArray[Any]
 FILES = 8  # as a warehouse has them: one file would be read by one task
 DS, DAYS = "2026-03-01", 1000  # a generated event lies in one of so many days, the last of them DS
 
@@ -42,7 +46,7 @@ def generated(size: Fraction, times: int = 1, seed: int = 7) -> sp.csr_array:
     while len(pairs) < events:
         draws = random.multinomial(int((events - len(pairs)) * 1.5) + 1000, activity / activity.sum())
         drawn = np.searchsorted(popularity, random.random(draws.sum()) * popularity[-1])
-        pairs = np.unique(np.concatenate([pairs, np.repeat(np.arange(users), draws) * items + drawn]))
+        pairs = distinct(np.concatenate([pairs, np.repeat(np.arange(users), draws) * items + drawn]))
     pairs = np.sort(random.permutation(pairs)[:events])
     ratings = random.integers(1, 6, events).astype(np.float32)
     return sp.csr_array((ratings, (pairs // items, pairs % items)), shape=(users, items))
@@ -82,27 +86,56 @@ def _write(table: pa.Table, path: Path) -> None:
     pq.write_table(table, path, compression="zstd")
 
 
-def write_night(matrix: sp.csr_array, folder: Path) -> None:
-    """`interactions.parquet` and `items.parquet` for `encore import parquet`: ratings at random seconds up to DS."""
+def write_night(matrix: sp.csr_array, folder: Path, heavy: int = 0) -> None:
+    """`interactions.parquet` and `items.parquet` for `encore import parquet`: ratings at random seconds up to DS.
+
+    heavy: so many of the events, at random, are all of the first user.
+    """
     cells, random = sp.coo_array(matrix), np.random.default_rng(0)
     order = random.permutation(cells.nnz)
+    users, items = cells.row[order], cells.col[order]
+    users[:heavy] = 0
     end = datetime.fromisoformat(DS).replace(tzinfo=UTC) + timedelta(days=1)
-    seconds = np.sort(random.integers(0, DAYS * 86_400, cells.nnz))
+    seconds = random.permutation(cells.nnz) if heavy else np.arange(cells.nnz)
+    times = np.sort(random.integers(0, DAYS * 86_400, cells.nnz))[seconds]
     first = np.datetime64((end - timedelta(days=DAYS)).replace(tzinfo=None), "s")
     folder.mkdir(parents=True)
+    write_interactions(folder, users, items, first + times, cells.data[order])
+    ids = [str(item) for item in range(matrix.shape[1])]
+    pq.write_table(pa.table({"item_id": ids, "title": [f"Item {item}" for item in ids]}), folder / "items.parquet")
+
+
+def write_increment(matrix: sp.csr_array, folder: Path, events: int, seed: int = 1) -> None:
+    """The same for the day after DS: `events` of it, of the users and items of `matrix` by how many events they have.
+
+    One event in a hundred is of a user, and one in a thousand of an item, that is new.
+    """
+    cells, random = sp.coo_array(matrix), np.random.default_rng(seed)
+    at = random.integers(0, cells.nnz, (2, events))
+    users, items = cells.row[at[0]], cells.col[at[1]]
+    for ids, n, share in ((users, matrix.shape[0], 100), (items, matrix.shape[1], 1000)):
+        ids[::share] = n + random.integers(0, -(-events // share // 4), len(ids[::share]))
+    seconds = np.sort(random.integers(0, 86_400, events))
+    folder.mkdir(parents=True)
+    first = np.datetime64(datetime.fromisoformat(DS) + timedelta(days=1), "s")
+    write_interactions(folder, users, items, first + seconds, random.integers(1, 6, events))
+    new = [str(item) for item in distinct(items[::1000])]
+    pq.write_table(pa.table({"item_id": new, "title": [f"Item {item}" for item in new]}), folder / "items.parquet")
+
+
+def write_interactions(folder: Path, users: Array, items: Array, times: Array, values: Array) -> None:
+    """`interactions.parquet` of ratings, in their order."""
     schema = pa.schema(
         [(name, pa.string()) for name in ("user_id", "item_id", "kind")]
         + [("value", pa.float64()), ("ts", pa.timestamp("us", "UTC"))]
     )
     with pq.ParquetWriter(folder / "interactions.parquet", schema) as writer:
-        for low in range(0, cells.nnz, 1_000_000):
-            part = order[low : low + 1_000_000]
-            users, items = (pa.array(ids[part]).cast(pa.string()) for ids in (cells.row, cells.col))
-            times = pa.array(first + seconds[low : low + len(part)]).cast(pa.timestamp("us", "UTC"))
-            kinds, values = pa.repeat("rating", len(part)), pa.array(cells.data[part].astype(np.float64))
-            writer.write_batch(pa.record_batch([users, items, kinds, values, times], schema=schema))
-    ids = [str(item) for item in range(matrix.shape[1])]
-    pq.write_table(pa.table({"item_id": ids, "title": [f"Item {item}" for item in ids]}), folder / "items.parquet")
+        for low in range(0, len(users), 1_000_000):
+            part = slice(low, low + 1_000_000)
+            ids = [pa.array(every[part]).cast(pa.string()) for every in (users, items)]
+            kinds, when = pa.repeat("rating", len(ids[0])), pa.array(times[part]).cast(pa.timestamp("us", "UTC"))
+            columns = [*ids, kinds, pa.array(values[part].astype(np.float64)), when]
+            writer.write_batch(pa.record_batch(columns, schema=schema))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,12 +23,19 @@ class Usage:
     state: str
 
 
-def measure(command: Sequence[str], log: Path, environment: Mapping[str, str], limit: float = 1e9) -> Usage:
+def measure(
+    command: Sequence[str],
+    log: Path,
+    environment: Mapping[str, str],
+    limit: float = 1e9,
+    beside: Callable[[], Iterable[int]] = tuple,
+) -> Usage:
     """Runs a command in a session of its own, whose processes are its memory and CPU; output goes to `log`.
 
-    After `limit` seconds all of them are killed.
+    After `limit` seconds all of them are killed. beside: leaders of other sessions that work for it, as a server does.
     """
-    cpu: dict[tuple[int, str], int] = {}
+    cpu = {(pid, began): ticks for leader in beside() for pid, began, ticks, _ in session(leader)}
+    before = sum(cpu.values())
     peak, started = 0, time.perf_counter()
     with log.open("ab") as output:
         child = subprocess.Popen(
@@ -37,7 +44,7 @@ def measure(command: Sequence[str], log: Path, environment: Mapping[str, str], l
     stopped = False
     try:
         while True:
-            seen = list(session(child.pid))
+            seen = [process for leader in (child.pid, *beside()) for process in session(leader)]
             cpu.update({(pid, began): ticks for pid, began, ticks, _ in seen})
             peak = max(peak, sum(pages for *_, pages in seen))
             try:
@@ -51,7 +58,7 @@ def measure(command: Sequence[str], log: Path, environment: Mapping[str, str], l
         kill(child.pid)  # also what a failed command has left
     seconds = time.perf_counter() - started
     state = "stopped" if stopped else "failed" if child.returncode else "done"
-    return Usage(seconds, sum(cpu.values()) / TICK, peak * PAGE / 2**20, state)
+    return Usage(seconds, (sum(cpu.values()) - before) / TICK, peak * PAGE / 2**20, state)
 
 
 def session(leader: int) -> Iterator[tuple[int, str, int, int]]:

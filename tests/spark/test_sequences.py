@@ -36,7 +36,7 @@ def test_a_share_by_hash_the_same_every_night(session: SparkSession) -> None:
 
 @pytest.fixture(params=["read by tasks", "joined by Spark"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both ways into blocks, of few events each."""
+    """Both ways into blocks, of few events each; one user has more than a block is to have."""
     monkeypatch.setattr(sequences, "BLOCK_EVENTS", 64)
     if request.param == "joined by Spark":
         monkeypatch.setattr("jobs.spark.events.MAX_IDS", 0)
@@ -50,8 +50,9 @@ def test_every_event_in_order_and_split_by_time(
     config.write_text("[domains.movies]\ntest_users = 5\n")
     monkeypatch.setenv("ENCORE_CONFIG", str(config))
     random = np.random.default_rng(1)
-    ratings = {(int(u), int(i)): int(t) for u, i, t in random.integers(0, [40, 30, 60 * DAY], (900, 3))}
-    lines = [f"u{u},{i},{1 + (u + i) % 9 / 2},{START + t}" for (u, i), t in ratings.items()]
+    every, one_user = random.integers(0, [40, 30, 60 * DAY], (900, 3)), random.integers(0, [1, 30, 60 * DAY], (600, 3))
+    ratings = {(int(u), int(t)): int(i) for u, i, t in np.concatenate([every, one_user])}
+    lines = [f"u{u},{i},{1 + (u + i) % 9 / 2},{START + t}" for (u, t), i in ratings.items()]
     source = tmp_path / "in"
     source.mkdir()
     (source / "ratings.csv").write_text("\n".join(["userId,movieId,rating,timestamp", *lines, ""]))

@@ -18,8 +18,11 @@ def found(ledger: Ledger) -> dict[Key, tuple[str, float, int]]:
     return {Model.key(row): (row["ds"], row["value"], row["delivery"]) for row in rows}
 
 
-def follow(folder: Path, seed: int, users: int, steps: int = 9) -> int:
-    """Goes through one schedule and compares after every night; returns the number of nights."""
+def follow(folder: Path, seed: int, users: int, steps: int = 9, heavy: int = 0) -> int:
+    """Goes through one schedule and compares after every night; returns the number of nights.
+
+    heavy: rows that the first user has more than others in each delivery.
+    """
     choose = random.Random(seed)
     repetition = choose.choice(("newest", "newest", "sum", "count"))
     kinds: Mapping[str, Kind] = {"play": Kind("plays", 0.0, 1e7)}
@@ -30,7 +33,7 @@ def follow(folder: Path, seed: int, users: int, steps: int = 9) -> int:
     for step, what in schedule(choose, steps):
         if step == "deliver":
             ds, mode, count = what
-            files = {f"{n}.csv": ("interactions", events(choose, users)) for n in range(count)}
+            files = {f"{n}.csv": ("interactions", events(choose, users, heavy)) for n in range(count)}
             numbers = ledger.deliver_all(ds, files, mode)
             for number, (_, rows) in zip(numbers, files.values(), strict=True):
                 model.sent.append(Sent(number, numbers[0], mode, ds, list(rows)))

@@ -24,6 +24,7 @@ from schemas.tables import TABLES
 
 Row = dict[str, Any]
 DOMAIN = "movies"
+BLOCK_ROWS = 8  # that an import writes at once
 
 
 class LedgerNight(Night):
@@ -70,7 +71,7 @@ class Ledger:
                     {"raw": json.dumps(row, default=str), "file": path, "line": line, "unparsable": [], **row}
                     for line, row in enumerate(rows, start=1)
                 ]
-                blocks = pa.Table.from_pylist(full, schema=schema).to_batches()
+                blocks = pa.Table.from_pylist(full, schema=schema).to_batches(max_chunksize=BLOCK_ROWS)
                 checksum = identity(path, {}, [content])
                 batch.add(path, checksum, table, blocks, identity(table, {}, [content, path, str(next(self._runs))]))
         return [one.number for one in batch.files]

@@ -90,8 +90,8 @@ class Model:
         return (row["user_id"], row["item_id"], row["kind"], row["ts"])
 
 
-def events(choose: random.Random, users: int) -> list[Row]:
-    """Rows of a delivery: up to three a user, of few keys, so that they meet."""
+def events(choose: random.Random, users: int, heavy: int = 0) -> list[Row]:
+    """Rows of a delivery: up to three a user, of few keys, so that they meet; `heavy` more of the first user."""
     rows = [
         {
             "user_id": f"u{user}",
@@ -101,7 +101,7 @@ def events(choose: random.Random, users: int) -> list[Row]:
             "ts": datetime(2000, 1, choose.randint(1, 4), tzinfo=UTC),
         }
         for user in range(users)
-        for _ in range(choose.choice((0, 1, 1, 2, 3)))
+        for _ in range(choose.choice((0, 1, 1, 2, 3)) + (0 if user else heavy))
     ]
     choose.shuffle(rows)
     return rows

@@ -11,12 +11,27 @@ from pathlib import Path
 
 import pytest
 
+from jobs.cleaning import growth, keys
+from jobs.storage import landing
 from tests.support.follow import SEED, follow
 
 
 @pytest.mark.parametrize("number", range(4))
 def test_random_sequences_agree_with_the_model(tmp_path: Path, number: int) -> None:
     assert follow(tmp_path, SEED + number, users=10)
+
+
+def test_keys_with_equal_hashes_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of eight hashes each stands for several keys."""
+    monkeypatch.setattr(keys, "BITS", 3)
+    assert follow(tmp_path, SEED + 4, users=10)
+
+
+def test_one_user_with_most_events_in_many_files_and_ranges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Late files for earlier nights among them."""
+    monkeypatch.setattr(landing, "ROWS_PER_FILE", 8)
+    monkeypatch.setattr(growth, "RANGE_ROWS", 10)
+    assert follow(tmp_path, SEED + 5, users=3, heavy=60)
 
 
 if __name__ == "__main__":
