@@ -77,6 +77,7 @@ with DAG(
             ends >> complete
     # After all of them, not only the last ones: `publish` may be given up while others still compute.
     spark = [task for task in dag.tasks if task.pool == "spark"]
-    # `clean` does not wait: it needs Spark only where there is much to clean, and starts it then.
-    start >> [task for task in spark if task.trigger_rule == TriggerRule.ALL_SUCCESS and task.job != "clean"]
+    # Of those that begin a chain `clean` does not wait: it needs Spark only where there is much, and starts it then.
+    first = [task for task in spark if task.trigger_rule == TriggerRule.ALL_SUCCESS]
+    start >> [task for task in first if not task.task_id.endswith(".clean")]
     spark >> stop
