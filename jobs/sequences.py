@@ -33,10 +33,10 @@ from jobs.spark.event_reader import EVENT, NONE, EventReader, columns_of, pack_f
 from jobs.spark.events import event_files, read_events, vocabulary, vocabulary_in_memory
 from jobs.spark.parts import BlockStore, PartWriter, finish_blocks
 from jobs.spark.session import session
-from jobs.spark.splits import PARTS, Block, Facts, Histograms, Times, assign_parts, choose_split, count_days
+from jobs.spark.splits import PARTS, Block, Facts, Histograms, assign_parts, choose_split, count_days
+from jobs.spark.times import known_times
 from jobs.storage.files import delete_folder
 from jobs.storage.frames import write
-from models.histories import DAY_MICROSECONDS
 from models.sorting import argsort_columns
 from schemas.domains import Domain
 from schemas.working import SEQUENCES
@@ -53,11 +53,12 @@ log = logging.getLogger(__name__)
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     """Reads all events up to the night, writes them in order of user and time."""
     spark = session(night)
-    interactions = read_events(spark, night)
-    times = known_times(interactions)
-    store = user_blocks(spark, night, attempt.folder("events"), times.events)
+    times, known = known_times(event_files(night)), vocabulary_in_memory(night)
+    blocks = -(-times.events // BLOCK_EVENTS) or 1
+    users = count_users(spark, night, known)
+    store = BlockStore(attempt.folder("events"), users, -(-users // blocks) or 1)
     writer = PartWriter(store, ("events",), HASHED if times.missing else EVENT, MAX_EVENTS, REMEDY)
-    parts = pack(spark, night, interactions, writer).persist()  # two stages read them
+    parts = pack(spark, night, known, writer).persist()  # two stages read them
     facts = choose_split(times, night.domain, partial(count_all, spark, parts, writer, night.domain))
     attempt.facts |= facts
     log.info("held out by %s", ", ".join(f"{name} {value}" for name, value in facts.items()))
@@ -70,25 +71,22 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     delete_folder(store.folder)
 
 
-def known_times(interactions: DataFrame) -> Times:
-    """What the events know of time."""
-    day = F.floor(F.unix_micros("ts") / F.lit(DAY_MICROSECONDS))
-    known = interactions.agg(F.count("*"), F.count("ts"), F.count("ordinal"), F.max(day)).first()
-    return Times(*known) if known is not None else Times(0, 0, 0, None)
-
-
-def user_blocks(spark: SparkSession, night: Night, folder: str, events: int) -> BlockStore:
-    """Blocks of users that have BLOCK_EVENTS events on average."""
+def count_users(spark: SparkSession, night: Night, known: pa.Table | None) -> int:
+    """Rows of users in the vocabulary, those between that are of a later night included."""
+    if known is not None:
+        return 1 + int(of_kind(known, "user")["row"].to_numpy().max(initial=-1))
     last = vocabulary(spark, night, "user").agg(F.max("user_row")).first()
-    rows = 1 + int(last[0]) if last is not None and last[0] is not None else 0
-    return BlockStore(folder, rows, max(-(-rows // max(-(-events // BLOCK_EVENTS), 1)), 1))
+    return 1 + int(last[0]) if last is not None and last[0] is not None else 0
 
 
-def pack(spark: SparkSession, night: Night, interactions: DataFrame, writer: PartWriter) -> DataFrame:
-    """The parts of blocks that tasks make of the night's events: read by themselves, unless Spark must join them."""
-    known, kinds, hashed = vocabulary_in_memory(night), tuple(night.domain.kinds), writer.schema == HASHED
+def pack(spark: SparkSession, night: Night, known: pa.Table | None, writer: PartWriter) -> DataFrame:
+    """The parts of blocks that tasks make of the night's events: read by themselves, unless Spark must join them.
+
+    known: the vocabulary, where this process can hold it.
+    """
+    kinds, hashed = tuple(night.domain.kinds), writer.schema == HASHED
     if known is None or night.domain.sentiment_weight or hashed:
-        rows = in_rows(interactions, vocabulary(spark, night, "user"), vocabulary(spark, night, "item"))
+        rows = in_rows(read_events(spark, night), vocabulary(spark, night, "user"), vocabulary(spark, night, "item"))
         return pack_frame(rows.withColumn("part", hash_part(night.domain)) if hashed else rows, kinds, writer)
     reader = EventReader("user_id", "item_id", f"{writer.store.folder}/numbers", kinds)
     for column in (reader.row, reader.feature):
