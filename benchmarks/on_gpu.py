@@ -35,11 +35,11 @@ from models.base import Recommender, TrainingData
 from models.data import HeldOut
 from models.evaluation.validation import mean_ndcg
 from models.histories import Histories, from_events
-from models.neural.steps import on_device
-from models.neural.trainable import Plan
-from models.neural.training_loop import Training
-from models.neural.usage import gpu_state
 from models.registry import REGISTRY
+from models.training.loop import Training
+from models.training.steps import on_device
+from models.training.trainable import Plan
+from models.training.usage import gpu_state
 
 TESTS = [f"tests/models/neural/test_{name}.py" for name in ("ncf", "lstm", "sasrec", "two_tower", "seq2seq")]
 PRECISIONS = {"auto": None, "float32": False, "mixed_bfloat16": True}
@@ -67,7 +67,7 @@ class Results:
 
 
 def median_seconds(work: Callable[[], Any], times: int) -> float:
-    """Of so many runs behind a first one."""
+    """Measures the median seconds of so many runs behind a first one."""
     seconds = []
     for _ in range(times + 1):
         started = time.perf_counter()
@@ -100,7 +100,7 @@ def contract(small: bool) -> Facts:
             "seconds": round(time.perf_counter() - started, 1)}  # fmt: skip
 
 
-def prepared(model: Any, data: TrainingData) -> tuple[Training, Any, list[int]]:
+def prepare(model: Any, data: TrainingData) -> tuple[Training, Any, list[int]]:
     """A training before its first step, its first group of batches on the device, and their examples."""
     if model.name == "two_tower":
         model.read(data)
@@ -114,7 +114,7 @@ def prepared(model: Any, data: TrainingData) -> tuple[Training, Any, list[int]]:
 def step(model: Any, data: TrainingData, limits: Facts) -> Facts:
     """Seconds of a step within a call of a whole group, and the least by XLA's sums over the ceilings."""
     started = time.perf_counter()
-    training, batches, examples = prepared(model, data)
+    training, batches, examples = prepare(model, data)
     assert training.steps is not None
     rates = [model.config.learning_rate] * len(examples)
     ready = time.perf_counter()
@@ -160,11 +160,11 @@ def trained(name: str, seed: int, precision: str, small: bool) -> Facts:
     if name == "two_tower" and not small:
         histories, catalogue = cold_items.load(data_folder("movielens-1m"))
         new, _ = cold_items.new_films(histories.n_items, seed)
-        warm, people, answers = cold_items.hidden(histories, new)
+        warm, audience, answers = cold_items.hide_items(histories, new)
         train, validation = cold_items.leave_last_out(warm, cold_items.VALIDATION_SHARE, seed)
         data = TrainingData(train, catalogue, validation, seed)
         judge: Callable[[Recommender], Facts] = lambda model: {  # noqa: E731
-            "hr": cold_items.hit_rate(model, people, answers, new)
+            "hr": cold_items.hit_rate(model, audience, answers, new)
         }
     else:
         part, test = movielens(small)
@@ -174,9 +174,9 @@ def trained(name: str, seed: int, precision: str, small: bool) -> Facts:
     model.fit(TrainingData(**{**data.__dict__, "mixed_precision": PRECISIONS[precision]}))
     seconds = time.perf_counter() - started
     started = time.perf_counter()
-    found = judge(model)
+    result = judge(model)
     return {"model": name, "seed": seed, "precision": precision, "seconds": seconds, "epochs": model.trained.epochs,
-            "validation_ndcg": model.trained.ndcg, **found, "judge_seconds": time.perf_counter() - started,
+            "validation_ndcg": model.trained.ndcg, **result, "judge_seconds": time.perf_counter() - started,
             **model.usage, "settings": asdict(model.config)}  # fmt: skip
 
 
@@ -202,7 +202,7 @@ def size(limits: Facts, items: int, dim: int, blocks: int, length: int, rows: in
     # An epoch of so many steps, or batches would be cut smaller (MIN_STEPS).
     data = TrainingData(sessions(rows * steps, items, length + 1), seed=0)
     started = time.perf_counter()
-    training, batches, examples = prepared(model, data)
+    training, batches, examples = prepare(model, data)
     assert training.steps is not None
     rates = [1e-4] * len(examples)
     ready = time.perf_counter()

@@ -18,13 +18,13 @@ from models.kernels.top_k import Mask, Scores, TopK, top_products, top_scores
 from models.vocabulary import ItemIds, Vocabulary, VocabularyError
 
 __all__ = ["Mask", "Recommender", "Scores", "TopK", "TrainingData"]
-BLOCK_USERS = 1024
+BLOCK_USERS = 1024  # whose scores of all items are in memory at once
 MANIFEST, ARRAYS = "manifest.json", "arrays.npz"
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What `Recommender.fit` takes.
+    """Training data: what `Recommender.fit` takes.
 
     histories: the events to learn. catalogue: over the same item rows, None where nothing is known. validation: to
     choose settings and stop early on, never learned from; None to keep the settings as they are. seed: of all that is
@@ -111,7 +111,7 @@ class Recommender(ABC):
 
     @abstractmethod
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """What was learned."""
+        """Returns the learned arrays."""
 
     @abstractmethod
     def restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
@@ -126,7 +126,7 @@ class Recommender(ABC):
         groups: IntArray | None = None,
         seen: bool = False,
     ) -> TopK:
-        """The k best items of every user.
+        """Recommends the k best items of every user.
 
         Only items where `eligible` is true: bool [n_items], or [n_groups, n_items] with the group of every user in
         `groups` (int64 [n_users]). Unless `seen`, none of the user's history.
@@ -174,7 +174,7 @@ class Recommender(ABC):
 
     @classmethod
     def load(cls, folder: Path, items: ItemIds | None = None) -> Self:
-        """The model that `save` wrote.
+        """Loads the model that `save` wrote.
 
         Raises ValueError where the folder holds another model, and VocabularyError where `items`, the ids by row, do
         not begin with those that it was saved with.

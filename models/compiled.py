@@ -21,7 +21,7 @@ from models.kernels.merging import argsort_pairs, merge_events
 from models.kernels.nearest import nearest_in_history
 from models.kernels.neighbours import Neighbours, RowBlock, merge_neighbours, share_neighbours, stream_neighbours
 from models.kernels.top_k import top_products
-from models.layers.packing import newest, packed
+from models.layers.packing import newest, pack
 from models.serving.diversity import mmr
 
 USERS, ITEMS = 40, 30
@@ -47,7 +47,7 @@ def learn_and_serve(histories: Histories) -> None:
         model.explain(histories, model.recommend(histories, 3).items)
     popular = Popularity().fit(data).recommend(histories, 3)
     mmr(popular, describe_items(histories, catalogue).kinds, 2, 0.5)
-    packed(newest(histories, 3), 3)
+    pack(newest(histories, 3), 3)
     vectors = np.ones((ITEMS, 2), np.float32)
     top = top_products(np.ones((USERS, 2), np.float32), vectors, 3, histories=histories)
     nearest_in_history(histories, top.items, vectors)

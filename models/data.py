@@ -10,7 +10,7 @@ from models.histories import Histories, IntArray
 
 
 class UnlearnableError(ValueError):
-    """Data that a model cannot learn with its settings; trying the same again is vain."""
+    """Data that a model cannot learn with its settings; not retryable."""
 
 
 class CheckpointStore(Protocol):

@@ -1,4 +1,4 @@
-"""Users' events as arrays: what every model learns from and scores."""
+"""Histories: users' events as arrays, what every model learns from and scores."""
 
 from dataclasses import dataclass
 from datetime import date

@@ -1,4 +1,4 @@
-"""The recommenders by name, simplest first. A model is imported when it is asked for: Keras takes ten seconds."""
+"""Registry of the recommenders by name, simplest first. A model is imported when asked for: Keras takes ten seconds."""
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module

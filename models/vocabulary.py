@@ -1,4 +1,4 @@
-"""Which items the rows of a model stand for, as a fingerprint: with other items its numbers mean nothing."""
+"""Fingerprint of a model's item vocabulary: with other items its rows mean nothing."""
 
 import hashlib
 import json

@@ -35,24 +35,24 @@ TRAIN, ALL = "train", "train_and_validation"  # what an artifact has learned
 Row = dict[str, Any]
 
 
-def judged(model: Recommender, held_out: HeldOut) -> tuple[float, float]:
-    """HR@10 and NDCG@10."""
-    found = groups_without_ties(model.recommend(held_out.histories, K).items, held_out.relevant)
-    return float(hit_rate(found, K).mean()), float(ndcg(found, K).mean())
+def judge(model: Recommender, held_out: HeldOut) -> tuple[float, float]:
+    """Measures HR@10 and NDCG@10 of a model's lists."""
+    result = groups_without_ties(model.recommend(held_out.histories, K).items, held_out.relevant)
+    return float(hit_rate(result, K).mean()), float(ndcg(result, K).mean())
 
 
 def others(out: Path, name: str, seed: int, learned: str) -> dict[str, Recommender]:
     """The artifacts of that seed, or of seed 0 where a model was trained with no other."""
-    found = {}
+    result = {}
     for other in REGISTRY:
         folders = [out / f"{other}-{each}" / learned for each in (seed, 0)]
         present = [folder for folder in folders if folder.exists()]
         if other != name and present:
-            found[other] = REGISTRY[other].load(present[0])
-    return found
+            result[other] = REGISTRY[other].load(present[0])
+    return result
 
 
-def measured(name: str, seed: int, data: TrainingData, test: HeldOut, out: Path, settings: Mapping[str, Any]) -> Row:
+def measure(name: str, seed: int, data: TrainingData, test: HeldOut, out: Path, settings: Mapping[str, Any]) -> Row:
     """Trains, judges and saves one model."""
     kind = REGISTRY[name]
     started = time.perf_counter()
@@ -63,18 +63,18 @@ def measured(name: str, seed: int, data: TrainingData, test: HeldOut, out: Path,
     assert data.validation is not None
     model = kind(override(kind.Config(), settings, name)).fit(data)
     row: Row = {"model": name, "seed": seed, "seconds": time.perf_counter() - started, "config": asdict(model.config)}
-    row["validation_hr"], row["validation_ndcg"] = judged(model, data.validation)
-    row["hr"], row["ndcg"] = judged(model, test)
+    row["validation_hr"], row["validation_ndcg"] = judge(model, data.validation)
+    row["hr"], row["ndcg"] = judge(model, test)
     folder = out / f"{name}-{seed}"
     model.save(folder / TRAIN)
     started = time.perf_counter()
     if isinstance(model, Ensemble):
         row["weights"] = dict(zip(model.members, model.weights.tolist(), strict=True))
-        model.members = {each: found for each, found in others(out, name, seed, ALL).items() if each in model.members}
+        model.members = {each: result for each, result in others(out, name, seed, ALL).items() if each in model.members}
     else:
         model = model.refit(TrainingData(test.histories, data.catalogue, seed=seed))
     row["all_seconds"] = time.perf_counter() - started
-    row["all_hr"], row["all_ndcg"] = judged(model, test)
+    row["all_hr"], row["all_ndcg"] = judge(model, test)
     model.save(folder / ALL)
     return row
 
@@ -121,17 +121,17 @@ def main() -> None:
             file = args.out / f"{name}-{seed}.json"
             if not file.exists():
                 args.out.mkdir(parents=True, exist_ok=True)
-                row = measured(
+                row = measure(
                     name, seed, TrainingData(train, films, validation, seed), test, args.out, settings.get(name, {})
                 )
                 file.write_text(json.dumps(row, indent=1))
                 print(f"{name}, seed {seed}: NDCG@10 {row['ndcg']:.4f}, {row['seconds']:.1f} s", flush=True)
     files = [args.out / f"{name}-{seed}.json" for name in REGISTRY for seed in range(max(args.seeds) + 1)]
-    found = table(json.loads(file.read_text()) for file in files if file.exists())
-    print("\n".join(markdown(found)))
+    result = table(json.loads(file.read_text()) for file in files if file.exists())
+    print("\n".join(markdown(result)))
     if args.measurement:
         command = f"python -m benchmarks.accuracy {shlex.join(sys.argv[1:])}"
-        write(measured_now("Accuracy on MovieLens-1M, leave-last-out", [command], [found]), args.measurement)
+        write(measured_now("Accuracy on MovieLens-1M, leave-last-out", [command], [result]), args.measurement)
 
 
 if __name__ == "__main__":

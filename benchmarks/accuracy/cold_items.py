@@ -59,7 +59,7 @@ def new_films(n_items: int, seed: int) -> tuple[IntArray, IntArray]:
     return new, np.sort(random.choice(np.setdiff1d(np.arange(n_items), new), share, replace=False))
 
 
-def hidden(histories: Histories, new: IntArray) -> tuple[Histories, Histories, IntArray]:
+def hide_items(histories: Histories, new: IntArray) -> tuple[Histories, Histories, IntArray]:
     """The events about other items than `new`; of each user with an event about one the history before the last such
     event, without new items; and that event's item."""
     cold = np.isin(histories.items, new)
@@ -119,16 +119,16 @@ def main() -> None:
     histories, catalogue = load(data_folder("movielens-1m"))
     new, others = new_films(histories.n_items, args.seed)
     if args.validation:
-        histories, new = hidden(histories, new)[0], others
-    warm, asked, answers = hidden(histories, new)
+        histories, new = hide_items(histories, new)[0], others
+    warm, asked, answers = hide_items(histories, new)
     train, validation = leave_last_out(warm, VALIDATION_SHARE, args.seed)
     print(f"{len(new)} new films of {histories.n_items}, {len(answers)} users asked; random {K / len(new):.4f}")
     for model in (Popularity(), ContentKNN(CONTENT_KNN), TwoTower(config)):
         started = time.perf_counter()
         model.fit(TrainingData(train, catalogue, validation, args.seed))
         seconds = time.perf_counter() - started
-        found = hit_rate(model, asked, answers, new)
-        print(f"{model.name:12} HR@{K} {found:.4f}  {seconds:.0f} s  {model.config}", flush=True)
+        result = hit_rate(model, asked, answers, new)
+        print(f"{model.name:12} HR@{K} {result:.4f}  {seconds:.0f} s  {model.config}", flush=True)
 
 
 if __name__ == "__main__":

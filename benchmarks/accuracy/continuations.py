@@ -47,33 +47,33 @@ def load(file: Path) -> tuple[Histories, IntArray]:
 
 def greedy(model: Recommender, histories: Histories) -> IntArray:
     """int64 [n_users, NEXT]: the best item, then the best behind it, and so on."""
-    found = np.empty((histories.n_users, NEXT), np.int64)
+    result = np.empty((histories.n_users, NEXT), np.int64)
     for place in range(NEXT):
         best = model.recommend(histories, 1).items[:, 0]
-        found[:, place] = best
+        result[:, place] = best
         users = np.concatenate([histories.users, np.arange(histories.n_users)])
         order = np.argsort(users, kind="stable")
         items = np.concatenate([histories.items, best])[order]
         ones = np.ones(len(items), np.float32)
         histories = from_events(users[order], items, ones, None, histories.n_users, histories.n_items)
-    return found
+    return result
 
 
-def common_subsequence(found: IntArray, truth: IntArray) -> int:
+def common_subsequence(result: IntArray, truth: IntArray) -> int:
     """Length of the longest common subsequence of two sequences of items (Wagner & Fischer 1974)."""
-    lengths = np.zeros((len(found) + 1, len(truth) + 1), np.int64)
-    for i, a in enumerate(found, 1):
+    lengths = np.zeros((len(result) + 1, len(truth) + 1), np.int64)
+    for i, a in enumerate(result, 1):
         for j, b in enumerate(truth, 1):
             lengths[i, j] = lengths[i - 1, j - 1] + 1 if a == b else max(lengths[i - 1, j], lengths[i, j - 1])
     return int(lengths[-1, -1])
 
 
-def judged(found: IntArray, truth: IntArray, n_items: int) -> dict[str, float]:
+def judge(result: IntArray, truth: IntArray, n_items: int) -> dict[str, float]:
     """NDCG@10, R-precision and order, means over the users."""
     rows = np.repeat(np.arange(len(truth)), NEXT)
     relevant = sp.csr_array((np.ones(truth.size, np.float32), (rows, truth.ravel())), shape=(len(truth), n_items))
-    places = groups_without_ties(found, relevant)
-    order = [common_subsequence(*pair) / NEXT for pair in zip(found, truth, strict=True)]
+    places = groups_without_ties(result, relevant)
+    order = [common_subsequence(*pair) / NEXT for pair in zip(result, truth, strict=True)]
     return {
         "ndcg": float(ndcg(places, NEXT).mean()),
         "r_precision": float(precision(places, NEXT).mean()),
@@ -81,7 +81,7 @@ def judged(found: IntArray, truth: IntArray, n_items: int) -> dict[str, float]:
     }
 
 
-def configured(model: type[Recommender], texts: list[str]) -> Recommender:
+def configure(model: type[Recommender], texts: list[str]) -> Recommender:
     """A model with its settings of `name.setting=value`."""
     given = dict(text.removeprefix(f"{model.name}.").split("=") for text in texts if text.startswith(f"{model.name}."))
     default: Any = model.Config()
@@ -103,13 +103,13 @@ def main() -> None:
     part = histories.take(asked)
     for model in (m for m in (Popularity, SASRec, Seq2Seq) if m.name in args.models):
         started = time.perf_counter()
-        trained = configured(model, args.set).fit(TrainingData(train, None, validation, args.seed))
+        trained = configure(model, args.set).fit(TrainingData(train, None, validation, args.seed))
         seconds = time.perf_counter() - started
         if isinstance(trained, Seq2Seq):
-            found = trained.continued(part).items
+            result = trained.continued(part).items
         else:
-            found = trained.recommend(part, NEXT).items if model is Popularity else greedy(trained, part)
-        row = "  ".join(f"{name} {value:.4f}" for name, value in judged(found, truth[asked], part.n_items).items())
+            result = trained.recommend(part, NEXT).items if model is Popularity else greedy(trained, part)
+        row = "  ".join(f"{name} {value:.4f}" for name, value in judge(result, truth[asked], part.n_items).items())
         print(f"{model.name:12} {row}  {seconds:.0f} s of training", flush=True)
 
 

@@ -41,7 +41,7 @@ def latest_small(folder: Path) -> tuple[pd.DataFrame, dict[int, tuple[str, ...]]
 
 
 def hundred_k(folder: Path) -> tuple[pd.DataFrame, dict[int, tuple[str, ...]]]:
-    """The same of movielens-100k."""
+    """Reads ratings (user, item, ts) and genres by item of movielens-100k."""
     ratings = pd.read_csv(folder / "u.data", sep="\t", names=["user", "item", "rating", "ts"])
     movies = pd.read_csv(folder / "u.item", sep="|", header=None, encoding="latin-1")
     marks = movies.iloc[:, 5:].to_numpy() == 1
@@ -52,7 +52,7 @@ def hundred_k(folder: Path) -> tuple[pd.DataFrame, dict[int, tuple[str, ...]]]:
 SETS = {"movielens-latest-small": latest_small, "movielens-100k": hundred_k}
 
 
-def parted(ratings: pd.DataFrame, n_items: int) -> tuple[Histories, HeldOut]:
+def split(ratings: pd.DataFrame, n_items: int) -> tuple[Histories, HeldOut]:
     """Training events, and the test."""
     ratings = ratings.sort_values(["user", "ts", "item"], kind="stable")
     users = np.unique(ratings["user"], return_inverse=True)[1]
@@ -83,7 +83,7 @@ def rows() -> Iterator[dict[str, Any]]:
         nothing = [""] * len(ids)
         genres = [kinds.get(int(item), ()) for item in ids]
         items = Catalogue(nothing, nothing, genres, [()] * len(ids), nothing)
-        train, test = parted(ratings, len(ids))
+        train, test = split(ratings, len(ids))
         data = TrainingData(train, items)
         content = ContentKNN().fit(data)
         for model in (Popularity().fit(data), ItemKNN().fit(data)):
@@ -92,22 +92,22 @@ def rows() -> Iterator[dict[str, Any]]:
                     "data": name,
                     "model": model.name,
                     "lambda": lam,
-                    **judged(train, test, items, model, content, lam),
+                    **judge(train, test, items, model, content, lam),
                 }
 
 
-def judged(
+def judge(
     train: Histories, test: HeldOut, items: Catalogue, model: Recommender, content: Recommender, lam: float
 ) -> dict[str, float]:
     """What lists with this λ are worth."""
     known, nobody = describe_items(train, items), np.zeros(train.n_users, np.int64)
     everything = np.ones((1, train.n_items), bool)
-    how = Serving(
+    lists = Serving(
         nobody, popular_by_segment(train, nobody, 1), nobody, everything, known.cold, known.kinds, lambda: content, lam
     )
-    found = how.lists(model, test.histories, test.users, K).items
-    varied = float(np.nanmean(diversity(found, known)))
-    return {"ndcg@10": round(ndcg(found, test), 4), "diversity@10": round(varied, 4), "users": len(test.users)}
+    result = lists.lists(model, test.histories, test.users, K).items
+    varied = float(np.nanmean(diversity(result, known)))
+    return {"ndcg@10": round(ndcg(result, test), 4), "diversity@10": round(varied, 4), "users": len(test.users)}
 
 
 def main() -> None:
@@ -115,9 +115,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--measurement", metavar="FILE", type=Path, help="JSON for docs/measurements")
     args = parser.parse_args()
-    found = [[row[name] for name in ("data", "model", "lambda", "ndcg@10", "diversity@10")] for row in rows()]
+    result = [[row[name] for name in ("data", "model", "lambda", "ndcg@10", "diversity@10")] for row in rows()]
     caption = "MovieLens, split by time, the newest tenth is the test. λ = 1: no re-rank."
-    table = Table(caption, ("data", "model", "λ", "NDCG@10", "diversity@10"), found)
+    table = Table(caption, ("data", "model", "λ", "NDCG@10", "diversity@10"), result)
     print("\n".join(markdown(table)))
     if args.measurement:
         command = "python -m benchmarks.accuracy.diversity"

@@ -40,19 +40,19 @@ def walks(n_users: int, n_items: int, events: int, random: np.random.Generator) 
     n_series = n_items // SERIES
     share = np.cumsum(1 / np.arange(1, n_series + 1))
     rows = random.permutation(n_series * SERIES)  # an item's row shall not tell how popular it is
-    found = np.empty((n_users, events), np.int64)
+    result = np.empty((n_users, events), np.int64)
     series, place = np.zeros(n_users, np.int64), np.zeros(n_users, np.int64)
     for event in range(events):
         leaves = (random.random(n_users) < LEAVING) | (event == 0)
         chosen = np.searchsorted(share, random.random(n_users) * share[-1])
         series = np.where(leaves, chosen, series)
         place = np.where(leaves, random.integers(0, SERIES, n_users), (place + 1) % SERIES)
-        found[:, event] = rows[series * SERIES + place]
-    return found
+        result[:, event] = rows[series * SERIES + place]
+    return result
 
 
 def histories(items: Array, n_items: int) -> Histories:
-    """Of walks."""
+    """Makes histories of walks."""
     users = np.repeat(np.arange(len(items)), items.shape[1])
     return from_events(users, items.ravel(), np.ones(items.size, np.float32), None, len(items), n_items)
 

@@ -1,4 +1,4 @@
-"""Whether lists get better where a review's verdict weighs what its user took: NDCG@10 on the demo.
+"""Whether lists get better where a review's sentiment weighs its user's events: NDCG@10 on the demo.
 
     python -m benchmarks.accuracy.sentiment_weights [--data movies music games]
 
@@ -50,8 +50,8 @@ def data(domain: str) -> tuple[TrainingData, HeldOut, npt.NDArray[np.float32]]:
         table = pv.read_csv(Path(folder, "interactions.csv"))
         reviews = [json.loads(line) for line in Path(folder, "reviews.jsonl").read_text("utf-8").splitlines()]
     users, items, ts = (table[name].to_pylist() for name in ("user_id", "item_id", "ts"))
-    said = {(review["user_id"], review["item_id"]): review["rating"] / STARS for review in reviews}
-    share = np.array([said.get(pair, np.nan) for pair in zip(users, items, strict=True)], np.float32)
+    stars = {(review["user_id"], review["item_id"]): review["rating"] / STARS for review in reviews}
+    share = np.array([stars.get(pair, np.nan) for pair in zip(users, items, strict=True)], np.float32)
     user, item = (np.unique(ids, return_inverse=True)[1] for ids in (users, items))
     order = np.lexsort((item, np.array(ts), user))
     user, item, share = user[order], item[order], share[order]
@@ -76,14 +76,14 @@ def main() -> None:
     for domain in args.data:
         learned, test, share = data(domain)
         for name in MODELS:
-            found = []
+            result = []
             for w in WEIGHTS:
                 values = np.where(np.isnan(share), 1, 1 + w * (2 * share - 1)).astype(np.float32)
                 weighted = Weighted(**vars(replace(learned.histories, values=values)))
                 model = REGISTRY[name](REGISTRY[name].Config()).fit(replace(learned, histories=weighted))
-                found.append(f"{mean_ndcg(model, test):.4f}")
+                result.append(f"{mean_ndcg(model, test):.4f}")
             reviewed = np.isfinite(share).mean()
-            print(f"| {domain} | {reviewed:.1%} | `{name}` | {' | '.join(found)} |", flush=True)
+            print(f"| {domain} | {reviewed:.1%} | `{name}` | {' | '.join(result)} |", flush=True)
 
 
 if __name__ == "__main__":

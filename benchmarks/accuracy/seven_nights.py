@@ -76,7 +76,7 @@ def place_from_end(user: Array) -> Array:
     return np.where(counts[user] < 3, 2, np.minimum(back, 2))
 
 
-def numbered(user: list[str], item: list[str], ts: Array, about: dict[str, tuple[str, ...]], by_time: bool) -> World:
+def number(user: list[str], item: list[str], ts: Array, about: dict[str, tuple[str, ...]], by_time: bool) -> World:
     """Events in any order as a world; about: item → (title, description, *genres)."""
     day = ts // DAY - ts.min() // DAY
     rows = []
@@ -89,9 +89,11 @@ def numbered(user: list[str], item: list[str], ts: Array, about: dict[str, tuple
         row[order] = np.arange(len(names))
         rows.append((row[inverse], names[order]))
     (users, _), (items, names) = rows
-    told = [about.get(name, ("", "")) for name in names.tolist()]
-    n = len(told)
-    catalogue = Catalogue([t[0] for t in told], [t[1] for t in told], [tuple(t[2:]) for t in told], [()] * n, [""] * n)
+    described = [about.get(name, ("", "")) for name in names.tolist()]
+    n = len(described)
+    catalogue = Catalogue(
+        [t[0] for t in described], [t[1] for t in described], [tuple(t[2:]) for t in described], [()] * n, [""] * n
+    )
     order = np.lexsort((items, ts, users))
     return World(users[order], items[order], day[order], catalogue, by_time)
 
@@ -105,17 +107,17 @@ def demo(domain: str) -> World:
     rows = [json.loads(line) for line in lines]
     about = {row["item_id"]: (row["title"], row["description"], *row["genres"]) for row in rows}
     ts = table["ts"].to_numpy().astype(np.int64)
-    return numbered(table["user_id"].to_pylist(), table["item_id"].to_pylist(), ts, about, by_time=True)
+    return number(table["user_id"].to_pylist(), table["item_id"].to_pylist(), ts, about, by_time=True)
 
 
 def movielens() -> World:
-    """movielens-100k."""
+    """Reads movielens-100k as a world."""
     folder = data_folder("movielens-100k")
     user, item, _, ts = np.loadtxt(folder / "u.data", np.int64, unpack=True)
     genres = [line.split("|")[0] for line in (folder / "u.genre").read_text("latin-1").split()]
     films = [line.split("|") for line in (folder / "u.item").read_text("latin-1").splitlines()]
     about = {f[0]: (f[1], "", *(name for name, has in zip(genres, f[5:], strict=False) if has == "1")) for f in films}
-    return numbered(user.astype(str).tolist(), item.astype(str).tolist(), ts, about, by_time=False)
+    return number(user.astype(str).tolist(), item.astype(str).tolist(), ts, about, by_time=False)
 
 
 def trained(name: str, data: TrainingData, test: HeldOut) -> tuple[Recommender, list[float]]:
@@ -126,19 +128,19 @@ def trained(name: str, data: TrainingData, test: HeldOut) -> tuple[Recommender, 
     return model, [mean_ndcg(model, test), seconds]
 
 
-def compared(name: str, world: World, seed: int) -> list[tuple[list[float], list[float]]]:
+def compare(name: str, world: World, seed: int) -> list[tuple[list[float], list[float]]]:
     """For every night what `trained` measured, from scratch and with last night's weights."""
-    found = []
+    result = []
     before: Recommender | None = None
     for night, (data, test) in enumerate(world.nights()):
         data = replace(data, seed=seed)
         model, full = trained(name, data, test)
         if before is not None:
             model, warm = trained(name, replace(data, start=before), test)
-            found.append((full, warm))
+            result.append((full, warm))
             print(name, seed, night, full, warm, file=sys.stderr, flush=True)
         before = model
-    return found
+    return result
 
 
 def main() -> None:
@@ -153,7 +155,7 @@ def main() -> None:
     for data in args.data:
         world = movielens() if data == "movielens-100k" else demo(data)
         for name in args.models:
-            nights = [pair for seed in args.seeds for pair in compared(name, world, seed)]
+            nights = [pair for seed in args.seeds for pair in compare(name, world, seed)]
             full, warm = ([mean(column) for column in zip(*rows, strict=True)] for rows in zip(*nights, strict=True))
             ndcg = f"{full[0]:.4f} | {warm[0]:.4f} | {warm[0] / full[0]:.3f}"
             print(

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.shared.interactions import DS, named, write_night
+from benchmarks.shared.interactions import DS, load, write_night
 from benchmarks.shared.jobs import Deployment
 from benchmarks.shared.measurement import Cell, Table, measured_now, write
 from benchmarks.shared.processes import Usage
@@ -26,7 +26,7 @@ CAPTION = (
 
 def stages(size: str, folder: Path, heavy: int) -> Iterator[tuple[str, Usage]]:
     """(job, usage) of the import and of each job."""
-    write_night(named(size), folder / "files", heavy)
+    write_night(load(size), folder / "files", heavy)
     deployment = Deployment(folder)
     yield "import", deployment.encore("import", "parquet", f"{folder}/files", "--domain", "movies", "--ds", DS)
     yield from deployment.jobs(DS, "large", "popularity", JOBS)

@@ -16,8 +16,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import scipy.sparse as sp
 
-from benchmarks.shared.interactions import generated
-from jobs.evaluate import LENGTHS, judged
+from benchmarks.shared.interactions import generate
+from jobs.evaluate import LENGTHS, evaluate_lists
 from models.base import Recommender, TrainingData
 from models.data import Catalogue, HeldOut
 from models.evaluation.beyond_accuracy import describe_items
@@ -65,17 +65,17 @@ class Vectors(Recommender):
 
 def world(size: Fraction) -> tuple[Histories, HeldOut, Catalogue]:
     """Training events, held-out ones, and a catalogue with genres."""
-    rng, matrix = np.random.default_rng(0), sp.coo_array(generated(size))
+    rng, matrix = np.random.default_rng(0), sp.coo_array(generate(size))
     held = rng.random(matrix.nnz) < 0.1
     users, items = matrix.row[~held].astype(np.int64), matrix.col[~held].astype(np.int64)
     train = from_events(users, items, np.ones(len(users), np.float32), None, *matrix.shape)
-    found = (np.ones(held.sum(), np.float32), (matrix.row[held], matrix.col[held]))
-    relevant = sp.csr_array(found, shape=matrix.shape)
-    people = np.flatnonzero(np.diff(relevant.indptr)).astype(np.int64)
+    result = (np.ones(held.sum(), np.float32), (matrix.row[held], matrix.col[held]))
+    relevant = sp.csr_array(result, shape=matrix.shape)
+    judged = np.flatnonzero(np.diff(relevant.indptr)).astype(np.int64)
     nothing = [""] * matrix.shape[1]
     genres = [tuple(f"g{g}" for g in rng.integers(0, GENRES, 3)) for _ in nothing]
     catalogue = Catalogue(nothing, nothing, genres, [()] * len(nothing), nothing)
-    return train, HeldOut(people, train.take(people), sp.csr_array(relevant[people])), catalogue
+    return train, HeldOut(judged, train.take(judged), sp.csr_array(relevant[judged])), catalogue
 
 
 def main(size: str = "1/16", kind: str = "vectors") -> None:
@@ -84,23 +84,23 @@ def main(size: str = "1/16", kind: str = "vectors") -> None:
     known = describe_items(train, catalogue)
     nobody, rng = np.zeros(train.n_users, np.int64), np.random.default_rng(0)
     popular, everything = known.share[None].astype(np.float32), np.ones((1, train.n_items), bool)
-    how = Serving(nobody, popular, nobody, everything, known.cold, known.kinds, lambda: model)
+    lists = Serving(nobody, popular, nobody, everything, known.cold, known.kinds, lambda: model)
     draw = np.ones if kind == "ties" else rng.standard_normal
     vectors = [np.asarray(draw((n, DIM)), np.float32) for n in (len(test.users), train.n_items)]
     model = Vectors(*vectors)
     before = peak_gib()
     started = time.perf_counter()
-    served = serve(model, how, test, max(LENGTHS))
+    served = serve(model, lists, test, max(LENGTHS))
     listed = time.perf_counter()
-    values = judged(served, test, known)
+    values = evaluate_lists(served, test, known)
     measured = time.perf_counter()
     kept = np.stack([column for column in values.values() if not np.isnan(column).all()], axis=1)
     intervals(kept, 0)
     ended = time.perf_counter()
     seconds = {"lists": listed - started, "metrics": measured - listed, "intervals": ended - measured}
-    told = {name: round(value, 2) for name, value in {**seconds, "all": ended - started}.items()}
+    rounded = {name: round(value, 2) for name, value in {**seconds, "all": ended - started}.items()}
     shape = {"users": len(test.users), "items": train.n_items, "events": len(train.items), "columns": kept.shape[1]}
-    print(json.dumps(shape | told | {"peak_gib": round(peak_gib(), 2), "peak_gib_before": round(before, 2)}))
+    print(json.dumps(shape | rounded | {"peak_gib": round(peak_gib(), 2), "peak_gib_before": round(before, 2)}))
 
 
 def peak_gib() -> float:

@@ -22,10 +22,10 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.shared.measurement import Cell, Table, measured_now, write
-from jobs.cleaning.growth import Given, Landed, grow
+from jobs.cleaning.growth import grow
+from jobs.cleaning.pieces import IDS, Given, Judging, Landed, Source
 from jobs.cleaning.spec import INTERACTIONS
 from jobs.cleaning.spread import here
-from jobs.cleaning.tasks import ITEMS, Judging, Source
 from jobs.cleaning.writing import constant, write_rows
 from jobs.job import peak_mib
 from jobs.settings import read_domains
@@ -111,7 +111,7 @@ def measure(folder: str, new: int, again: int) -> dict[str, float]:
     """Seconds, MiB read and peak memory of the growth, in this process."""
     partitions = json.loads(Path(folder, "partitions.json").read_text())
     domain = read_domains()[DOMAIN]
-    items = pa.table([pa.array(np.arange(ITEM_IDS)).cast(pa.string())], schema=ITEMS)
+    items = pa.table([pa.array(np.arange(ITEM_IDS)).cast(pa.string())], schema=IDS)
     place = f"file://{folder}/new-{again}"
     known = frames.write(items, f"{place}/known", "items")
     words = placeholders(domain, DS)
@@ -146,9 +146,9 @@ def main() -> None:
                 words = ["--within", folder, "--new", str(args.new), "--again", str(again)]
                 module = [sys.executable, "-m", "benchmarks.night.growth"]
                 done = subprocess.run([*module, *words], check=True, stdout=subprocess.PIPE)
-                found = json.loads(done.stdout)
-                rows.append([f"{count:,}", f"{args.new:,}", f"{again:,}", f"{found['seconds']:.1f}",
-                             f"{found['mib_read']:,.0f}", f"{found['peak_mib']:,.0f}"])  # fmt: skip
+                measured = json.loads(done.stdout)
+                rows.append([f"{count:,}", f"{args.new:,}", f"{again:,}", f"{measured['seconds']:.1f}",
+                             f"{measured['mib_read']:,.0f}", f"{measured['peak_mib']:,.0f}"])  # fmt: skip
                 print(*rows[-1], flush=True)
     if args.measurement:
         command = f"python -m benchmarks.night.growth {' '.join(map(str, args.events))}"

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
-from benchmarks.shared.interactions import DS, named, write_increment, write_night
+from benchmarks.shared.interactions import DS, load, write_increment, write_night
 from benchmarks.shared.jobs import Deployment
 from benchmarks.shared.measurement import Cell, Table, measured_now, write
 from jobs.storage.runs import Entry
@@ -39,7 +39,7 @@ COLUMNS = ("task", "seconds, first night", "seconds, increment", "peak MiB, incr
 
 def nights(size: str, events: int, models: str, deployment: Deployment) -> dict[str, float]:
     """Seconds of the whole night by its day: import and `encore nightly`."""
-    matrix = named(size)
+    matrix = load(size)
     seconds = {}
     for ds in (DS, NEXT):
         files = deployment.folder / f"files-{ds}"
@@ -94,7 +94,7 @@ def changed(matrix: sp.csr_array, events: int) -> list[list[Cell]]:
 
 def similarity(size: str) -> list[list[Cell]]:
     """`changed` for a day of many events and for days of fewer."""
-    matrix = named(size)
+    matrix = load(size)
     return [row for events in (150_000, 15_000, 1_500) for row in changed(matrix, events)]
 
 
@@ -110,7 +110,7 @@ def main() -> None:
     parser.add_argument("--changed", action="store_true", help="only how much of the similarity changes")
     args = parser.parse_args()
     if args.changed:
-        for row in changed(named(args.size), args.events):
+        for row in changed(load(args.size), args.events):
             print(*row)
         return
     with tempfile.TemporaryDirectory() as temporary:

@@ -101,7 +101,7 @@ def read_bytes() -> int:
     return int(Path("/proc/self/io").read_text().split()[1])
 
 
-def measured(open_table: Callable[[], Ask], users: list[str], k: int, size: int) -> dict[str, float]:
+def measure(open_table: Callable[[], Ask], users: list[str], k: int, size: int) -> dict[str, float]:
     """Seconds to open, median and slowest milliseconds of a look-up, and the share of the bytes it reads."""
     started = time.perf_counter()
     ask = open_table()
@@ -120,7 +120,7 @@ def measured(open_table: Callable[[], Ask], users: list[str], k: int, size: int)
     }
 
 
-def scanned(files: list[str]) -> float:
+def scan(files: list[str]) -> float:
     """Seconds of a full scan with DuckDB: every column of every row is read."""
     with connect() as db:
         parquet_view(db, "recommendations", files, TABLES["recommendations"].schema)
@@ -146,7 +146,7 @@ def main() -> None:
         files = publish(tables, args.users, args.k)
         size = sum(Path(file.removeprefix("file://")).stat().st_size for file in files)
         rows = args.users * args.k
-        found: dict[str, Any] = {
+        result: dict[str, Any] = {
             "users": args.users,
             "rows": rows,
             "files": len(files),
@@ -154,14 +154,14 @@ def main() -> None:
             "write_s": round(time.perf_counter() - started, 1),
         }
         users = [str(n) for n in np.random.default_rng(1).integers(0, args.users, args.lookups)]
-        found["lookup"] = {
-            name: measured(open_table, users, args.k, size) for name, open_table in readers(tables, files)
+        result["lookup"] = {
+            name: measure(open_table, users, args.k, size) for name, open_table in readers(tables, files)
         }
-        seconds = scanned(files)
-        found["scan"] = {"seconds": round(seconds, 2), "million_rows_per_s": round(rows / seconds / 1e6, 1)}
-    print(json.dumps(found, indent=1))
+        seconds = scan(files)
+        result["scan"] = {"seconds": round(seconds, 2), "million_rows_per_s": round(rows / seconds / 1e6, 1)}
+    print(json.dumps(result, indent=1))
     if args.json:
-        args.json.write_text(json.dumps(found, indent=1) + "\n")
+        args.json.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -116,10 +116,10 @@ def once(name: str, n_users: int, n_items: int, size: int, k: int, threads: int)
     work = CONTESTANTS[name](users, items, history, k, threads)
     started, cpu = time.perf_counter(), time.process_time()
     scores = work()
-    found = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu}
+    result = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu}
     if scores is not None:
         check(name, scores[:CHECKED], users[:CHECKED], items, history[:CHECKED])
-    return found
+    return result
 
 
 def check(name: str, scores: Floats, users: Floats, items: Floats, history: npt.NDArray[np.int64]) -> None:
@@ -131,15 +131,15 @@ def check(name: str, scores: Floats, users: Floats, items: Floats, history: npt.
         raise AssertionError(f"{name}: the lists are not the best items")
 
 
-def measured(name: str, python: str, args: argparse.Namespace) -> dict[str, float]:
+def measure(name: str, python: str, args: argparse.Namespace) -> dict[str, float]:
     """One measurement in a process of its own."""
     # implicit asks for one thread in BLAS, since it has its own
     blas = "1" if name == "implicit" else str(args.threads)
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": blas, "PYSPARK_PYTHON": python}
     shape = [f"--{what}={getattr(args, what)}" for what in ("users", "items", "dim", "k", "threads")]
     command = [python, "-m", "benchmarks.night.recommend", "--once", name, *shape]
-    found = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    return dict(json.loads(found.stdout.splitlines()[-1]))
+    result = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    return dict(json.loads(result.stdout.splitlines()[-1]))
 
 
 def summary(seconds: dict[str, list[float]], cpu: dict[str, list[float]], args: argparse.Namespace) -> dict[str, Any]:
@@ -179,9 +179,9 @@ def main() -> None:
     for _ in range(args.repetitions):
         for name in names:
             python = args.peers if name == "implicit" else sys.executable
-            found = measured(name, python, args)
-            seconds[name].append(found["seconds"])
-            cpu.get(name, []).append(found["cpu_seconds"])
+            result = measure(name, python, args)
+            seconds[name].append(result["seconds"])
+            cpu.get(name, []).append(result["cpu_seconds"])
             print(f"{name}: {seconds[name][-1]:.3f} s", file=sys.stderr, flush=True)
     figures = summary(seconds, cpu, args)
     print(json.dumps(figures, indent=1))

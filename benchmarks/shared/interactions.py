@@ -24,15 +24,15 @@ FILES = 8  # as a warehouse has them: one file would be read by one task
 DS, DAYS = "2026-03-01", 1000  # a generated event lies in one of so many days, the last of them DS
 
 
-def named(name: str) -> sp.csr_array:
+def load(name: str) -> sp.csr_array:
     """`ml-1m`, or generated: the share of events (`1/16`), and `1:2` with twice the users of `1`, each as active."""
     if name == "ml-1m":
         return movielens()
     size, _, times = name.partition(":")
-    return generated(Fraction(size), int(times or 1))
+    return generate(Fraction(size), int(times or 1))
 
 
-def generated(size: Fraction, times: int = 1, seed: int = 7) -> sp.csr_array:
+def generate(size: Fraction, times: int = 1, seed: int = 7) -> sp.csr_array:
     """Ratings 1..5 [users, items]: item popularity 1/(20 + rank), log-normal users; `size` is the share of events.
 
     Users and items shrink with the root of the size, so that the matrix is as dense at any size. `times`: so many
@@ -139,6 +139,6 @@ def write_interactions(folder: Path, users: Array, items: Array, times: Array, v
 
 
 if __name__ == "__main__":
-    write_night(named(sys.argv[1]), Path(sys.argv[2]))
+    write_night(load(sys.argv[1]), Path(sys.argv[2]))
     print(f"next: encore import parquet {sys.argv[2]} --domain movies --ds {DS}")
     print(f"then: encore nightly --domain movies --ds {DS}")

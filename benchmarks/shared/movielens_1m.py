@@ -70,10 +70,10 @@ def movie_of_item() -> list[int]:
     movies = defaultdict(list)
     for movie, raters in raters_by_item(kept[:, 0], kept[:, 1]).items():
         movies[raters].append(movie)
-    found = [movies[raters] for _, raters in sorted(raters_by_item(*events()).items())]
-    if any(len(candidates) != 1 for candidates in found):
+    result = [movies[raters] for _, raters in sorted(raters_by_item(*events()).items())]
+    if any(len(candidates) != 1 for candidates in result):
         raise ValueError(f"{data_folder(NAME)}: ml-1m.txt and ratings_chrono_no_ts.csv do not hold the same ratings")
-    return [movie for (movie,) in found]
+    return [movie for (movie,) in result]
 
 
 def raters_by_item(user: Array, item: Array) -> dict[int, bytes]:

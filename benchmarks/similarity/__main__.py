@@ -24,16 +24,16 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from benchmarks.shared.interactions import named, write_cells
+from benchmarks.shared.interactions import load, write_cells
 from benchmarks.similarity.contestants import CONTESTANTS, TOLERANCE, Case, run
 from benchmarks.similarity.limits import roofline
-from benchmarks.similarity.plots import plotted
+from benchmarks.similarity.plots import plot
 from benchmarks.similarity.verdicts import verdicts
 
 Line = dict[str, Any]
 
 
-def compared(name: str, side: str, rows: sp.csr_array, options: argparse.Namespace, folder: Path) -> Iterator[Line]:
+def compare(name: str, side: str, rows: sp.csr_array, options: argparse.Namespace, folder: Path) -> Iterator[Line]:
     """One line for each contestant: medians of the repetitions, and how far its scores are from Encore's."""
     products = float((np.bincount(rows.indices).astype(float) ** 2).sum())
     case = Case(folder, rows.shape[0], products, options.k, options.threads, options.limit)
@@ -41,17 +41,17 @@ def compared(name: str, side: str, rows: sp.csr_array, options: argparse.Namespa
     write_cells(rows, case.cells)
     runs: dict[str, list[Line]] = {contestant: [] for contestant in options.contestants}
     for _ in range(options.repetitions):
-        for contestant, found in runs.items():
-            if not found or "note" not in found[0]:
-                found.append(run(contestant, case))
+        for contestant, result in runs.items():
+            if not result or "note" not in result[0]:
+                result.append(run(contestant, case))
     base: Line = {"data": name, "side": side, "rows": rows.shape[0], "features": rows.shape[1], "entries": rows.nnz}
-    for contestant, found in runs.items():
+    for contestant, result in runs.items():
         line = base | {"multiply_adds": products, "contestant": contestant}
-        if "note" in found[-1]:
-            yield line | found[-1]
+        if "note" in result[-1]:
+            yield line | result[-1]
             continue
-        line |= {key: statistics.median(one[key] for one in found) for key in found[0]}
-        line["all_seconds"] = [one["seconds"] for one in found]
+        line |= {key: statistics.median(one[key] for one in result) for key in result[0]}
+        line["all_seconds"] = [one["seconds"] for one in result]
         line["multiply_adds_per_second"] = products / line["seconds"]
         for other in ("encore", "implicit"):
             if runs.get(other) and "note" not in runs[other][-1]:
@@ -64,7 +64,7 @@ def compared(name: str, side: str, rows: sp.csr_array, options: argparse.Namespa
         yield line
 
 
-def shown(line: Line) -> str:
+def format_line(line: Line) -> str:
     """A line of the table."""
     start = f"{line['data']:>6} {line['side']:5} {line['contestant']:18}"
     if "note" in line:
@@ -101,23 +101,23 @@ def main() -> int:
     options, lines = arguments(), []
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # through the blocks that end what runs
     for name in options.data:
-        matrix = named(name)
+        matrix = load(name)
         for side in options.sides:
             rows = sp.csr_array(matrix.T) if side == "items" else matrix
             rows.sort_indices()
             with tempfile.TemporaryDirectory() as folder:
-                for line in compared(name, side, rows, options, Path(folder)):
+                for line in compare(name, side, rows, options, Path(folder)):
                     lines.append(line)
-                    print(shown(line), flush=True)
+                    print(format_line(line), flush=True)
             if options.json:
                 options.json.write_text(json.dumps({"lines": lines, "verdicts": verdicts(lines)}, indent=1))
     for verdict in verdicts(lines):
         print(f"{verdict['goal']}: {verdict['measured']:.2f}, {'holds' if verdict['holds'] else 'FALLS SHORT'}")
     if options.plot:
-        plotted(lines, options.plot)
+        plot(lines, options.plot)
     differing = [line for line in lines if line.get("largest_difference", 0) > TOLERANCE[line["contestant"]]]
     for line in differing:
-        print(f"DISAGREES: {shown(line)}")
+        print(f"DISAGREES: {format_line(line)}")
     return 1 if differing else 0
 
 

@@ -17,8 +17,8 @@ from pyarrow import dataset
 from benchmarks.shared.data import ROOT
 from benchmarks.shared.interactions import write_cells
 from benchmarks.shared.processes import measure
-from benchmarks.similarity.peers import ordered
-from benchmarks.similarity.spark_runs import class_archive, cluster, shuffled_bytes, submitted
+from benchmarks.similarity.peers import sort_rows
+from benchmarks.similarity.spark_runs import class_archive, cluster, shuffled_bytes, submit
 
 ARCHIVE = class_archive()
 
@@ -107,15 +107,15 @@ def _on_spark(name: str, contestant: Contestant, case: Case) -> dict[str, Any]:
     _warm(case)
     if contestant.workers:
         with cluster(contestant.workers, case.folder) as master:
-            usage = submitted(words, log, master=master, archive=ARCHIVE, memory=contestant.memory, limit=case.limit)
+            usage = submit(words, log, master=master, archive=ARCHIVE, memory=contestant.memory, limit=case.limit)
     else:
         master = f"local[{case.threads}]"
-        usage = submitted(words, log, master=master, archive=ARCHIVE, memory=contestant.memory, limit=case.limit)
+        usage = submit(words, log, master=master, archive=ARCHIVE, memory=contestant.memory, limit=case.limit)
     if failure := _failure(usage.state, log, case):
         return failure
-    found = dataset.dataset(lists).to_table(columns=["item_id", "similarity"])
-    rows, values = found["item_id"].cast(pa.int64()).to_numpy(), found["similarity"].to_numpy()
-    np.save(case.scores(name), ordered(rows, values, case.n, case.k - 1))
+    result = dataset.dataset(lists).to_table(columns=["item_id", "similarity"])
+    rows, values = result["item_id"].cast(pa.int64()).to_numpy(), result["similarity"].to_numpy()
+    np.save(case.scores(name), sort_rows(rows, values, case.n, case.k - 1))
     took = {"seconds": usage.seconds, "cpu_seconds": usage.cpu_seconds, "peak_mib": usage.peak_mib}
     stored = sum(file.stat().st_size for file in scratch.rglob("*.parquet"))
     shutil.rmtree(scratch, ignore_errors=True)
@@ -129,7 +129,7 @@ def _warm(case: Case) -> None:
         folders = [case.folder / f"warm-{name}" for name in ("cells", "lists", "scratch")]
         write_cells(sp.csr_array(np.ones((4, 4))), folders[0])
         words = ["encore", *(path.as_uri() for path in folders), "1"]
-        submitted(words, case.folder / "warm.log", master=f"local[{case.threads}]", archive=ARCHIVE)
+        submit(words, case.folder / "warm.log", master=f"local[{case.threads}]", archive=ARCHIVE)
 
 
 def _failure(state: str, log: Path, case: Case) -> dict[str, Any] | None:

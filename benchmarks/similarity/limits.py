@@ -19,7 +19,7 @@ import numba
 import numpy as np
 import scipy.sparse as sp
 
-from benchmarks.shared.interactions import named
+from benchmarks.shared.interactions import load
 from models.kernels.measures import COSINE, Rule
 from models.kernels.search import Search
 from models.kernels.tiles import BAND, lines
@@ -44,11 +44,11 @@ def _scatter(products, holders, weights, starts, length, times):  # type: ignore
 
 @numba.njit(nogil=True)
 def _scan(products, sizes, scales, times):  # type: ignore[no-untyped-def]
-    found = np.uint64(0)
+    results = np.uint64(0)
     for _ in range(times):
         for low in range(0, len(products), LANES):
-            found |= exceeding(products, low, sizes, np.float32(9), scales, np.float32(0))
-    return found
+            results |= exceeding(products, low, sizes, np.float32(9), scales, np.float32(0))
+    return results
 
 
 @numba.njit(nogil=True)
@@ -160,7 +160,7 @@ if __name__ == "__main__":
 
     THREADS = 2
     os.environ["OPENBLAS_NUM_THREADS"] = str(THREADS)
-    matrix = named(sys.argv[1])
+    matrix = load(sys.argv[1])
     compared = sp.csr_array(matrix.T) if sys.argv[2] == "items" else matrix
     search, times = encore(compared, 100, THREADS), []
     for _ in range(3):

@@ -103,10 +103,10 @@ def best(similarity: Any, k: int) -> Scores:
     """The similarities [n, k] of a sparse matrix, best first, without the row itself, which peers list as well."""
     entries = sp.coo_array(similarity)
     kept = entries.row != entries.col
-    return ordered(entries.row[kept], entries.data[kept], similarity.shape[0], k)
+    return sort_rows(entries.row[kept], entries.data[kept], similarity.shape[0], k)
 
 
-def ordered(rows: npt.NDArray[Any], values: npt.NDArray[Any], n: int, k: int) -> Scores:
+def sort_rows(rows: npt.NDArray[Any], values: npt.NDArray[Any], n: int, k: int) -> Scores:
     """Values by row, float32 [n, k]: the largest first, padded with 0."""
     order = np.lexsort((-values, rows))
     rows, values = rows[order], values[order]
@@ -127,10 +127,10 @@ def main(contestant: str, data: str, k: int, threads: int, scores: str) -> None:
     os.environ.update(OMP_NUM_THREADS=str(threads), OPENBLAS_NUM_THREADS="1")
     work = IN_MEMORY[contestant](sp.csr_array(sp.load_npz(data)), k, threads)
     wall, cpu = time.perf_counter(), time.process_time()
-    found = work()
+    result = work()
     seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
     print(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mib": peak_mib()}))
-    np.save(scores, best(found, k - 1) if sp.issparse(found) else found[:, : k - 1])
+    np.save(scores, best(result, k - 1) if sp.issparse(result) else result[:, : k - 1])
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 
-def plotted(lines: list[dict[str, Any]], path: Path) -> None:
+def plot(lines: list[dict[str, Any]], path: Path) -> None:
     """Seconds over the multiply-adds of the generated sizes, a curve for each contestant and side."""
     from matplotlib.figure import Figure
 

@@ -23,7 +23,7 @@ ENVIRONMENT = {
 }
 
 
-def submitted(
+def submit(
     arguments: Sequence[str],
     log: Path,
     *,

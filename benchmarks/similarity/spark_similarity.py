@@ -54,8 +54,8 @@ def self_join(spark: SparkSession, folder: str, lists: str, scratch: str, k: int
     unit = cells.join(lengths, on="row", how="inner").select("row", "feature", x)
     other = unit.select(F.col("row").alias("similar_row"), "feature", F.col("x").alias("y"))
     pairs = unit.join(other, on="feature", how="inner").where("row <> similar_row")
-    found = pairs.groupBy("row", "similar_row").agg(F.sum(F.col("x") * F.col("y")).alias("similarity"))
-    write_ranked(found, k, lists)
+    result = pairs.groupBy("row", "similar_row").agg(F.sum(F.col("x") * F.col("y")).alias("similarity"))
+    write_ranked(result, k, lists)
 
 
 def column_similarities(spark: SparkSession, folder: str, lists: str, scratch: str, k: int) -> None:

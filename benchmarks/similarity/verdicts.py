@@ -20,22 +20,22 @@ FASTER = (
 
 def verdicts(lines: list[Line]) -> list[Line]:
     """The goals that the run's lines can judge: goal, measured, holds."""
-    found = {(line["data"], line["side"], line["contestant"]): line for line in lines if "seconds" in line}
-    return [*_faster(found), *_memory(found), *_growth(found)]
+    result = {(line["data"], line["side"], line["contestant"]): line for line in lines if "seconds" in line}
+    return [*_faster(result), *_memory(result), *_growth(result)]
 
 
-def _faster(found: dict[Any, Line]) -> Iterator[Line]:
+def _faster(result: dict[Any, Line]) -> Iterator[Line]:
     for data, side, contestant, rival, wanted in FASTER:
-        ours, theirs = (found.get((data, side, name)) for name in (contestant, rival))
+        ours, theirs = (result.get((data, side, name)) for name in (contestant, rival))
         if ours and theirs:
             times = theirs["seconds"] / ours["seconds"]
             goal = f"{data} {side}: {contestant} at least {wanted} times as fast as {rival}"
             yield {"goal": goal, "measured": times, "holds": times >= wanted}
 
 
-def _memory(found: dict[Any, Line]) -> Iterator[Line]:
+def _memory(result: dict[Any, Line]) -> Iterator[Line]:
     for side in ("items", "users"):
-        once, twice = (found.get((data, side, "encore-spark")) for data in (FULL, f"{FULL}:2"))
+        once, twice = (result.get((data, side, "encore-spark")) for data in (FULL, f"{FULL}:2"))
         if once:
             peak = once["peak_mib"]
             yield {"goal": f"{FULL} {side}: at most {MEMORY_MIB} MiB", "measured": peak, "holds": peak <= MEMORY_MIB}
@@ -45,10 +45,10 @@ def _memory(found: dict[Any, Line]) -> Iterator[Line]:
             yield {"goal": goal, "measured": times, "holds": abs(times - 1) <= 0.2}
 
 
-def _growth(found: dict[Any, Line]) -> Iterator[Line]:
+def _growth(result: dict[Any, Line]) -> Iterator[Line]:
     for contestant in ("encore", "encore-streamed"):
         for side in ("items", "users"):
-            small, large = (found.get((data, side, contestant)) for data in ("1/16", FULL))
+            small, large = (result.get((data, side, contestant)) for data in ("1/16", FULL))
             if small and large:
                 times = small["multiply_adds_per_second"] / large["multiply_adds_per_second"]
                 goal = f"{side}: {contestant}'s time per multiply-add from 1/16 to {FULL} within 25 %"

@@ -1,4 +1,4 @@
-"""Recommenders by neighbours of the history's items: what follows from their similarities, however learned."""
+"""Base of the item-based nearest-neighbour recommenders: scores and reasons from item similarities."""
 
 import os
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Recent popularity: how often an item was taken lately."""
+"""Recent popularity: the baseline, by counts of events that decay with age."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self
@@ -47,11 +47,11 @@ class Popularity(Recommender):
         return self
 
     def score(self, histories: Histories) -> Scores:
-        """The same row for every user."""
+        """Scores every user alike: the same row of popularity."""
         return np.broadcast_to(self.popularity, (histories.n_users, len(self.popularity)))
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """popularity float32 [n_items]."""
+        """Returns `popularity`, float32 [n_items]."""
         return {"popularity": self.popularity}
 
     def restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:

@@ -1,4 +1,4 @@
-"""What lists are like, whoever is right: how new, how varied, how popular their items are. One value a user."""
+"""Beyond-accuracy metrics of lists: novelty, diversity, popularity bias, coverage. One value a user."""
 
 from dataclasses import dataclass
 
@@ -34,19 +34,19 @@ def describe_items(train: Histories, catalogue: Catalogue) -> ItemFacts:
     behind = np.cumsum(users[order]) - users[order]
     tail = np.ones(len(users), bool)
     tail[order[behind < users.sum() / 2]] = False
-    people = max(int((np.diff(train.indptr) > 0).sum()), 1)
-    return ItemFacts(users / people, users == 0, tail, _kinds(catalogue))
+    active_users = max(int((np.diff(train.indptr) > 0).sum()), 1)
+    return ItemFacts(users / active_users, users == 0, tail, _kinds(catalogue))
 
 
 def _kinds(catalogue: Catalogue) -> sp.csr_array:
-    words = catalogue.genres if any(catalogue.genres) else catalogue.tags
-    number = {word: n for n, word in enumerate(sorted({word for some in words for word in some}))}
-    columns = [[number[word] for word in sorted(set(some))] for some in words]
+    labels = catalogue.genres if any(catalogue.genres) else catalogue.tags
+    number = {word: n for n, word in enumerate(sorted({word for some in labels for word in some}))}
+    columns = [[number[word] for word in sorted(set(some))] for some in labels]
     lengths = np.array([len(some) for some in columns], np.int64)
     indptr = np.concatenate([[0], np.cumsum(lengths)])
     data = np.repeat(1 / np.sqrt(np.maximum(lengths, 1)), lengths)
     indices = np.array([column for some in columns for column in some], np.int64)
-    return sp.csr_array((data, indices, indptr), shape=(len(words), max(len(number), 1)))
+    return sp.csr_array((data, indices, indptr), shape=(len(labels), max(len(number), 1)))
 
 
 def coverage(items: IntArray, eligible: int) -> float:

@@ -1,4 +1,4 @@
-"""How far tonight's events are from those of the nights before."""
+"""Drift between two samples: population stability index and the noise to expect of it."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""Which places of users' lists hold what was relevant, where tied items have no order."""
+"""Hits in ranked lists with ties: which places hold relevant items, where tied items have no order."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How models choose their settings: by NDCG@10 of their lists for users with held-out items."""
+"""Validation: NDCG@10 for users with held-out items, by which models choose their settings."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""An item's genres and tags as numbers of embeddings."""
+"""Categorical features: an item's genres and tags as rows of an embedding table."""
 
 from collections import Counter
 from zlib import crc32

@@ -1,4 +1,4 @@
-"""What is known of an item as a vector: TF-IDF of its words, genres and tags."""
+"""Content vectors of items: TF-IDF of their words, genres and tags."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""Several kinds of evidence in one cosine: events and content (Burke 2002, weighted), or parts of a content."""
+"""Hybrid vectors: events and content, or several parts of content, in one cosine (Burke 2002, weighted)."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Posters as small pictures for a network."""
+"""Image features: posters as small pictures for a network."""
 
 import logging
 import warnings

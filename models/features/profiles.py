@@ -1,4 +1,4 @@
-"""What users like, in the words of the items' content (Rocchio 1971; kept short after Balabanović & Shoham 1997)."""
+"""User profiles in the terms of the items' content (Rocchio 1971; kept short after Balabanović & Shoham 1997)."""
 
 import numpy as np
 import scipy.sparse as sp

@@ -1,4 +1,4 @@
-"""Texts as integers: words that a vocabulary knows, and hashed pairs of neighbours."""
+"""Tokeniser: texts as ids of words in a vocabulary, and hashed bigrams."""
 
 import re
 import unicodedata
@@ -36,7 +36,7 @@ class Encoded:
 
     @property
     def lengths(self) -> IntArray:
-        """int64 [n]."""
+        """Number of words of each text, int64 [n]."""
         return np.diff(self.indptr)
 
 

@@ -1,4 +1,4 @@
-"""Weightings: what an entry counts for before rows are compared.
+"""Weightings of a matrix before rows are compared: TF-IDF, BM25, recency, centring.
 
 Each takes and returns a matrix [rows, features] in the orientation that is compared (items by users, or users by
 items) with float32 values, and keeps which entries there are (`binary` drops zeros), so that one can follow

@@ -14,7 +14,7 @@ TINY = 1e-35  # keeps the bounds right where float32 loses digits next to zero
 
 
 class Rule(NamedTuple):
-    """What to list: the measure, its parameters, and the least similarity (inclusive)."""
+    """A similarity rule: the measure, its parameters, and the least similarity to list (inclusive)."""
 
     measure: int
     shrinkage: float

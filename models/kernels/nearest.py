@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from models.histories import Histories, IntArray
 from models.kernels.compilation import kernel
-from models.kernels.top_k import BLOCK_USERS, in_blocks
+from models.kernels.top_k import TASK_USERS, in_blocks
 
 
 def nearest_in_history(histories: Histories, items: IntArray, vectors: npt.NDArray[np.float32]) -> IntArray:
@@ -18,7 +18,7 @@ def nearest_in_history(histories: Histories, items: IntArray, vectors: npt.NDArr
     reasons = np.full(items.shape, -1, np.int64)
 
     def one(low: int) -> None:
-        high = min(low + BLOCK_USERS, len(items))
+        high = min(low + TASK_USERS, len(items))
         _nearest(histories.indptr, histories.items, items, unit, low, high, reasons)
 
     in_blocks(one, len(items))

@@ -29,7 +29,7 @@ Array = npt.NDArray[Any]
 
 
 class Memory(NamedTuple):
-    """What a thread works in, tile after tile: of fresh memory the system would have to clear every page."""
+    """Working memory of a thread, for tile after tile: the system would have to clear every page of fresh memory."""
 
     sums: Array  # float32 [MIN_SUMS to SUMS, + MAX_ROWS]: [panel][query][lane]
     dense: Array  # float32 [BAND · LANES]: a band of a panel, [feature][lane]
@@ -40,7 +40,7 @@ class Memory(NamedTuple):
 
 
 def memory(entries: int) -> Memory:
-    """Of one thread. entries: of the rows compared, which are worth no more sums."""
+    """Makes the working memory of one thread. entries: of the rows compared, which are worth no more sums."""
     sums = lines(min(max(entries, MIN_SUMS), SUMS) + MAX_ROWS)
     dense, products, limits = (lines(n) for n in (BAND * LANES, MAX_ROWS, 6 * MAX_ROWS))
     places, rows = np.empty(MAX_ROWS, np.int64), np.empty(LANES, np.int64)

@@ -21,7 +21,7 @@ from models.kernels.vectors import lowest_bit
 
 Scores = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
-BLOCK_USERS = 40 * GROUP_USERS  # their vectors and candidates (for k = 100: 0.4 MiB) stay in a core's own cache
+TASK_USERS = 40 * GROUP_USERS  # their vectors and candidates (for k = 100: 0.4 MiB) stay in a core's own cache
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def top_products(
     top = _empty(len(users), k)
 
     def one(low: int) -> None:
-        part = np.ascontiguousarray(users[low : low + BLOCK_USERS], np.float32)
+        part = np.ascontiguousarray(users[low : low + TASK_USERS], np.float32)
         _products(_interleaved(part), panels, offered, *seen, low, len(part), top.items, top.scores)
 
     in_blocks(one, len(users), threads)
@@ -70,7 +70,7 @@ def top_scores(
     top = _empty(len(scores), k)
 
     def one(low: int) -> None:
-        _rows(scores, offered, *seen, low, min(low + BLOCK_USERS, len(scores)), top.items, top.scores)
+        _rows(scores, offered, *seen, low, min(low + TASK_USERS, len(scores)), top.items, top.scores)
 
     in_blocks(one, len(scores), threads)
     return top
@@ -94,9 +94,9 @@ def _seen(histories: Histories | None, n: int) -> tuple[IntArray, npt.NDArray[np
 
 
 def in_blocks(work: Callable[[int], None], n: int, threads: int = 0) -> None:
-    """Calls `work` with the first of every BLOCK_USERS among n users; threads: 0 takes all cores of this process."""
+    """Calls `work` with the first of every TASK_USERS among n users; threads: 0 takes all cores of this process."""
     with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as pool:
-        list(pool.map(work, range(0, n, BLOCK_USERS)))
+        list(pool.map(work, range(0, n, TASK_USERS)))
 
 
 @kernel

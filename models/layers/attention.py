@@ -7,7 +7,7 @@ from keras import ops
 
 from models.layers.devices import on_gpu, on_jax
 from models.layers.dropout import Dropout
-from models.layers.lookup import looked_up
+from models.layers.lookup import look_up
 
 FAR = -1e9  # added to the score of what may not be looked at
 FUSED = 256  # places in a row from which a fused kernel is faster than writing what attends to what
@@ -38,7 +38,7 @@ def digits(times: Any) -> Any:
     return count + left
 
 
-def fused(dropout: float, length: int, dtype: str) -> bool:
+def use_fused_kernel(dropout: float, length: int, dtype: str) -> bool:
     """Whether one fused kernel computes attention (Dao et al. 2022), which has no dropout and no gradient by the mask.
 
     It saves writing the shares [n, heads, length, length]: on a GPU, for long rows.
@@ -67,7 +67,7 @@ class RelativeBias(keras.layers.Layer):
         """float32 [n, heads, length, length] for apart int32 [n, length, length], of `digits`."""
         place = ops.arange(apart.shape[1])
         back = ops.maximum(place[:, None] - place[None, :], 0)
-        bias = looked_up(self.by_place, back) + looked_up(self.by_time, apart)
+        bias = look_up(self.by_place, back) + look_up(self.by_time, apart)
         return ops.transpose(bias, (0, 3, 1, 2))
 
 
@@ -90,8 +90,8 @@ class Attention(keras.layers.Layer):
         self.key_value.build(input_shape)
 
     def call(self, x: Any, y: Any, mask: Any, training: bool = False) -> Any:
-        """The attended values."""
-        if not self.biased and fused(self.dropout.rate if training else 0.0, x.shape[1], self.compute_dtype):
+        """Computes the attended values."""
+        if not self.biased and use_fused_kernel(self.dropout.rate if training else 0.0, x.shape[1], self.compute_dtype):
             shape = (-1, x.shape[1], self.heads, x.shape[2] // self.heads)
             parts = (self.query(x), *ops.split(self.key_value(y), 2, axis=-1))
             q, k, v = (ops.reshape(part, shape) for part in parts)

@@ -13,7 +13,7 @@ Step = Callable[[IntArray, Floats], tuple[Floats, Floats]]
 
 
 def beam_search(
-    last: IntArray, states: Floats, step: Step, may: npt.NDArray[np.bool_], beams: int, horizon: int
+    last: IntArray, states: Floats, step: Step, allowed: npt.NDArray[np.bool_], beams: int, horizon: int
 ) -> tuple[IntArray, Floats]:
     """int64 and float32 [n, horizon]: sequences, and the log-probability of every item behind those before it.
 
@@ -21,8 +21,8 @@ def beam_search(
     hold, each item once. Of each of n sequences `beams` are kept by the sum of log-probabilities, equal ones by the
     order of items. -1 and -inf behind the end of a sequence that nothing is left for. `step` gets n · beams rows.
     """
-    n, n_items = may.shape
-    free = np.repeat(may[:, None], beams, axis=1)
+    n, n_items = allowed.shape
+    free = np.repeat(allowed[:, None], beams, axis=1)
     totals = np.full((n, beams), -np.inf)
     totals[:, 0] = 0.0
     items = np.full((n, beams, horizon), -1, np.int64)
@@ -58,8 +58,8 @@ def log_softmax(logits: Floats) -> npt.NDArray[np.float64]:
 def _largest(values: npt.NDArray[np.float64], k: int) -> IntArray:
     """int64 [n, k]: columns of the k largest values of each row, equal ones in the order of columns."""
     k_th = np.partition(values, values.shape[1] - k, axis=1)[:, -k][:, None]
-    found = np.empty((len(values), k), np.int64)
+    result = np.empty((len(values), k), np.int64)
     for row, (own, least) in enumerate(zip(values, k_th, strict=True)):
         columns = np.flatnonzero(own >= least[0])
-        found[row] = columns[np.argsort(-own[columns], kind="stable")][:k]
-    return found
+        result[row] = columns[np.argsort(-own[columns], kind="stable")][:k]
+    return result

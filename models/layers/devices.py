@@ -1,4 +1,4 @@
-"""What Keras computes on, and in which precision."""
+"""Devices and precision that Keras computes with."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -21,17 +21,17 @@ class Dropout(keras.layers.Layer):
         self.built = True
 
     def call(self, x: Any, training: bool = False) -> Any:
-        """Of any static shape."""
+        """Drops activations; `x` has any static shape."""
         if not training or self.rate == 0:
             return x
         first, second = ops.unstack(ops.cast(self.seeds.next(), "uint32"))
         places = ops.cast(ops.arange(math.prod(x.shape), dtype="int32"), "uint32")
-        bits = hashed(hashed(places + hashed(first)) + second)
+        bits = hash_numbers(hash_numbers(places + hash_numbers(first)) + second)
         keep = ops.reshape(bits >= ops.cast(int(self.rate * 2**32), "uint32"), x.shape)
         return ops.where(keep, x / (1 - self.rate), 0.0)
 
 
-def hashed(x: Any) -> Any:
+def hash_numbers(x: Any) -> Any:
     """A number as good as random for each uint32 x."""
     for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
         x = ops.bitwise_xor(x, ops.right_shift(x, ops.cast(shift, "uint32"))) * ops.cast(factor, "uint32")

@@ -10,17 +10,17 @@ SMALL_TABLE = 4096  # rows up to which a GPU gets the gradient from a product wi
 NARROW = 8  # numbers in a row up to which it gets it from one masked sum for each row instead
 
 
-def looked_up(table: Any, rows: Any) -> Any:
+def look_up(table: Any, rows: Any) -> Any:
     """table[rows] with a dense gradient: [..., d] for table [n, d] and int rows [...].
 
     On TensorFlow the gradient of `ops.take` is a list of rows, in which a row that was looked up twice stands twice.
     Keras' Adam (3.15) squares the entries before it adds them up, Σ g² instead of (Σ g)², and so moves such a row too
     far. The product makes the gradient one sum for each row.
     """
-    return gathered(ops.convert_to_tensor(table) * 1.0, rows)
+    return gather(ops.convert_to_tensor(table) * 1.0, rows)
 
 
-def gathered(table: Any, rows: Any) -> Any:
+def gather(table: Any, rows: Any) -> Any:
     """table[rows], [..., d] for table [n, d] and int rows [...] in 0 … n - 1.
 
     On a CPU `ops.take`. Its gradient, a scatter-add, is what a GPU is worst at: each addition onto a row waits for the
@@ -36,7 +36,7 @@ def gathered(table: Any, rows: Any) -> Any:
         n, d = table.shape
 
         def gradient(*upstream: Any, **_: Any) -> Any:
-            by_row = summed(ops.reshape(upstream[0], (-1, d)), ops.reshape(rows, (-1,)), n)
+            by_row = sum_rows(ops.reshape(upstream[0], (-1, d)), ops.reshape(rows, (-1,)), n)
             return ops.cast(by_row, table.dtype)
 
         return ops.take(table, rows, axis=0), gradient
@@ -44,7 +44,7 @@ def gathered(table: Any, rows: Any) -> Any:
     return lookup(ops.convert_to_tensor(table))
 
 
-def summed(values: Any, rows: Any, n: int) -> Any:
+def sum_rows(values: Any, rows: Any, n: int) -> Any:
     """The sum of the `values` [m, d] of each of n rows, [n, d]; rows: int [m]."""
     d = values.shape[1]
     if n > SMALL_TABLE:

@@ -1,11 +1,11 @@
-"""The losses of the Keras models that keras does not have."""
+"""Losses that Keras does not have: full and sampled softmax cross-entropy over the catalogue."""
 
 from typing import Any
 
 from keras import ops
 
 from models.layers.devices import on_gpu
-from models.layers.lookup import looked_up
+from models.layers.lookup import look_up
 
 POSITIONS = 256  # whose logits exist at a time on a CPU: few enough to stay in the processor's cache
 GPU_LOGITS = 1 << 28  # that exist at a time on a GPU: a GiB
@@ -13,7 +13,8 @@ FAR = -1e9  # the logit of what does not count
 
 
 def positions_at_once(n: int, n_items: int) -> int:
-    """Of n positions how many have their logits computed at a time: one large product is what a GPU is fast at."""
+    """Chunk size of the logits: of n positions how many are computed at a time; one large product is what a GPU is fast
+    at."""
     return min(n, max(POSITIONS, GPU_LOGITS // n_items)) if on_gpu() else POSITIONS
 
 
@@ -124,7 +125,7 @@ def sampled_softmax_cross_entropy(
 
         return value, gradient
 
-    return loss(ops.cast(hidden, "float32"), looked_up(table, targets), looked_up(table, drawn[0]))
+    return loss(ops.cast(hidden, "float32"), look_up(table, targets), look_up(table, drawn[0]))
 
 
 def _sampled_with_gradients(

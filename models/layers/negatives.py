@@ -1,4 +1,4 @@
-"""Training on a catalogue too large for a softmax over all items: shared negatives, and a step over its own rows."""
+"""Negative sampling for catalogues too large for a full softmax: shared negatives, and a step over its own rows."""
 
 from typing import Any
 

@@ -69,7 +69,7 @@ class Packed:
         return int(self.row.max(initial=-1)) + 1
 
 
-def packed(pieces: Pieces, length: int, random: np.random.Generator | None = None) -> Packed:
+def pack(pieces: Pieces, length: int, random: np.random.Generator | None = None) -> Packed:
     """The pieces in rows of `length`, in the order of the rows; with `random`, rows and their fellows are drawn."""
     order = np.arange(len(pieces.lengths)) if random is None else random.permutation(len(pieces.lengths))
     order = order[np.argsort(-pieces.lengths[order], kind="stable")]

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from models.features.text import PADDING
-from models.layers.lookup import gathered
+from models.layers.lookup import gather
 
 NO_ITEM = -1
 PATCH = 4  # numbers of a poster's rows and columns that the first convolution makes one of
@@ -48,7 +48,7 @@ class Towers(keras.Model):
         self.table = self.add_weight(shape=(self.n_items, dim), initializer=small, name="items")
         self.taken = self.add_weight(shape=(self.n_items, dim), initializer=small, name="taken")
         self.words = self.add_weight(shape=(self.n_words, dim), initializer=small, name="words")
-        self.stranger = self.add_weight(shape=(dim,), initializer="zeros", name="stranger")
+        self.unknown = self.add_weight(shape=(dim,), initializer="zeros", name="stranger")
         newest = keras.initializers.Constant(-np.log1p(np.arange(self.settings["length"]) / 2))
         self.places = self.add_weight(shape=(self.settings["length"],), initializer=newest, name="places")
         for layer in (self.history_pool, self.fact_pool, self.text_pool, self.user_inner, self.item_inner):
@@ -65,7 +65,7 @@ class Towers(keras.Model):
     def call(self, histories: Any, training: bool = False) -> Any:
         """u [n, dim + 1] of histories int32 [n, length], the newest item first, NO_ITEM behind the last."""
         real = ops.not_equal(histories, NO_ITEM)
-        embedded = gathered(self.taken, ops.maximum(histories, 0))
+        embedded = gather(self.taken, ops.maximum(histories, 0))
         x = self.history_pool(self.dropout(embedded, training=training), real, ops.convert_to_tensor(self.places))
         q = x + self.user_outer(self.dropout(self.user_inner(x), training=training))
         return ops.concatenate([q, ops.ones_like(q[:, :1])], axis=1)
@@ -74,9 +74,9 @@ class Towers(keras.Model):
         """v [n, dim + 1] of ids int32 [n] (NO_ITEM for a new item), facts int32 [n, m], words int32 [n, l], pictures
         uint8 [n, h, w, 3]."""
         known = ops.not_equal(ids, NO_ITEM)[:, None]
-        y = ops.where(known, gathered(self.table, ops.maximum(ids, 0)), ops.convert_to_tensor(self.stranger))
-        y = y + self.fact_pool(gathered(self.words, facts), ops.not_equal(facts, PADDING))
-        text = self.text_pool(gathered(self.words, words), ops.not_equal(words, PADDING))
+        y = ops.where(known, gather(self.table, ops.maximum(ids, 0)), ops.convert_to_tensor(self.unknown))
+        y = y + self.fact_pool(gather(self.words, facts), ops.not_equal(facts, PADDING))
+        text = self.text_pool(gather(self.words, words), ops.not_equal(words, PADDING))
         y = y + self.content_dropout(text, training=training)
         if self.pictured:
             y = y + self.content_dropout(self._pictured(pictures), training=training)

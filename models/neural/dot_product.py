@@ -1,4 +1,4 @@
-"""Keras models whose score is a product of a user's and an item's vector."""
+"""Keras models whose score is the dot product of a user's and an item's vector."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from models.base import Scores
 from models.data import HeldOut
 from models.histories import Histories, IntArray
 from models.layers.devices import on_gpu
-from models.neural.ranks import CELLS, Ranks, asked, ndcg
+from models.neural.ranks import CELLS, Ranks, ndcg, pair_blocks
 from models.neural.recommender import Neural
 
 # A batch of the network, which of its outputs are vectors of users (places in [·, d]), and of which users.
@@ -42,12 +42,12 @@ class DotProduct(Neural):
         """float32 [n_users, d]; NaN for a user without history."""
         vectors = np.full((histories.n_users, self.width), np.nan, np.float32)
         for batch, places, users in self.vector_batches(histories):
-            found = np.asarray(self.network.predict_on_batch(batch), np.float32)
-            vectors[users] = found.reshape(-1, self.width)[places]
+            result = np.asarray(self.network.predict_on_batch(batch), np.float32)
+            vectors[users] = result.reshape(-1, self.width)[places]
         return vectors
 
     def score(self, histories: Histories) -> Scores:
-        """One product."""
+        """Scores by one product of user and item vectors."""
         self._require_items(histories, len(self.learned))
         users, items = self.user_vectors(histories), self.item_vectors()
         assert users is not None, f"{self.name} has item_vectors and no user_vectors"
@@ -66,7 +66,7 @@ class DotProduct(Neural):
             for batch, places, _ in batches
         ]
         offered = np.atleast_1d(np.isfinite(self.item_vectors()).all(axis=1))
-        pairs = asked(held_out, offered, CELLS // len(offered))
+        pairs = pair_blocks(held_out, offered, CELLS // len(offered))
 
         def validate() -> float:
             users = np.zeros((len(held_out.users), self.width), np.float32)

@@ -1,4 +1,4 @@
-"""Next item by a recurrent network over the play history (Hidasi et al. 2016), full cross-entropy."""
+"""Recurrent sequential recommender: LSTM or GRU over the history (Hidasi et al. 2016), full cross-entropy."""
 
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, ClassVar, Literal
@@ -9,7 +9,7 @@ from keras import ops
 
 from models.config import Config
 from models.layers.dropout import Dropout
-from models.layers.lookup import gathered
+from models.layers.lookup import gather
 from models.layers.packing import ITEM, SEGMENT
 from models.neural.next_item import NextItem
 from models.neural.settings import BatchRows, Dim, DropoutShare, Epochs, LearningRate, Length, Patience, Units
@@ -93,7 +93,7 @@ class LSTMNetwork(keras.Model):
 
     def call(self, rows: Any, training: bool = False) -> Any:
         """float32 [n, length, dim]."""
-        x = self.dropout(gathered(self.table, rows[:, ITEM]), training=training)
+        x = self.dropout(gather(self.table, rows[:, ITEM]), training=training)
         segments = rows[:, SEGMENT]
         begins = ops.not_equal(segments, ops.pad(segments[:, :-1], ((0, 0), (1, 0))))
         steps = ops.concatenate([self.into(x), ops.cast(begins, x.dtype)[:, :, None]], axis=-1)
@@ -111,7 +111,7 @@ class LSTM(NextItem):
     Config: ClassVar[type] = LSTMConfig
 
     def network_of(self, n_items: int) -> keras.Model:
-        """Untrained."""
+        """Builds the untrained network."""
         network = LSTMNetwork(n_items, asdict(self.config))
         network.build((None, 4, self.config.length))
         return network

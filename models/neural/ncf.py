@@ -1,4 +1,4 @@
-"""NCF: who likes what, by an MLP over a user's and an item's embedding (He et al. 2017), on sampled negatives."""
+"""Neural collaborative filtering (NCF): an MLP over user and item embeddings (He et al. 2017), on sampled negatives."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -16,10 +16,10 @@ from models.data import HeldOut
 from models.histories import Histories, IntArray
 from models.kernels.nearest import nearest_in_history
 from models.layers.devices import on_gpu
-from models.layers.lookup import gathered
+from models.layers.lookup import gather
 from models.layers.packing import Pieces, newest
-from models.neural.ranks import CELLS, Ranks, asked, ndcg
-from models.neural.recommender import LEAST_STEPS, Neural
+from models.neural.ranks import CELLS, Ranks, ndcg, pair_blocks
+from models.neural.recommender import MIN_STEPS, Neural
 from models.neural.settings import Dim, Epochs, LearningRate, Patience
 
 USERS_AT_ONCE = 32  # scored against all items in one step
@@ -83,7 +83,7 @@ class NCFNetwork(keras.Model):
     def total(self, histories: Any) -> Any:
         """float32 [n, dim]: the sums of the second embeddings of histories int32 [n, length], -1 for none."""
         there = ops.cast(histories >= 0, "float32")[..., None]
-        return ops.sum(gathered(self.taken, ops.maximum(histories, 0)) * there, axis=1)
+        return ops.sum(gather(self.taken, ops.maximum(histories, 0)) * there, axis=1)
 
     def logits(self, users: Any, items: Any) -> Any:
         """[...] for users [..., dim] and items [..., dim], which broadcast."""
@@ -113,11 +113,11 @@ class NCFLoss(keras.Model):
         length, positives, negatives = (settings[name] for name in ("length", "positives", "negatives"))
         histories, drawn = batch[:, :length], ops.reshape(batch[:, length:], (-1, positives, 1 + negatives))
         count = ops.sum(ops.cast(histories >= 0, "float32"), axis=1)[:, None, None]
-        own = gathered(self.network.taken, ops.maximum(drawn[:, :, 0], 0))
+        own = gather(self.network.taken, ops.maximum(drawn[:, :, 0], 0))
         total = self.network.total(histories)[:, None]
         # A positive is not among what it is predicted from; for its negatives the same p_u, so that nothing tells them.
         users = ((total - own) / ops.sqrt(ops.maximum(count - 1.0, 1.0)))[:, :, None]
-        logits = self.network.logits(users, gathered(self.network.table, ops.maximum(drawn, 0)))
+        logits = self.network.logits(users, gather(self.network.table, ops.maximum(drawn, 0)))
         # log(1 + e^-x) for the positive, log(1 + e^x) for the others
         signs = ops.where(ops.arange(1 + negatives) == 0, -1.0, 1.0)
         real = ops.cast(drawn[:, :, :1] >= 0, "float32")
@@ -134,13 +134,13 @@ class NCF(Neural):
     padding: ClassVar[int] = -1
 
     def network_of(self, n_items: int) -> keras.Model:
-        """Untrained."""
+        """Builds the untrained network."""
         network = NCFNetwork(n_items, asdict(self.config))
         network.build((None, self.config.length))
         return network
 
     def loss_of(self, network: keras.Model) -> keras.Model:
-        """Binary cross-entropy."""
+        """Builds the loss: binary cross-entropy."""
         return NCFLoss(network)
 
     def examples_per_epoch(self, histories: Histories) -> int:
@@ -155,7 +155,7 @@ class NCF(Neural):
         """
         config = self.config
         users = random.permutation(np.flatnonzero(np.diff(histories.indptr) > 1))
-        at_once = min(config.batch_users, max(1, len(users) // LEAST_STEPS))
+        at_once = min(config.batch_users, max(1, len(users) // MIN_STEPS))
         for low in range(0, len(users), at_once):
             some = users[low : low + at_once]
             known = recent(histories.take(some), config.length)
@@ -186,7 +186,7 @@ class NCF(Neural):
         if not on_gpu():
             return super().validator(held_out)
         ranking, known = Ranks(self.network), recent(held_out.histories, self.config.length)
-        pairs = asked(held_out, self.learned, CELLS // (len(self.learned) * self.config.units))
+        pairs = pair_blocks(held_out, self.learned, CELLS // (len(self.learned) * self.config.units))
         inputs = [
             {"users": ops.convert_to_tensor(users), "learned": self.learned, "targets": target, "seen": seen}
             for users, target, seen in zip(pairs.blocks(known), pairs.targets, pairs.seen, strict=True)

@@ -1,4 +1,4 @@
-"""Models that predict the next item from the sequence of the earlier ones, trained on every place of it at once."""
+"""Sequential recommenders: predict the next item from the earlier ones, trained on all places of a sequence at once."""
 
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ from keras import ops
 from models.histories import Histories
 from models.layers.devices import on_gpu
 from models.layers.losses import softmax_cross_entropy
-from models.layers.packing import POSITION, SEGMENT, TARGET, Rows, batches, newest, packed
+from models.layers.packing import POSITION, SEGMENT, TARGET, Rows, batches, newest, pack
 from models.neural.dot_product import DotProduct, VectorBatch
-from models.neural.recommender import LEAST_STEPS
+from models.neural.recommender import MIN_STEPS
 
 GPU_PLACES = 1 << 17  # whose vectors a GPU computes at a time
 
@@ -54,10 +54,10 @@ class NextItem(DotProduct):
 
     @abstractmethod
     def network_of(self, n_items: int) -> keras.Model:
-        """The untrained network."""
+        """Builds the untrained network."""
 
     def loss_of(self, network: keras.Model) -> keras.Model:
-        """Full cross-entropy."""
+        """Builds the loss: full cross-entropy."""
         return NextItemLoss(network)
 
     def examples_per_epoch(self, histories: Histories) -> int:
@@ -66,8 +66,8 @@ class NextItem(DotProduct):
 
     def training_batches(self, histories: Histories, random: np.random.Generator) -> Iterator[tuple[Rows, int]]:
         """Every user's last `length` events that have a next one, packed, in random order."""
-        pieces = packed(newest(histories, self.config.length, before=1), self.config.length, random)
-        rows = min(self.config.batch_rows, max(1, pieces.n_rows // LEAST_STEPS))
+        pieces = pack(newest(histories, self.config.length, before=1), self.config.length, random)
+        rows = min(self.config.batch_rows, max(1, pieces.n_rows // MIN_STEPS))
         for batch in batches(histories, pieces, self.config.length, rows, targets=True, timed=self.timed):
             yield batch, int((batch[:, SEGMENT] > 0).sum())
 
@@ -80,7 +80,7 @@ class NextItem(DotProduct):
         """Every user's last `length` events, packed; a vector is what is made of the newest."""
         length = self.config.length
         at_once = max(self.config.batch_rows, GPU_PLACES // length) if on_gpu() else self.config.batch_rows
-        rows = packed(newest(histories, length), length)
+        rows = pack(newest(histories, length), length)
         users = np.searchsorted(histories.indptr, rows.pieces.starts, side="right") - 1
         done = 0
         for batch in batches(histories, rows, length, at_once, targets=False, timed=self.timed):

@@ -1,4 +1,4 @@
-"""Validation on the device: NDCG@10 by counting the items above each held-out one, without lists."""
+"""Validation on the device: NDCG@10 by the ranks of held-out items, counted without making lists."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -68,7 +68,7 @@ class Asked(NamedTuple):
         return _blocks(rows[self.users], self.size)
 
 
-def asked(held_out: HeldOut, learned: npt.NDArray[np.bool_], size: int) -> Asked:
+def pair_blocks(held_out: HeldOut, learned: npt.NDArray[np.bool_], size: int) -> Asked:
     """For blocks of `size` pairs at most. learned: bool [n_items]."""
     had, relevant = held_out.histories.matrix(), held_out.relevant.tocsr()
     n, counts = len(held_out.users), np.diff(relevant.indptr)

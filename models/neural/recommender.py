@@ -1,4 +1,4 @@
-"""What the Keras models share: training from scratch or from earlier weights, and the artifact."""
+"""Base class of the Keras recommenders: training from scratch or warm start, and the saved artifact."""
 
 import json
 import logging
@@ -19,17 +19,17 @@ from models.data import HeldOut
 from models.evaluation.validation import mean_ndcg
 from models.histories import Histories, IntArray
 from models.layers.devices import precision
-from models.neural.trainable import Trained
-from models.neural.training_loop import Weights, train
-from models.neural.usage import Usage
-from models.neural.warm_start import carried, placed, relatives
+from models.neural.warm_start import carry_rows, place_new_items, relatives
+from models.training.loop import Weights, train
+from models.training.trainable import Trained
+from models.training.usage import Usage
 from models.vocabulary import ItemIds
 
 NETWORK = "network.keras"
-LEAST_STEPS = 100  # in an epoch: a small catalogue gets smaller batches, or it would hardly move
+MIN_STEPS = 100  # in an epoch: a small catalogue gets smaller batches, or it would hardly move
 LATER_SHARE = 0.25  # of the epochs, for learning later events from the weights that there are
 # With earlier weights: a share of the epochs that were best from scratch, but this many where these are not fewer.
-WARM_SHARE, LEAST_WARM = 0.15, 2
+WARM_SHARE, MIN_WARM_EPOCHS = 0.15, 2
 ITEM_WEIGHTS = ("items", "taken")  # names of the weights with a row for each item
 log = logging.getLogger(__name__)
 
@@ -59,23 +59,23 @@ class Neural(Recommender):
         """A model that takes a training batch and adds its mean loss."""
 
     def settle(self, loss: keras.Model) -> None:
-        """Nothing: all weights are in the network."""
+        """Does nothing: all weights are in the network."""
 
     @abstractmethod
     def examples_per_epoch(self, histories: Histories) -> int:
-        """See `Trainable`, as of the next four."""
+        """Number of examples in an epoch; see `Trainable`, as of the next four."""
 
     @abstractmethod
     def training_batches(self, histories: Histories, random: np.random.Generator) -> Iterator[tuple[Any, int]]:
-        """One epoch."""
+        """Yields the batches of one epoch."""
 
     def halves(self, batch: Any) -> tuple[Any, Any]:
-        """By rows, an odd number of them filled up with rows of `padding`."""
+        """Splits a batch by rows, an odd number of them filled up with rows of `padding`."""
         first = tree.map_structure(lambda array: _half(array, 0, self.padding), batch)
         return first, tree.map_structure(lambda array: _half(array, 1, self.padding), batch)
 
     def validator(self, held_out: HeldOut) -> Callable[[], float]:
-        """By lists."""
+        """Makes the validation by lists."""
         return lambda: mean_ndcg(self, held_out)
 
     def fit(self, data: TrainingData) -> Self:
@@ -90,7 +90,7 @@ class Neural(Recommender):
         fresh = self.network.get_weights()
         if start is not None and self._begin_with(start, data):
             self.config = replace(self.config, epochs=start.config.epochs)
-            epochs = min(self.config.epochs, max(LEAST_WARM, round(WARM_SHARE * self.config.epochs)))
+            epochs = min(self.config.epochs, max(MIN_WARM_EPOCHS, round(WARM_SHARE * self.config.epochs)))
             self._learn(data, epochs, start.trained.warm + 1, fresh)
             return self
         self._learn(data, self.config.epochs)
@@ -145,9 +145,9 @@ class Neural(Recommender):
         for weight, before in zip(self.network.weights, start.network.weights, strict=True):
             values = np.array(before)
             if weight.name in rows:
-                values = carried(np.array(weight), values, rows[weight.name])
+                values = carry_rows(np.array(weight), values, rows[weight.name])
             if weight.name in ITEM_WEIGHTS and near is not None:
-                values = placed(values, new, near)
+                values = place_new_items(values, new, near)
             weight.assign(values)
         return True
 
@@ -176,9 +176,9 @@ class Neural(Recommender):
 
     def manifest(self) -> dict[str, Any]:
         """Also the versions of Keras and its backend, and how the training went."""
-        told = super().manifest()
-        told["versions"] |= {"keras": keras.version(), "backend": keras.backend.backend()}
-        return told | {"trained": self.trained._asdict()}
+        content = super().manifest()
+        content["versions"] |= {"keras": keras.version(), "backend": keras.backend.backend()}
+        return content | {"trained": self.trained._asdict()}
 
     def save(self, folder: Path, items: ItemIds | None = None) -> None:
         """Writes manifest, arrays and the network in Keras' own format."""
@@ -187,7 +187,7 @@ class Neural(Recommender):
 
     @classmethod
     def load(cls, folder: Path, items: ItemIds | None = None) -> Self:
-        """The model that `save` wrote, on whichever backend."""
+        """Loads the model that `save` wrote, on whichever backend."""
         model = super().load(folder, items)
         model.trained = Trained(**json.loads((folder / MANIFEST).read_text())["trained"])
         model.network = keras.saving.load_model(folder / NETWORK, compile=False)
@@ -197,5 +197,5 @@ class Neural(Recommender):
 
 def _half(array: npt.NDArray[Any], number: int, padding: int) -> npt.NDArray[Any]:
     rows = -(-len(array) // 2)
-    found = array[number * rows : (number + 1) * rows]
-    return np.concatenate([found, np.full((rows - len(found), *array.shape[1:]), padding, array.dtype)])
+    half = array[number * rows : (number + 1) * rows]
+    return np.concatenate([half, np.full((rows - len(half), *array.shape[1:]), padding, array.dtype)])

@@ -1,4 +1,4 @@
-"""How positive a review is: a bidirectional LSTM over its words (Graves & Schmidhuber 2005)."""
+"""Sentiment classifier of reviews: a bidirectional LSTM over its words (Graves & Schmidhuber 2005)."""
 
 import json
 import logging
@@ -18,14 +18,14 @@ from models.config import Config
 from models.features.text import PADDING, Encoded, Tokeniser, distinct_pairs, pad, pairs, tokens
 from models.histories import IntArray
 from models.layers.devices import device
-from models.layers.lookup import gathered
+from models.layers.lookup import gather
 from models.neural.recommender import NETWORK
 from models.neural.settings import Dim, DropoutShare, Epochs, LearningRate, Patience
-from models.neural.training_loop import DivergedError
+from models.training.loop import DivergedError
 
 VOCABULARY = "vocabulary.json"
 VALIDATION_SHARE = 0.1
-STEP = 32  # a text is padded to the next multiple, whatever texts it stands among
+STEP = 64  # a text is padded to the next multiple, whatever texts it stands among
 PREDICTED = 256  # texts at once
 log = logging.getLogger(__name__)
 Floats = npt.NDArray[np.float32]
@@ -85,7 +85,7 @@ class WordEmbedding(keras.layers.Embedding):
 
     def call(self, ids: Any) -> Any:
         """[..., dim] of int32 [...]."""
-        return ops.cast(gathered(self.embeddings, ids), self.compute_dtype)
+        return ops.cast(gather(self.embeddings, ids), self.compute_dtype)
 
 
 def network(config: ReviewSentimentConfig, n_ids: int) -> keras.Model:
@@ -106,7 +106,7 @@ def network(config: ReviewSentimentConfig, n_ids: int) -> keras.Model:
 
 
 class ReviewSentiment:
-    """Learns from texts and what they think, predicts for others."""
+    """Learns from texts with a sentiment, predicts it for others."""
 
     name: ClassVar[str] = "review_sentiment"
     Config: ClassVar[type] = ReviewSentimentConfig
@@ -142,12 +142,12 @@ class ReviewSentiment:
             loss = self._epoch(encoded, learn, positive, np.random.default_rng((seed, epoch)))
             last = self.network.get_weights()
             optimizer.finalize_variable_values(self.network.trainable_variables)  # the running mean
-            found, right = self._judged(encoded, held, positive[held])
+            predicted, right = self._judged(encoded, held, positive[held])
             line = "review_sentiment epoch %d of %d: loss %.4f, validation loss %.4f, accuracy %.4f"
-            log.info(line, epoch, self.config.epochs, loss, found, right)
-            if (right, -found) > best:
-                best, epochs, weights = (right, -found), epoch, self.network.get_weights()
-                self.quality = {"validation_accuracy": right, "validation_loss": found}
+            log.info(line, epoch, self.config.epochs, loss, predicted, right)
+            if (right, -predicted) > best:
+                best, epochs, weights = (right, -predicted), epoch, self.network.get_weights()
+                self.quality = {"validation_accuracy": right, "validation_loss": predicted}
             elif epoch - epochs >= self.config.patience:
                 break
             self.network.set_weights(last)
@@ -180,15 +180,15 @@ class ReviewSentiment:
     def predict(self, texts: Sequence[str]) -> Floats:
         """float32 [n]: how positive each text is, from 0 to 1, whatever stands beside it; NaN for one without words."""
         encoded = self.tokeniser.encode(map(tokens, texts))
-        found = self._predicted(encoded, np.arange(len(texts)))
-        found[encoded.lengths == 0] = np.nan
-        return found
+        scores = self._predicted(encoded, np.arange(len(texts)))
+        scores[encoded.lengths == 0] = np.nan
+        return scores
 
     def _predicted(self, encoded: Encoded, chosen: IntArray) -> Floats:
-        found = np.full(len(encoded.lengths), np.nan, np.float32)
+        scores = np.full(len(encoded.lengths), np.nan, np.float32)
         for texts in self._batches(encoded, chosen, PREDICTED):
-            found[texts] = ops.convert_to_numpy(self.network.predict_on_batch(self._rows(encoded, texts)))[:, 0]
-        return found[chosen]
+            scores[texts] = ops.convert_to_numpy(self.network.predict_on_batch(self._rows(encoded, texts)))[:, 0]
+        return scores[chosen]
 
     def _padded_length(self, encoded: Encoded) -> IntArray:
         steps = -(-np.minimum(encoded.lengths, self.config.length) // STEP)

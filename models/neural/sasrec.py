@@ -17,7 +17,7 @@ from models.features.categories import category_codes
 from models.histories import Histories
 from models.layers.attention import BLOCKS, RelativeBias, digits, visible
 from models.layers.dropout import Dropout
-from models.layers.lookup import gathered, looked_up
+from models.layers.lookup import gather, look_up
 from models.layers.negatives import (
     SharedNegativesLoss,
     expected_counts,
@@ -122,7 +122,7 @@ class SASRecNetwork(keras.Model):
         total, count = ops.zeros_like(own), 0.0
         for column in range(codes.shape[-1]):  # one after the other: the embeddings of all would be m times as large
             there = ops.cast(codes[..., column] >= 0, total.dtype)[..., None]
-            total += looked_up(self.categories, ops.maximum(codes[..., column], 0)) * there
+            total += look_up(self.categories, ops.maximum(codes[..., column], 0)) * there
             count += there
         return own + total / ops.maximum(count, 1.0)
 
@@ -131,11 +131,11 @@ class SASRecNetwork(keras.Model):
         return self.hidden(rows, self.own, self.codes, training=training)
 
     def hidden(self, rows: Any, own: Any, codes: Any, training: bool = False) -> Any:
-        """The same with rows whose items are numbers of rows of `own` and `codes`."""
+        """Computes the hidden states for rows whose items are numbers of rows of `own` and `codes`."""
         items = rows[:, ITEM]
-        embedded = self.vectors(gathered(own, items), None if codes is None else ops.take(codes, items, axis=0))
+        embedded = self.vectors(gather(own, items), None if codes is None else ops.take(codes, items, axis=0))
         x = embedded * self.settings["dim"] ** 0.5
-        x = self.dropout(x + looked_up(self.positions, rows[:, POSITION]), training=training)
+        x = self.dropout(x + look_up(self.positions, rows[:, POSITION]), training=training)
         mask = visible(rows[:, SEGMENT])
         apart = digits(rows[:, TIME]) if self.biases else None
         for number, block in enumerate(self.layers_of):
@@ -178,7 +178,7 @@ class SASRec(NextItem):
         return super().fit(data)
 
     def refit(self, data: TrainingData) -> Self:
-        """The same from its weights."""
+        """Refits from the model's weights."""
         self._categorise(data)
         return super().refit(data)
 
@@ -189,14 +189,14 @@ class SASRec(NextItem):
             self.codes = None
 
     def network_of(self, n_items: int) -> keras.Model:
-        """Untrained."""
+        """Builds the untrained network."""
         network = SASRecNetwork(n_items, asdict(self.config))
         network.build((None, 5 if self.timed else 4, self.config.length))
         network.codes = self.codes
         return network
 
     def loss_of(self, network: keras.Model) -> keras.Model:
-        """Cross-entropy, full or over shared negatives."""
+        """Builds the loss: cross-entropy, full or over shared negatives."""
         if network.n_items <= self.config.full_softmax_items:
             return NextItemLoss(network)
         return SharedNegativesLoss(network, self._rows_of_step(network.n_items))
@@ -212,7 +212,7 @@ class SASRec(NextItem):
             loss.put_back()
 
     def training_batches(self, histories: Histories, random: np.random.Generator) -> Iterator[tuple[Any, int]]:
-        """As of every model of the next item; for a large catalogue with negatives, and numbered anew."""
+        """Yields batches of a next-item model; for a large catalogue with negatives, and numbered anew."""
         if histories.n_items <= self.config.full_softmax_items:
             yield from super().training_batches(histories, random)
             return
@@ -223,7 +223,7 @@ class SASRec(NextItem):
             yield fill_up(batch, self._rows_of_step(histories.n_items)) if table_on_device() else batch, places
 
     def halves(self, batch: Any) -> tuple[Any, Any]:
-        """Both with all negatives where these are shared."""
+        """Splits a batch; both halves have all negatives where these are shared."""
         if not isinstance(batch, dict):
             return super().halves(batch)
         first, second = super().halves(batch["rows"])

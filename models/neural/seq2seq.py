@@ -1,4 +1,4 @@
-"""Continues a history by several items: encoder and decoder with attention (Cho et al. 2014; Luong et al. 2015)."""
+"""Sequence-to-sequence model of continuations, with attention (Cho et al. 2014, Luong et al. 2015)."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -15,7 +15,7 @@ from models.config import Config
 from models.histories import Histories, IntArray
 from models.layers.beam import Step, beam_search
 from models.layers.devices import on_gpu
-from models.layers.lookup import gathered
+from models.layers.lookup import gather
 from models.layers.losses import softmax_cross_entropy
 from models.neural.dot_product import DotProduct, VectorBatch
 from models.neural.settings import Dim, DropoutShare, Epochs, LearningRate, Length, Patience, Units
@@ -101,7 +101,7 @@ class Seq2SeqNetwork(keras.Model):
 
     def _embedded(self, items: Any) -> Any:
         there = ops.cast(ops.not_equal(items, NO_ITEM), "float32")
-        return gathered(self.table, ops.maximum(items, 0)) * there[..., None]
+        return gather(self.table, ops.maximum(items, 0)) * there[..., None]
 
     def get_config(self) -> dict[str, Any]:
         """What the constructor takes."""
@@ -138,13 +138,13 @@ class Seq2Seq(DotProduct):
     padding: ClassVar[int] = -1
 
     def network_of(self, n_items: int) -> keras.Model:
-        """Untrained."""
+        """Builds the untrained network."""
         network = Seq2SeqNetwork(n_items, asdict(self.config))
         network.build((None, self.config.length + self.config.horizon))
         return network
 
     def loss_of(self, network: keras.Model) -> keras.Model:
-        """Full cross-entropy at every place."""
+        """Builds the loss: full cross-entropy at every place."""
         return ContinuationLoss(network)
 
     def examples_per_epoch(self, histories: Histories) -> int:
@@ -191,20 +191,20 @@ class Seq2Seq(DotProduct):
         """
         self._require_items(histories, len(self.learned))
         config, n = self.config, histories.n_users
-        found = TopK(np.full((n, config.horizon), -1, np.int64), np.full((n, config.horizon), -np.inf, np.float32))
+        result = TopK(np.full((n, config.horizon), -1, np.int64), np.full((n, config.horizon), -np.inf, np.float32))
         users = np.flatnonzero(np.diff(histories.indptr))
         at_once = max(1, CELLS // (config.beams * len(self.learned)))
         for low in range(0, len(users), at_once):
             some = users[low : low + at_once]
             part = histories.take(some)
-            may = np.broadcast_to(self.learned, (len(some), len(self.learned))).copy()
+            allowed = np.broadcast_to(self.learned, (len(some), len(self.learned))).copy()
             if eligible is not None:
-                may &= eligible if eligible.ndim == 1 or groups is None else eligible[groups[some]]
+                allowed &= eligible if eligible.ndim == 1 or groups is None else eligible[groups[some]]
             if not seen:
-                may[part.users, part.items] = False
-            items, scores = beam_search(*self._search(part), may, config.beams, config.horizon)
-            found.items[some], found.scores[some] = items, scores
-        return found
+                allowed[part.users, part.items] = False
+            items, scores = beam_search(*self._search(part), allowed, config.beams, config.horizon)
+            result.items[some], result.scores[some] = items, scores
+        return result
 
     def _search(self, histories: Histories) -> tuple[IntArray, npt.NDArray[np.float32], Step]:
         """The last items, the states behind the items before them, and the step of the search."""
@@ -228,6 +228,6 @@ def windows(histories: Histories, users: IntArray, cuts: IntArray, length: int, 
     """
     positions = cuts[:, None] + np.arange(-length, horizon)
     own = (positions >= histories.indptr[users][:, None]) & (positions < histories.indptr[users + 1][:, None])
-    found = np.full(positions.shape, NO_ITEM, np.int32)
-    found[own] = histories.items[positions[own]]
-    return found
+    result = np.full(positions.shape, NO_ITEM, np.int32)
+    result[own] = histories.items[positions[own]]
+    return result

@@ -1,4 +1,4 @@
-"""Two towers: users by what they took, items also by what is known of them, so that new ones find their place."""
+"""Two-tower model: users by their events, items also by their content, so that new items are scored too."""
 
 import json
 from collections.abc import Iterator
@@ -95,7 +95,7 @@ class TwoTower(DotProduct):
 
     def read(self, data: TrainingData) -> None:
         """Learns the words, and reads what is known of the items."""
-        catalogue = data.catalogue or nothing_known(data.histories.n_items)
+        catalogue = data.catalogue or empty_catalogue(data.histories.n_items)
         facts, descriptions = facts_of(catalogue), descriptions_of(catalogue)
         self.tokeniser = Tokeniser.learn(facts + descriptions, self.config.words)
         self.content = Content(
@@ -105,11 +105,11 @@ class TwoTower(DotProduct):
         )
 
     def refit(self, data: TrainingData) -> Self:
-        """Learns all anew, with the settings that it has: words and towers are for the items that there are."""
+        """Retrains with the settings that it has: words and towers are for the items that there are."""
         return self.fit(replace(data, validation=None))
 
     def network_of(self, n_items: int) -> keras.Model:
-        """Untrained."""
+        """Builds the untrained network."""
         assert self.content is not None, "fit reads the content first"
         pictured = bool(self.content.pictures.any())
         network = Towers(n_items, self.tokeniser.n_ids, pictured, asdict(self.config))
@@ -123,7 +123,7 @@ class TwoTower(DotProduct):
         return super().rows_before(start, n_items) | {"words": np.array(words)}
 
     def loss_of(self, network: keras.Model) -> keras.Model:
-        """In-batch softmax."""
+        """Builds the loss: in-batch softmax."""
         return SampledSoftmaxLoss(network)
 
     def examples_per_epoch(self, histories: Histories) -> int:
@@ -137,7 +137,7 @@ class TwoTower(DotProduct):
         counts = np.bincount(histories.items, minlength=histories.n_items)
         log_q = np.log(np.maximum(counts, 1) / max(counts.sum(), 1)).astype(np.float32)
         owners = histories.users
-        chosen = random.permutation(drawn(histories, config.targets, random))
+        chosen = random.permutation(draw_positions(histories, config.targets, random))
         for low in range(0, len(chosen), config.batch):
             some = chosen[low : low + config.batch]
             events = np.concatenate([some, np.repeat(some[:1], config.batch - len(some))])
@@ -145,7 +145,7 @@ class TwoTower(DotProduct):
             new = random.random(config.batch) < config.id_dropout
             yield (
                 {
-                    "histories": before(histories, owners[events], events, config.length),
+                    "histories": items_before(histories, owners[events], events, config.length),
                     "targets": targets,
                     "ids": np.where(new, NO_ITEM, targets).astype(np.int32),
                     "facts": self.content.facts[targets],
@@ -167,7 +167,7 @@ class TwoTower(DotProduct):
         known = np.flatnonzero(np.diff(histories.indptr))
         for low in range(0, len(known), AT_ONCE):
             users = known[low : low + AT_ONCE]
-            block = before(histories, users, histories.indptr[users + 1], self.config.length)
+            block = items_before(histories, users, histories.indptr[users + 1], self.config.length)
             yield _whole(block, NO_ITEM), np.arange(len(users)), users
 
     def item_vectors(self) -> Scores:
@@ -185,8 +185,8 @@ class TwoTower(DotProduct):
             parts = [_whole(column[low : low + AT_ONCE], 0) for column in (ids, *content)]
             vectors[low : low + AT_ONCE] = ops.convert_to_numpy(self.network.items(*parts))[: n_items - low]
         texts = np.concatenate([content.facts, content.words], axis=1)
-        told = (texts > UNKNOWN).any(axis=1) | content.pictures.any(axis=(1, 2, 3))
-        vectors[~(self.learned | told)] = np.nan
+        described = (texts > UNKNOWN).any(axis=1) | content.pictures.any(axis=(1, 2, 3))
+        vectors[~(self.learned | described)] = np.nan
         return vectors
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -200,7 +200,7 @@ class TwoTower(DotProduct):
         self.vectors, self.tokeniser = arrays["vectors"], Tokeniser(tuple(json.loads(arrays["words"].tobytes())))
 
 
-def nothing_known(n_items: int) -> Catalogue:
+def empty_catalogue(n_items: int) -> Catalogue:
     """A catalogue that tells nothing of its items."""
     return Catalogue([""] * n_items, [""] * n_items, [()] * n_items, [()] * n_items, [""] * n_items)
 
@@ -216,7 +216,7 @@ def descriptions_of(catalogue: Catalogue) -> list[list[str]]:
     return [terms("", description, (), ()) for description in catalogue.descriptions]
 
 
-def drawn(histories: Histories, most: int, random: np.random.Generator) -> npt.NDArray[np.int64]:
+def draw_positions(histories: Histories, most: int, random: np.random.Generator) -> npt.NDArray[np.int64]:
     """Positions of `most` of every user's events, all where there are fewer; never a user's first. Sorted."""
     first = np.zeros(len(histories.items), bool)
     starts = histories.indptr[:-1][np.diff(histories.indptr) > 0]
@@ -229,15 +229,15 @@ def drawn(histories: Histories, most: int, random: np.random.Generator) -> npt.N
     return np.sort(order[place < most])
 
 
-def before(
+def items_before(
     histories: Histories, users: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], length: int
 ) -> npt.NDArray[np.int32]:
     """int32 [n, length]: the items of `users` before the positions `ends`, newest first, then NO_ITEM."""
     positions = ends[:, None] - 1 - np.arange(length)
     own = positions >= histories.indptr[users][:, None]
-    found = np.full(positions.shape, NO_ITEM, np.int32)
-    found[own] = histories.items[positions[own]]
-    return found
+    result = np.full(positions.shape, NO_ITEM, np.int32)
+    result[own] = histories.items[positions[own]]
+    return result
 
 
 def _whole(block: npt.NDArray[Any], fill: int) -> npt.NDArray[Any]:

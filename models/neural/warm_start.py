@@ -1,4 +1,4 @@
-"""Beginning a training with the weights of an earlier one: rows that were there are taken over, new items are placed
+"""Warm start: begins a training with the weights of an earlier one; rows are taken over, new items are placed
 by what is known of them."""
 
 import numpy as np
@@ -14,11 +14,11 @@ AT_ONCE = 64  # new items compared with all known ones at a time
 Weights = npt.NDArray[np.float32]
 
 
-def carried(fresh: Weights, before: Weights, rows: IntArray) -> Weights:
+def carry_rows(fresh: Weights, before: Weights, rows: IntArray) -> Weights:
     """`fresh` [n, …] with row r of `before` [m, …] at every place r of `rows`, int64 [n]; -1 leaves it as it is."""
-    found, known = fresh.copy(), rows >= 0
-    found[known] = before[rows[known]]
-    return found
+    result, known = fresh.copy(), rows >= 0
+    result[known] = before[rows[known]]
+    return result
 
 
 def relatives(catalogue: Catalogue, new: IntArray, known: npt.NDArray[np.bool_]) -> IntArray:
@@ -28,18 +28,18 @@ def relatives(catalogue: Catalogue, new: IntArray, known: npt.NDArray[np.bool_])
     relative. known: bool [n_items].
     """
     vectors, old = content_matrix(catalogue), np.flatnonzero(known)
-    columns, found = vectors[old].T, np.full((len(new), NEAREST), -1, np.int64)
+    columns, result = vectors[old].T, np.full((len(new), NEAREST), -1, np.int64)
     for low in range(0, len(new), AT_ONCE):
         cosines = (vectors[new[low : low + AT_ONCE]] @ columns).toarray()
         places = top_scores(np.where(cosines > 0, cosines, -np.inf).astype(np.float32), NEAREST).items
-        found[low : low + AT_ONCE] = np.where(places >= 0, old[places], -1) if len(old) else -1
-    return found
+        result[low : low + AT_ONCE] = np.where(places >= 0, old[places], -1) if len(old) else -1
+    return result
 
 
-def placed(weights: Weights, new: IntArray, relatives: IntArray) -> Weights:
+def place_new_items(weights: Weights, new: IntArray, relatives: IntArray) -> Weights:
     """`weights` [n_items, …] with the mean of its relatives' rows at every new item that has any."""
-    found, there = weights.copy(), relatives >= 0
+    result, there = weights.copy(), relatives >= 0
     some = there.any(axis=1)
     counted = there[some].astype(np.float32) / there[some].sum(axis=1, keepdims=True)
-    found[new[some]] = np.einsum("nk,nk...->n...", counted, weights[relatives[some]])
-    return found
+    result[new[some]] = np.einsum("nk,nk...->n...", counted, weights[relatives[some]])
+    return result

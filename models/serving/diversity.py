@@ -5,7 +5,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from models.histories import IntArray
-from models.kernels.top_k import BLOCK_USERS, TopK, in_blocks
+from models.kernels.top_k import TASK_USERS, TopK, in_blocks
 
 
 def mmr(candidates: TopK, features: sp.csr_array, k: int, diversity_lambda: float) -> tuple[TopK, IntArray]:
@@ -26,7 +26,7 @@ def mmr(candidates: TopK, features: sp.csr_array, k: int, diversity_lambda: floa
     penalty = (1 - diversity_lambda) / max(diversity_lambda, 0.001)
 
     def one(low: int) -> None:
-        part = slice(low, min(low + BLOCK_USERS, n))
+        part = slice(low, min(low + TASK_USERS, n))
         lists = candidates.items[part], candidates.scores[part]
         f = features.indptr, features.indices, features.data, features.shape[1]
         _mmr(*lists, *f, penalty, top.items[part], top.scores[part], places[part])

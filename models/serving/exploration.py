@@ -1,4 +1,4 @@
-"""Places in the lists for items that nobody has yet: without them, what has no events never gets any."""
+"""Exploration: places in the lists for items that nobody has yet, which would never get events without them."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""The lists that users get: the champion's, made whole for those it knows too little, varied, and with new items.
+"""The lists that users get: the champion's, with a cold-start fallback, diversity, and exploration of new items.
 
 What `recommend` publishes and what `evaluate` judges is made here, by the same call.
 """

@@ -1,16 +1,14 @@
-"""What users would be served, and which items tie there: what the metrics judge."""
+"""Ranked lists for evaluation: what users would be served, and which items tie there."""
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from models.base import Recommender
+from models.base import BLOCK_USERS, Recommender
 from models.data import HeldOut
 from models.evaluation.ties import Bools, ServedLists, find_hits
 from models.histories import Histories, IntArray
 from models.serving.lists import CONTENT, OWN, POPULAR, Serving
-
-BLOCK_USERS = 1024
 
 
 def serve(model: Recommender, serving: Serving, test: HeldOut, k: int) -> ServedLists:

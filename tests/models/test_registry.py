@@ -18,6 +18,6 @@ def test_the_registry_has_the_models_that_dags_know() -> None:
 def test_every_model_inherits_the_contract(name: str) -> None:
     """The tests of models.classic.ease are tests/models/classic/test_ease.py, with a contract class for the model."""
     package, _, module = REGISTRY[name].__module__.rpartition(".")
-    found = vars(import_module(f"tests.{package}.test_{module}")).values()
-    contracts = [each for each in found if isinstance(each, type) and issubclass(each, RecommenderContract)]
+    result = vars(import_module(f"tests.{package}.test_{module}")).values()
+    contracts = [each for each in result if isinstance(each, type) and issubclass(each, RecommenderContract)]
     assert REGISTRY[name] in [each.model for each in contracts if each.__name__.startswith("Test")]

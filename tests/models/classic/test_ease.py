@@ -62,11 +62,11 @@ def test_in_order_it_is_the_ridge_regression_of_what_comes_next(window: int, ahe
     rows = np.vstack([before, np.sqrt(2.0) * np.eye(n)])
     expected = np.linalg.lstsq(rows, np.vstack([after, np.zeros((n, n))]), rcond=None)[0]
     asked = np.array([weights_of(history, config, n) for history in lists(histories)])
-    found = Ease(config).fit(TrainingData(histories)).score(histories)
+    result = Ease(config).fit(TrainingData(histories)).score(histories)
     had, some = np.bincount(histories.items, minlength=n) > 0, asked.any(axis=1)
-    np.testing.assert_allclose(found[np.ix_(some, had)], (asked @ expected)[np.ix_(some, had)], rtol=1e-4, atol=1e-6)
-    assert (found[~some] == -np.inf).all()
-    assert (found[:, ~had] == -np.inf).all()
+    np.testing.assert_allclose(result[np.ix_(some, had)], (asked @ expected)[np.ix_(some, had)], rtol=1e-4, atol=1e-6)
+    assert (result[~some] == -np.inf).all()
+    assert (result[:, ~had] == -np.inf).all()
 
 
 def test_without_order_it_is_the_regression_on_the_other_items() -> None:

@@ -26,9 +26,9 @@ def test_it_is_that_of_the_normal_distribution_for_many_users() -> None:
     """1.96 standard errors each side; so four times the users halve it."""
     for users in (1000, 4000):
         sample = np.random.default_rng(0).random(users)
-        [found] = intervals(sample[:, None], 0, resamples=2000)
+        [result] = intervals(sample[:, None], 0, resamples=2000)
         error = 1.96 * sample.std() / math.sqrt(users)
-        np.testing.assert_allclose(found, [sample.mean() - error, sample.mean() + error], atol=0.1 * error)
+        np.testing.assert_allclose(result, [sample.mean() - error, sample.mean() + error], atol=0.1 * error)
 
 
 def test_a_lower_level_gives_a_narrower_interval() -> None:

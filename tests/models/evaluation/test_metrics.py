@@ -73,12 +73,12 @@ def test_every_metric_has_a_definition() -> None:
 @settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(st.lists(st.tuples(lists_of_items, wanted), min_size=1, max_size=6), st.sampled_from([1, 3, 6]))
 def test_metrics_are_their_definitions(users: list[tuple[list[int], set[int]]], k: int) -> None:
-    found = groups_without_ties(
+    result = groups_without_ties(
         np.array([items for items, _ in users]), relevant_matrix([relevant for _, relevant in users])
     )
     for name, metric in METRICS.items():
         expected = [DEFINITIONS[name]([i for i in items if i >= 0], relevant, k) for items, relevant in users]
-        values = metric(found, k)
+        values = metric(result, k)
         assert values.dtype == np.float64
         np.testing.assert_allclose(values, expected, rtol=1e-12, atol=1e-15)
 
@@ -118,29 +118,29 @@ def test_tied_items_count_as_the_mean_over_all_their_orders(groups: list[list[in
     ]
     for mask, k in product(range(1, 64), LENGTHS):
         relevant = {item for item in range(6) if mask >> item & 1}
-        found = tie_groups(served(groups, relevant, k), np.array([len(relevant)]))
+        result = tie_groups(served(groups, relevant, k), np.array([len(relevant)]))
         for name, metric in METRICS.items():
             mean = np.mean([DEFINITIONS[name](order, relevant, k) for order in orders])
             np.testing.assert_allclose(
-                metric(found, k), [mean], rtol=1e-12, atol=1e-12, err_msg=f"{name}@{k} {relevant}"
+                metric(result, k), [mean], rtol=1e-12, atol=1e-12, err_msg=f"{name}@{k} {relevant}"
             )
 
 
 def test_a_shorter_length_may_cut_a_group_that_the_list_holds_whole() -> None:
     """Of five places of a list, the first two, three or five are judged; items 1 to 3 tie."""
     groups, relevant = [[0], [1, 2, 3], [4]], {2, 4}
-    found = tie_groups(served(groups, relevant, 5), np.array([2]))
+    result = tie_groups(served(groups, relevant, 5), np.array([2]))
     for name, k in product(METRICS, (2, 3, 5)):
         mean = np.mean([DEFINITIONS[name]([0, *order, 4], relevant, k) for order in permutations([1, 2, 3])])
-        np.testing.assert_allclose(METRICS[name](found, k), [mean], rtol=1e-12)
+        np.testing.assert_allclose(METRICS[name](result, k), [mean], rtol=1e-12)
 
 
 def test_only_some_items_may_count() -> None:
     """Items 1 and 2 tie over the end of the list; of the relevant 0, 2 and 4, only those from 1 to 3 are judged."""
     only = np.array([1 <= item <= 3 for item in range(N_ITEMS)])
-    found = tie_groups(served([[0], [1, 2]], {0, 2, 4}, 2), np.array([1]), only)
-    np.testing.assert_allclose(METRICS["hr"](found, 2), [0.5])
-    np.testing.assert_allclose(METRICS["mrr"](found, 2), [0.25])
+    result = tie_groups(served([[0], [1, 2]], {0, 2, 4}, 2), np.array([1]), only)
+    np.testing.assert_allclose(METRICS["hr"](result, 2), [0.5])
+    np.testing.assert_allclose(METRICS["mrr"](result, 2), [0.25])
 
 
 def test_agreement_with_an_independent_implementation() -> None:
@@ -151,7 +151,7 @@ def test_agreement_with_an_independent_implementation() -> None:
     relevant = rng.random((users, items)) < rng.uniform(0.02, 0.5, (users, 1))
     relevant[np.arange(users), rng.integers(0, items, users)] = True
     lists = np.argsort(-scores, axis=1)[:, :k]
-    found = groups_without_ties(lists, sp.csr_array(relevant.astype(np.float32)))
+    result = groups_without_ties(lists, sp.csr_array(relevant.astype(np.float32)))
     judged = {str(u): {str(i): 1 for i in np.flatnonzero(relevant[u])} for u in range(users)}
     names = {"ndcg": nDCG, "hr": Success, "recall": R, "precision": P, "map": AP, "mrr": RR}
     for at in (5, 10, 20):
@@ -160,18 +160,18 @@ def test_agreement_with_an_independent_implementation() -> None:
         theirs = {(m.measure, int(m.query_id)): m.value for m in ir_measures.iter_calc(wanted.values(), judged, run)}
         for name, measure in wanted.items():
             expected = [theirs[measure, user] for user in range(users)]
-            np.testing.assert_allclose(METRICS[name](found, at), expected, rtol=0, atol=1e-9, err_msg=f"{name}@{at}")
+            np.testing.assert_allclose(METRICS[name](result, at), expected, rtol=0, atol=1e-9, err_msg=f"{name}@{at}")
 
 
 def test_places_without_item_are_no_hits_even_where_item_0_is_relevant() -> None:
-    found = find_hits(np.array([[0, -1, -1], [-1, -1, -1]]), relevant_matrix([{0}, {0, 8}]))
-    assert found.tolist() == [[True, False, False], [False, False, False]]
+    result = find_hits(np.array([[0, -1, -1], [-1, -1, -1]]), relevant_matrix([{0}, {0, 8}]))
+    assert result.tolist() == [[True, False, False], [False, False, False]]
 
 
 def test_lists_by_eye() -> None:
     """Two relevant items, found at places 1 and 3 of a list of four."""
-    found = groups_without_ties(np.array([[5, 6, 7, 8]]), relevant_matrix([{5, 7}]))
-    values = {(name, k): metric(found, k)[0] for name, metric in METRICS.items() for k in (1, 4)}
+    result = groups_without_ties(np.array([[5, 6, 7, 8]]), relevant_matrix([{5, 7}]))
+    values = {(name, k): metric(result, k)[0] for name, metric in METRICS.items() for k in (1, 4)}
     assert (values["hr", 1], values["recall", 1], values["recall", 4], values["precision", 4]) == (1, 0.5, 1, 0.5)
     assert (values["ndcg", 1], values["mrr", 4]) == (1, 1)  # one place, and it is a hit
     np.testing.assert_allclose(values["ndcg", 4], (1 + 1 / 2) / (1 + 1 / math.log2(3)))
@@ -179,6 +179,6 @@ def test_lists_by_eye() -> None:
 
 
 def test_nobody_to_judge() -> None:
-    found = groups_without_ties(np.zeros((0, 4), np.int64), relevant_matrix([]))
+    result = groups_without_ties(np.zeros((0, 4), np.int64), relevant_matrix([]))
     for metric in METRICS.values():
-        assert metric(found, 4).shape == (0,)
+        assert metric(result, 4).shape == (0,)

@@ -31,13 +31,13 @@ def parts() -> tuple[np.ndarray, np.ndarray]:
 def test_is_the_weighted_sum_of_both_cosines(parts: tuple[np.ndarray, np.ndarray], alpha: float) -> None:
     ratings, terms = parts
     rows, lengths = hybrid(sp.csr_array(ratings), sp.csr_array(terms), alpha)
-    found = top_k_neighbours(rows, N, norms=lengths)
+    result = top_k_neighbours(rows, N, norms=lengths)
     expected = alpha * unit(ratings) @ unit(ratings).T + (1 - alpha) * unit(terms) @ unit(terms).T
     np.fill_diagonal(expected, 0)
     dense = np.zeros((N, N))
     for row in range(N):
-        there = found.indices[row] >= 0
-        dense[row, found.indices[row][there]] = found.similarity[row][there]
+        there = result.indices[row] >= 0
+        dense[row, result.indices[row][there]] = result.similarity[row][there]
     np.testing.assert_allclose(dense, expected, atol=1e-5)
     assert (dense[50, 100:] <= (1 - alpha) * 1.00001).all()  # without ratings: content alone
     assert dense[50].max() > 0
@@ -51,9 +51,9 @@ def test_streamed_rows_keep_their_norms(parts: tuple[np.ndarray, np.ndarray]) ->
     cuts = (slice(0, 90), slice(90, 91), slice(91, N))
     blocks = [RowBlock(numbers[cut], rows[cut], lengths[cut]) for cut in cuts]
     counts = np.bincount(rows.indices, minlength=rows.shape[1])
-    found = stream_neighbours(blocks[2], blocks, 20, feature_counts=counts)
-    np.testing.assert_array_equal(found.indices, whole.indices[91:])
-    np.testing.assert_array_equal(found.similarity.view(np.int32), whole.similarity[91:].view(np.int32))
+    result = stream_neighbours(blocks[2], blocks, 20, feature_counts=counts)
+    np.testing.assert_array_equal(result.indices, whole.indices[91:])
+    np.testing.assert_array_equal(result.similarity.view(np.int32), whole.similarity[91:].view(np.int32))
 
 
 def test_parts_side_by_side_count_alike() -> None:
@@ -94,8 +94,8 @@ def test_profiles_keep_the_largest_sums() -> None:
     expected = (values @ content).astype(float)
     for row in expected:
         row[np.argsort(-np.abs(row), kind="stable")[5:]] = 0
-    found = profiles(sp.csr_array(values.astype(float)), sp.csr_array(content.astype(float)), 5)
-    np.testing.assert_array_equal(found.toarray(), expected)
+    result = profiles(sp.csr_array(values.astype(float)), sp.csr_array(content.astype(float)), 5)
+    np.testing.assert_array_equal(result.toarray(), expected)
 
 
 def test_profiles_of_nobody() -> None:

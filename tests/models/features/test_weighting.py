@@ -104,13 +104,13 @@ def expected_scores(sets: np.ndarray, measure: str, shrinkage: float) -> np.ndar
     return scores
 
 
-def assert_scores(found: Neighbours, expected: np.ndarray, k: int) -> None:
+def assert_scores(result: Neighbours, expected: np.ndarray, k: int) -> None:
     """The k best scores of each row, and those of the rows listed."""
     best = -np.sort(-expected, axis=1)[:, :k]
     padded = np.pad(best, ((0, 0), (0, k - best.shape[1])))
-    np.testing.assert_allclose(found.similarity, padded, rtol=1e-5, atol=1e-5)
-    listed = np.where(found.indices >= 0, np.take_along_axis(expected, np.maximum(found.indices, 0), axis=1), 0)
-    np.testing.assert_allclose(found.similarity, listed, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(result.similarity, padded, rtol=1e-5, atol=1e-5)
+    listed = np.where(result.indices >= 0, np.take_along_axis(expected, np.maximum(result.indices, 0), axis=1), 0)
+    np.testing.assert_allclose(result.similarity, listed, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(("measure", "most"), [("jaccard", 5.0), ("log_likelihood", 0.0)])
@@ -119,8 +119,8 @@ def assert_scores(found: Neighbours, expected: np.ndarray, k: int) -> None:
 def test_measures_of_sets(measure: Any, most: float, seed: int, k: int, density: float, shrunk: float) -> None:
     sets = np.random.default_rng(seed).random((80, 25)) < density
     matrix = weighting.binary(sp.csr_array(sets.astype(np.float32)))
-    found = top_k_neighbours(matrix, k, measure=measure, shrinkage=shrunk * most)
-    assert_scores(found, expected_scores(sets, measure, shrunk * most), k)
+    result = top_k_neighbours(matrix, k, measure=measure, shrinkage=shrunk * most)
+    assert_scores(result, expected_scores(sets, measure, shrunk * most), k)
 
 
 def test_measures_by_eye() -> None:

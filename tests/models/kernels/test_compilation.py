@@ -13,9 +13,9 @@ KERNELS = Path(compilation.__file__).parent
 
 
 def test_every_kernel_of_the_package_has_the_cache() -> None:
-    found = {name: kernel for name, kernel in dispatchers().items() if name.startswith("models.kernels.")}
-    assert {"models.kernels.tiles.compare", "models.kernels.top_k._products"} <= set(found)
-    assert [name for name, kernel in found.items() if not isinstance(kernel._cache, compilation.PackageCache)] == []
+    result = {name: kernel for name, kernel in dispatchers().items() if name.startswith("models.kernels.")}
+    assert {"models.kernels.tiles.compare", "models.kernels.top_k._products"} <= set(result)
+    assert [name for name, kernel in result.items() if not isinstance(kernel._cache, compilation.PackageCache)] == []
 
 
 @pytest.mark.parametrize("kernel", [tiles.compare, top_k._products])

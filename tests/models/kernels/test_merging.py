@@ -22,5 +22,5 @@ def test_of_events_at_the_same_place_the_largest_counts_and_none_that_is_no_numb
 ) -> None:
     same, kind = np.zeros(3, np.int32), np.zeros(3, np.int8)
     time, weights = np.zeros(3, np.int64), np.ones(1)
-    _, _, found, _ = merge_events(np.arange(3), same, same, kind, np.array(values), time, time, weights)
-    np.testing.assert_array_equal(found, [expected])
+    _, _, result, _ = merge_events(np.arange(3), same, same, kind, np.array(values), time, time, weights)
+    np.testing.assert_array_equal(result, [expected])

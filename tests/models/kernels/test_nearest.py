@@ -25,10 +25,10 @@ def test_against_dense_cosines() -> None:
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     cosine = unit @ unit.T
     items = random.integers(-1, histories.n_items, (histories.n_users, 7))
-    found = nearest_in_history(histories, items, vectors)
+    result = nearest_in_history(histories, items, vectors)
     for user in range(histories.n_users):
         own = histories.items[histories.indptr[user] : histories.indptr[user + 1]]
-        for item, reason in zip(items[user], found[user], strict=True):
+        for item, reason in zip(items[user], result[user], strict=True):
             if item < 0 or not len(own) or cosine[item, own].max() <= 0:
                 assert reason == -1
             else:

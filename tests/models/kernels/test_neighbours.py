@@ -52,12 +52,12 @@ def dense_cosine(matrix: sp.csr_array, shrinkage: float = 0.0) -> np.ndarray:
     return similarity
 
 
-def assert_top_k(found: Neighbours, similarity: np.ndarray, k: int, tolerance: float = 2e-6) -> None:
+def assert_top_k(result: Neighbours, similarity: np.ndarray, k: int, tolerance: float = 2e-6) -> None:
     """Every listed score is right, in order, and no pair left out is better than the last one listed."""
-    assert found.indices.dtype == np.int32
-    assert found.similarity.dtype == np.float32
-    assert found.indices.shape == found.similarity.shape == (len(similarity), k)
-    for row, (indices, scores) in enumerate(zip(found.indices, found.similarity, strict=True)):
+    assert result.indices.dtype == np.int32
+    assert result.similarity.dtype == np.float32
+    assert result.indices.shape == result.similarity.shape == (len(similarity), k)
+    for row, (indices, scores) in enumerate(zip(result.indices, result.similarity, strict=True)):
         listed = indices >= 0
         n = listed.sum()
         assert listed[:n].all()
@@ -89,8 +89,8 @@ def streamed(matrix: sp.csr_array, k: int, tasks: int, size: int, **arguments: A
     for task in range(tasks):
         blocks = [RowBlock(rows[low : low + size], matrix[low : low + size]) for low in range(0, len(rows), size)]
         mine = RowBlock(rows[task::tasks], matrix[task::tasks])
-        found = stream_neighbours(mine, reversed(blocks), k, feature_counts=counts, **arguments)
-        indices[task::tasks], similarity[task::tasks] = found.indices, found.similarity
+        result = stream_neighbours(mine, reversed(blocks), k, feature_counts=counts, **arguments)
+        indices[task::tasks], similarity[task::tasks] = result.indices, result.similarity
     return Neighbours(indices, similarity)
 
 
@@ -176,23 +176,23 @@ def test_a_share_is_one_of_the_shares(arguments: tuple[int, int, int]) -> None:
 def test_checkerboard() -> None:
     """Even rows share all features with even rows and none with odd ones."""
     board = sp.csr_array(np.indices((6, 8)).sum(axis=0) % 2 == 0, dtype=np.float32)
-    found = top_k_neighbours(board, 3)
-    assert found.indices.tolist() == [[2, 4, -1], [3, 5, -1], [0, 4, -1], [1, 5, -1], [0, 2, -1], [1, 3, -1]]
-    assert found.similarity.tolist() == [[1.0, 1.0, 0.0]] * 6
+    result = top_k_neighbours(board, 3)
+    assert result.indices.tolist() == [[2, 4, -1], [3, 5, -1], [0, 4, -1], [1, 5, -1], [0, 2, -1], [1, 3, -1]]
+    assert result.similarity.tolist() == [[1.0, 1.0, 0.0]] * 6
 
 
 def test_equal_similarities_are_listed_by_row_number() -> None:
-    found = top_k_neighbours(sp.csr_array(np.ones((9, 1))), 3)
-    assert found.indices[0].tolist() == [1, 2, 3]
-    assert found.indices[8].tolist() == [0, 1, 2]
+    result = top_k_neighbours(sp.csr_array(np.ones((9, 1))), 3)
+    assert result.indices[0].tolist() == [1, 2, 3]
+    assert result.indices[8].tolist() == [0, 1, 2]
 
 
 def test_ties_survive_any_number_of_candidates() -> None:
     """More equal rows than the kernel keeps candidates, in more than one block."""
-    found = top_k_neighbours(sp.csr_array(np.ones((700, 3), np.float32)), 5, threads=2)
+    result = top_k_neighbours(sp.csr_array(np.ones((700, 3), np.float32)), 5, threads=2)
     for row in (0, 3, 350, 699):
-        assert found.indices[row].tolist() == [other for other in range(6) if other != row][:5]
-    assert (found.similarity == 1).all()
+        assert result.indices[row].tolist() == [other for other in range(6) if other != row][:5]
+    assert (result.similarity == 1).all()
 
 
 def test_larger_matrix_any_split() -> None:
@@ -239,7 +239,7 @@ def test_fuller_panels_keep_more_features_dense() -> None:
     search = Search(Rule(COSINE, 0.0, 200.0, -np.inf), 5, counts, 1)
     search.own(np.arange(400, dtype=np.int32), matrix)
     search.meet_itself()
-    found = set()
+    result = set()
     for block, _ in search.owned:
         held = dense[block.slots][:, np.argsort(search.rank)] != 0
         most = 200
@@ -251,8 +251,8 @@ def test_fuller_panels_keep_more_features_dense() -> None:
         own = np.repeat(block.depths, LANES)[: len(held), None]
         scattered = (held & (np.arange(200) >= own)).sum(axis=0)
         assert (block.runs[:, 1].astype(int) - block.runs[:, 0] == scattered).all()
-        found |= set(block.depths.tolist())
-    assert len(found) > 3
+        result |= set(block.depths.tolist())
+    assert len(result) > 3
     assert_top_k(Neighbours(*search.answer()), dense_cosine(matrix), 5)
     assert_same(top_k_neighbours(matrix, 5, threads=1), streamed(matrix, 5, tasks=2, size=150))
 
@@ -260,16 +260,16 @@ def test_fuller_panels_keep_more_features_dense() -> None:
 def test_blocks_are_cut_by_entries_and_by_rows() -> None:
     """Three times LANES full rows bring a block to its entries; rows of one entry fill it by their number."""
     lengths = np.array([100] * (10 * LANES) + [1] * (10 * LANES))
-    found = find_cuts(lengths, rows=4 * LANES, entries=100 * 3 * LANES)
-    assert found == [3 * LANES, 6 * LANES, 9 * LANES, 13 * LANES, 17 * LANES]
+    result = find_cuts(lengths, rows=4 * LANES, entries=100 * 3 * LANES)
+    assert result == [3 * LANES, 6 * LANES, 9 * LANES, 13 * LANES, 17 * LANES]
     assert find_cuts(lengths[:0], 64, 1) == []
     assert find_cuts(np.array([7]), 64, 1) == []
 
 
 def test_negative_similarity_is_listed_last_and_zero_never() -> None:
-    found = top_k_neighbours(sp.csr_array([[1.0, 0.0], [-1.0, 0.0], [2.0, 0.0], [0.0, 1.0]]), 3)
-    assert found.indices.tolist() == [[2, 1, -1], [0, 2, -1], [0, 1, -1], [-1, -1, -1]]
-    assert found.similarity[1].tolist() == [-1.0, -1.0, 0.0]
+    result = top_k_neighbours(sp.csr_array([[1.0, 0.0], [-1.0, 0.0], [2.0, 0.0], [0.0, 1.0]]), 3)
+    assert result.indices.tolist() == [[2, 1, -1], [0, 2, -1], [0, 1, -1], [-1, -1, -1]]
+    assert result.similarity[1].tolist() == [-1.0, -1.0, 0.0]
 
 
 def test_min_similarity_is_included() -> None:

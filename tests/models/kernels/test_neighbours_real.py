@@ -28,12 +28,12 @@ def test_agrees_with_dense_float64(rows: sp.csr_array) -> None:
     some = np.arange(0, len(unit), 9)
     cosine = unit[some] @ unit.T
     cosine[np.arange(len(some)), some] = -1
-    found = top_k_neighbours(rows, K)
-    there = found.indices[some] >= 0
-    listed = np.take_along_axis(cosine, np.maximum(found.indices[some], 0), axis=1)
-    np.testing.assert_allclose(found.similarity[some][there], listed[there], atol=TOLERANCE)
+    result = top_k_neighbours(rows, K)
+    there = result.indices[some] >= 0
+    listed = np.take_along_axis(cosine, np.maximum(result.indices[some], 0), axis=1)
+    np.testing.assert_allclose(result.similarity[some][there], listed[there], atol=TOLERANCE)
     best = np.maximum(-np.sort(-cosine, axis=1)[:, :K], 0)
-    np.testing.assert_allclose(found.similarity[some], best, atol=TOLERANCE)
+    np.testing.assert_allclose(result.similarity[some], best, atol=TOLERANCE)
 
 
 def test_agrees_with_scikit_learn(rows: sp.csr_array) -> None:
@@ -52,7 +52,7 @@ def test_agrees_with_implicit(rows: sp.csr_array) -> None:
     model.fit(sp.csr_matrix(rows.T), show_progress=False)
     similarity = sp.csr_array(model.similarity)
     similarity.setdiag(0)
-    found = top_k_neighbours(rows, K).similarity
+    result = top_k_neighbours(rows, K).similarity
     for row in range(rows.shape[0]):
         theirs = -np.sort(-similarity.data[similarity.indptr[row] : similarity.indptr[row + 1]])[:K]
-        np.testing.assert_allclose(found[row, : len(theirs)], theirs, atol=TOLERANCE)
+        np.testing.assert_allclose(result[row, : len(theirs)], theirs, atol=TOLERANCE)

@@ -49,7 +49,7 @@ def expected(scores: Floats, k: int) -> TopK:
     return TopK(items, np.pad(values, gap, constant_values=-np.inf).astype(np.float32))
 
 
-@pytest.mark.parametrize("how", [by_vectors, by_rows])
+@pytest.mark.parametrize("method", [by_vectors, by_rows])
 @pytest.mark.parametrize(
     ("n", "n_items", "d", "k"),
     [
@@ -57,46 +57,46 @@ def expected(scores: Floats, k: int) -> TopK:
         (GROUP_USERS + 1, PANEL_ITEMS + 1, 3, 5),
         (GROUP_USERS, PANEL_ITEMS, 1, PANEL_ITEMS),
         (50, 333, 5, 7),
-        (top_k.BLOCK_USERS + 1, 1000, 8, 20),
+        (top_k.TASK_USERS + 1, 1000, 8, 20),
         (7, 3, 64, 100),
         (3, 5000, 2, 70),
     ],
 )
-def test_lists_are_a_sort_of_the_scores_that_are_left(how: How, n: int, n_items: int, d: int, k: int) -> None:
+def test_lists_are_a_sort_of_the_scores_that_are_left(method: How, n: int, n_items: int, d: int, k: int) -> None:
     users, items, seen = small_numbers(1, n, d), small_numbers(2, n_items, d), random_histories(3, n, n_items)
     eligible = np.random.default_rng(4).random(n_items) < 0.8
     scores = users @ items.T
-    assert_same(how(users, items, k, None, None), expected(scores, k))
+    assert_same(method(users, items, k, None, None), expected(scores, k))
     scores[:, ~eligible] = -np.inf
     scores[seen.users, seen.items] = -np.inf
-    found = how(users, items, k, seen, eligible)
-    assert_same(found, expected(scores, k))
-    assert_lists(found, n, k)
+    result = method(users, items, k, seen, eligible)
+    assert_same(result, expected(scores, k))
+    assert_lists(result, n, k)
 
 
-@pytest.mark.parametrize("how", [by_vectors, by_rows])
-def test_zero_and_minus_zero_are_equal(how: How) -> None:
+@pytest.mark.parametrize("method", [by_vectors, by_rows])
+def test_zero_and_minus_zero_are_equal(method: How) -> None:
     """Scores -0, 0, -0, 0: a tie, listed by row."""
-    found = how(np.ones((1, 1), np.float32), np.array([[-0.0], [0.0], [-0.0], [0.0]], np.float32), 4, None, None)
-    assert found.items.tolist() == [[0, 1, 2, 3]]
+    result = method(np.ones((1, 1), np.float32), np.array([[-0.0], [0.0], [-0.0], [0.0]], np.float32), 4, None, None)
+    assert result.items.tolist() == [[0, 1, 2, 3]]
 
 
-@pytest.mark.parametrize("how", [by_vectors, by_rows])
+@pytest.mark.parametrize("method", [by_vectors, by_rows])
 @pytest.mark.filterwarnings("ignore:invalid value")
-def test_scores_that_are_not_finite_are_none(how: How) -> None:
+def test_scores_that_are_not_finite_are_none(method: How) -> None:
     items = np.array([[np.nan], [np.inf], [1.0], [-np.inf]], np.float32)
-    assert how(np.ones((2, 1), np.float32), items, 3, None, None).items.tolist() == [[2, -1, -1]] * 2
+    assert method(np.ones((2, 1), np.float32), items, 3, None, None).items.tolist() == [[2, -1, -1]] * 2
     nobody = np.full((1, 1), np.nan, np.float32)
-    assert how(nobody, np.ones((3, 1), np.float32), 2, None, None).items.tolist() == [[-1, -1]]
+    assert method(nobody, np.ones((3, 1), np.float32), 2, None, None).items.tolist() == [[-1, -1]]
 
 
 def test_products_are_sums_of_products() -> None:
     random = np.random.default_rng(0)
     users, items = random.normal(size=(40, 100)).astype(np.float32), random.normal(size=(500, 100)).astype(np.float32)
-    found = top_products(users, items, 10)
+    result = top_products(users, items, 10)
     exact = users.astype(np.float64) @ items.astype(np.float64).T
-    np.testing.assert_allclose(found.scores, np.take_along_axis(exact, found.items, axis=1), rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(found.scores, -np.sort(-exact, axis=1)[:, :10], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(result.scores, np.take_along_axis(exact, result.items, axis=1), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(result.scores, -np.sort(-exact, axis=1)[:, :10], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -104,7 +104,7 @@ def test_neither_threads_nor_company_change_a_bit(threads: int, monkeypatch: pyt
     random = np.random.default_rng(0)
     users, items = random.normal(size=(100, 7)).astype(np.float32), random.normal(size=(300, 7)).astype(np.float32)
     whole = top_products(users, items, 9)
-    monkeypatch.setattr(top_k, "BLOCK_USERS", 13)
+    monkeypatch.setattr(top_k, "TASK_USERS", 13)
     assert_same(top_products(users, items, 9, threads=threads), whole)
     for user in range(0, 100, 17):
         alone = top_products(users[[user]], items, 9)

@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 from models.layers import attention
-from models.layers.attention import BUCKETS, FAR, FUSED, Attention, RelativeBias, digits, fused, visible
+from models.layers.attention import BUCKETS, FAR, FUSED, Attention, RelativeBias, digits, use_fused_kernel, visible
 
 
 def test_places_see_the_earlier_ones_of_their_own_segment() -> None:
@@ -30,11 +30,11 @@ def test_attention_is_the_equation() -> None:
     x, y = random.normal(size=(2, n, length, dim)).astype("float32")
     bias = random.normal(size=(n, heads, length, length)).astype("float32")
     mask = np.where(np.tril(np.ones((length, length))), 0, -1e9).astype("float32")[None, None]
-    found = ops.convert_to_numpy(layer(x, y, mask + bias))
-    assert_is_the_equation(found, layer, x, y, bias)
+    result = ops.convert_to_numpy(layer(x, y, mask + bias))
+    assert_is_the_equation(result, layer, x, y, bias)
 
 
-def assert_is_the_equation(found: Any, layer: Attention, x: Any, y: Any, bias: Any) -> None:
+def assert_is_the_equation(result: Any, layer: Attention, x: Any, y: Any, bias: Any) -> None:
     (n, length, dim), heads = x.shape, layer.heads
     (w_q, b_q), (w_kv, b_kv) = (part.get_weights() for part in (layer.query, layer.key_value))
     q, kv = x @ w_q + b_q, y @ w_kv + b_kv
@@ -44,16 +44,16 @@ def assert_is_the_equation(found: Any, layer: Attention, x: Any, y: Any, bias: A
             scores = q[user][:, part] @ kv[user][:, part].T / np.sqrt(3) + bias[user, head]
             shares = np.exp(scores) * np.tril(np.ones((length, length)))
             shares /= shares.sum(axis=1, keepdims=True)
-            np.testing.assert_allclose(found[user][:, part], shares @ kv[user][:, dim:][:, part], atol=1e-6)
+            np.testing.assert_allclose(result[user][:, part], shares @ kv[user][:, dim:][:, part], atol=1e-6)
 
 
 def test_differences_in_time_are_counted_by_their_binary_digits() -> None:
     apart = [0, 1, 2, 3, 4, 59, 60, 63, 64, 3600, 86_400, 2**24 - 1, 2**24, 2**30, 2**31 - 1]
     times = np.array([[0, seconds] for seconds in apart], np.int32)
-    found = ops.convert_to_numpy(digits(times))
-    assert found[:, 1, 0].tolist() == [seconds.bit_length() for seconds in apart]
-    assert found.max() == BUCKETS - 1
-    assert (found[:, 0, 1] == 0).all()  # the later event is of no concern to the earlier one
+    result = ops.convert_to_numpy(digits(times))
+    assert result[:, 1, 0].tolist() == [seconds.bit_length() for seconds in apart]
+    assert result.max() == BUCKETS - 1
+    assert (result[:, 0, 1] == 0).all()  # the later event is of no concern to the earlier one
 
 
 def test_a_bias_adds_what_is_learned_of_places_and_times() -> None:
@@ -63,14 +63,14 @@ def test_a_bias_adds_what_is_learned_of_places_and_times() -> None:
     by_place, by_time = random.normal(size=(3, 2)), random.normal(size=(BUCKETS, 2))
     layer.set_weights([by_place, by_time])
     times = np.array([[0, 5, 1000], [0, 0, 1]], np.int32)
-    found = ops.convert_to_numpy(layer(digits(times)))
-    assert found.shape == (2, 2, 3, 3)
+    result = ops.convert_to_numpy(layer(digits(times)))
+    assert result.shape == (2, 2, 3, 3)
     for user, head in np.ndindex(2, 2):
         for query in range(3):
             for key in range(query + 1):
                 bucket = int(times[user, query] - times[user, key]).bit_length()
                 expected = by_place[query - key, head] + by_time[bucket, head]
-                np.testing.assert_allclose(found[user, head, query, key], expected, rtol=1e-6)
+                np.testing.assert_allclose(result[user, head, query, key], expected, rtol=1e-6)
 
 
 def test_the_fused_kernel_is_given_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,24 +81,24 @@ def test_the_fused_kernel_is_given_the_same(monkeypatch: pytest.MonkeyPatch) -> 
         asked.append(flash_attention)
         return plain(q, k, v, bias=bias)
 
-    monkeypatch.setattr(attention, "fused", lambda dropout, length, dtype: dropout == 0)
+    monkeypatch.setattr(attention, "use_fused_kernel", lambda dropout, length, dtype: dropout == 0)
     monkeypatch.setattr(ops, "dot_product_attention", kernel)
     layer, random = Attention(6, 2, 0.0), np.random.default_rng(0)
     x, y = random.normal(size=(2, 2, 5, 6)).astype("float32")
     mask = np.where(np.tril(np.ones((5, 5))), 0, -1e9).astype("float32")[None, None]
-    found = ops.convert_to_numpy(layer(x, y, np.repeat(mask, 2, axis=0)))
+    result = ops.convert_to_numpy(layer(x, y, np.repeat(mask, 2, axis=0)))
     assert asked == [True]
-    assert_is_the_equation(found, layer, x, y, np.zeros((2, 2, 5, 5)))
+    assert_is_the_equation(result, layer, x, y, np.zeros((2, 2, 5, 5)))
     learned = Attention(6, 2, 0.0, biased=True)
     learned(x, y, np.repeat(mask, 2, axis=0))
     assert asked == [True], "it has no gradient by what is added"
 
 
 def test_when_a_fused_kernel_computes_attention(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not fused(0.0, FUSED, "bfloat16"), "not on a CPU"
+    assert not use_fused_kernel(0.0, FUSED, "bfloat16"), "not on a CPU"
     for name in ("on_gpu", "on_jax"):
         monkeypatch.setattr(attention, name, lambda: True)
-    assert fused(0.0, FUSED, "bfloat16")
-    assert not fused(0.1, FUSED, "bfloat16")
-    assert not fused(0.0, FUSED - 1, "bfloat16")
-    assert not fused(0.0, FUSED, "float32")
+    assert use_fused_kernel(0.0, FUSED, "bfloat16")
+    assert not use_fused_kernel(0.1, FUSED, "bfloat16")
+    assert not use_fused_kernel(0.0, FUSED - 1, "bfloat16")
+    assert not use_fused_kernel(0.0, FUSED, "float32")

@@ -15,7 +15,7 @@ def chain(seed: int) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(N_ITEMS, N_ITEMS)).astype(np.float32)
 
 
-def searched(logits: np.ndarray, last: list[int], may: np.ndarray, beams: int) -> tuple[np.ndarray, np.ndarray]:
+def searched(logits: np.ndarray, last: list[int], allowed: np.ndarray, beams: int) -> tuple[np.ndarray, np.ndarray]:
     """The states tell how many steps were made: they are checked on the way."""
     made = []
 
@@ -24,26 +24,26 @@ def searched(logits: np.ndarray, last: list[int], may: np.ndarray, beams: int) -
         made.append(items)
         return logits[items], states + 1
 
-    return beam_search(np.array(last), np.zeros((len(last), 2), np.float32), step, may, beams, HORIZON)
+    return beam_search(np.array(last), np.zeros((len(last), 2), np.float32), step, allowed, beams, HORIZON)
 
 
-def best(logits: np.ndarray, last: int, may: np.ndarray) -> tuple[list[int], list[float]]:
+def best(logits: np.ndarray, last: int, allowed: np.ndarray) -> tuple[list[int], list[float]]:
     chances = log_softmax(logits)
 
     def gains(sequence: tuple[int, ...]) -> list[float]:
         return [chances[a, b] for a, b in zip((last, *sequence), sequence, strict=False)]
 
-    found = max(permutations(np.flatnonzero(may).tolist(), HORIZON), key=lambda s: sum(gains(s)))
-    return list(found), gains(found)
+    result = max(permutations(np.flatnonzero(allowed).tolist(), HORIZON), key=lambda s: sum(gains(s)))
+    return list(result), gains(result)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_enough_beams_find_the_best_sequence(seed: int) -> None:
-    may = np.ones((2, N_ITEMS), bool)
-    may[0, 0] = may[1, [1, 3]] = False
-    items, scores = searched(chain(seed), [0, 3], may, beams=60)
+    allowed = np.ones((2, N_ITEMS), bool)
+    allowed[0, 0] = allowed[1, [1, 3]] = False
+    items, scores = searched(chain(seed), [0, 3], allowed, beams=60)
     for row, last in enumerate((0, 3)):
-        expected, gains = best(chain(seed), last, may[row])
+        expected, gains = best(chain(seed), last, allowed[row])
         assert items[row].tolist() == expected
         np.testing.assert_allclose(scores[row], gains, rtol=1e-5)
 
@@ -57,9 +57,9 @@ def test_one_beam_is_greedy() -> None:
 
 
 def test_a_sequence_ends_where_nothing_is_left() -> None:
-    may = np.zeros((3, N_ITEMS), bool)
-    may[0, [1, 2]] = may[2, :4] = True
-    items, scores = searched(chain(0), [0, 1, 4], may, beams=3)
+    allowed = np.zeros((3, N_ITEMS), bool)
+    allowed[0, [1, 2]] = allowed[2, :4] = True
+    items, scores = searched(chain(0), [0, 1, 4], allowed, beams=3)
     assert sorted(items[0, :2].tolist()) == [1, 2]
     assert items[0, 2] == -1
     assert items[1].tolist() == [-1] * 3

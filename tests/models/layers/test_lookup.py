@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 from models.layers import lookup
-from models.layers.lookup import gathered, looked_up
+from models.layers.lookup import gather, look_up
 
 
 class Total(keras.Model):
@@ -19,7 +19,7 @@ class Total(keras.Model):
         self.table = self.add_weight(shape=(4, 1), initializer="zeros", name="table")
 
     def call(self, rows: Any, training: bool = False) -> Any:
-        total = ops.sum(looked_up(self.table, rows))
+        total = ops.sum(look_up(self.table, rows))
         self.add_loss(total)
         return total
 
@@ -45,7 +45,7 @@ class Weighted(keras.Model):
         self.built = True
 
     def call(self, rows: Any, training: bool = False) -> Any:
-        total = ops.sum(gathered(self.table, rows) * self.weights_of)
+        total = ops.sum(gather(self.table, rows) * self.weights_of)
         self.add_loss(total)
         return total
 
@@ -60,8 +60,8 @@ def test_a_gpu_adds_up_the_same_gradient(n: int, d: int, small: int, monkeypatch
     weights = random.random((4, 5, d)).astype("float32")
     model = Weighted(table, weights)
     model.compile(optimizer=keras.optimizers.SGD(1.0), loss=None)
-    found = model.train_on_batch(rows)
-    np.testing.assert_allclose(found, (table[rows] * weights).sum(), rtol=1e-5)
+    result = model.train_on_batch(rows)
+    np.testing.assert_allclose(result, (table[rows] * weights).sum(), rtol=1e-5)
     expected = table.copy()
     np.subtract.at(expected, rows, weights)
     np.testing.assert_allclose(model.get_weights()[0], expected, rtol=1e-5, atol=1e-5)

@@ -46,12 +46,12 @@ def example(n: int) -> tuple[Any, Any, Any]:
 
 def assert_same(ours: Any, theirs: Any, hidden: Any, table: Any, x: Any) -> None:
     """Two losses and their gradients."""
-    found = []
+    result = []
     for loss in (ours, theirs):
         model = Weights(loss, hidden, table)
         model.compile(optimizer=keras.optimizers.SGD(1.0), loss=None)
-        found.append((model.train_on_batch(x, return_dict=True)["loss"], *model.get_weights()))
-    for one, other in zip(*found, strict=True):
+        result.append((model.train_on_batch(x, return_dict=True)["loss"], *model.get_weights()))
+    for one, other in zip(*result, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 

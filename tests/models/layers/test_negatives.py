@@ -13,8 +13,9 @@ from models.base import TrainingData
 from models.layers.losses import sampled_softmax_cross_entropy
 from models.layers.negatives import SharedNegativesLoss, expected_counts, over_own_items, shared_negatives
 from models.layers.packing import ITEM, SEGMENT, TARGET
-from models.neural import sasrec, training_loop
+from models.neural import sasrec
 from models.neural.sasrec import SASRec, SASRecConfig
+from models.training import loop
 from tests.support.examples import N_ITEMS, example, histories_of
 
 CONFIG = SASRecConfig(dim=4, blocks=1, length=6, batch_rows=8, epochs=2, full_softmax_items=0, negatives=200)
@@ -82,10 +83,10 @@ class WholeTable(keras.Model):
 def test_where_each_step_has_all_items_it_is_adam(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng((0, 0))
     assert all(len(batch["items"]) == N_ITEMS for batch, _ in SASRec(CONFIG).training_batches(example(), random))
-    found = learned()
+    result = learned()
     monkeypatch.setattr(sasrec, "SharedNegativesLoss", WholeTable)
     expected = SASRec(CONFIG).fit(TrainingData(example())).network.get_weights()
-    for ours, theirs in zip(found, expected, strict=True):
+    for ours, theirs in zip(result, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
@@ -115,7 +116,7 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(
 ) -> None:
     """Checkpoints after epochs and, with 0 seconds between them, after every batch."""
     whole = learned()
-    monkeypatch.setattr(training_loop, "CHECKPOINT_SECONDS", seconds)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", seconds)
     train, calls = SharedNegativesLoss.train_on_batch, []
 
     def interrupted(self: SharedNegativesLoss, *args: Any, **more: Any) -> Any:

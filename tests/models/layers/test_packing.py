@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.layers.packing import ITEM, POSITION, SEGMENT, TARGET, TIME, batches, best_fit, newest, packed
+from models.layers.packing import ITEM, POSITION, SEGMENT, TARGET, TIME, batches, best_fit, newest, pack
 from tests.support.examples import example, histories_of
 
 LENGTH = 6
@@ -19,7 +19,7 @@ def test_rows_by_eye() -> None:
     histories = histories_of([7, 8, 9], [], [1, 2, 3, 4, 5, 6], [3], n_items=10)
     pieces = newest(histories, 4, before=1)
     assert pieces.lengths.tolist() == [2, 4]  # the third user's oldest event is too far back, the last has no next one
-    (batch,) = batches(histories, packed(pieces, 4), 4, 3, targets=True)
+    (batch,) = batches(histories, pack(pieces, 4), 4, 3, targets=True)
     assert batch[0].tolist() == [[2, 3, 4, 5], [1, 1, 1, 1], [3, 2, 1, 0], [3, 4, 5, 6]]
     assert batch[1].tolist() == [[7, 8, 0, 0], [2, 2, 0, 0], [1, 0, 0, 0], [8, 9, 0, 0]]
     assert not batch[2].any()
@@ -28,11 +28,11 @@ def test_rows_by_eye() -> None:
 def test_times_are_seconds_since_the_oldest_event_that_is_there() -> None:
     times = [0, 3_000_000, 7_500_000, 5_000_000, 5_900_000, 2**62]
     histories = histories_of([1, 2, 3], [4, 5, 6], n_items=10, times=times)
-    (batch,) = batches(histories, packed(newest(histories, 2), 2), 2, 2, targets=False, timed=True)
+    (batch,) = batches(histories, pack(newest(histories, 2), 2), 2, 2, targets=False, timed=True)
     assert batch[:, ITEM].tolist() == [[2, 3], [5, 6]]
     assert batch[:, TIME].tolist() == [[0, 4], [0, 2**31 - 1]]
     timeless = histories_of([1, 2, 3], n_items=10)
-    (batch,) = batches(timeless, packed(newest(timeless, 2), 2), 2, 1, targets=False, timed=True)
+    (batch,) = batches(timeless, pack(newest(timeless, 2), 2), 2, 1, targets=False, timed=True)
     assert batch[:, TIME].tolist() == [[0, 0]]
 
 
@@ -41,8 +41,8 @@ def test_times_are_seconds_since_the_oldest_event_that_is_there() -> None:
 def test_every_event_that_has_a_next_one_stands_once(rows: int, seed: int | None) -> None:
     histories = example()
     random = None if seed is None else np.random.default_rng(seed)
-    arranged = packed(newest(histories, LENGTH, before=1), LENGTH, random)
-    found = []
+    arranged = pack(newest(histories, LENGTH, before=1), LENGTH, random)
+    result = []
     for batch in batches(histories, arranged, LENGTH, rows, targets=True):
         assert batch.shape == (rows, 4, LENGTH)
         for row in batch:
@@ -50,11 +50,11 @@ def test_every_event_that_has_a_next_one_stands_once(rows: int, seed: int | None
                 own = row[:, row[SEGMENT] == segment]
                 assert own[POSITION].tolist() == list(range(own.shape[1]))[::-1]
                 assert own[ITEM, 1:].tolist() == own[TARGET, :-1].tolist()
-                found.append((*own[ITEM].tolist(), int(own[TARGET, -1])))
+                result.append((*own[ITEM].tolist(), int(own[TARGET, -1])))
     lists = [
         histories.items[low:high].tolist() for low, high in zip(histories.indptr, histories.indptr[1:], strict=False)
     ]
-    assert sorted(found) == sorted(tuple(items[-LENGTH - 1 :]) for items in lists if len(items) > 1)
+    assert sorted(result) == sorted(tuple(items[-LENGTH - 1 :]) for items in lists if len(items) > 1)
 
 
 def test_hardly_any_place_is_empty() -> None:

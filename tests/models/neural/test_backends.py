@@ -19,7 +19,7 @@ from tests.support.examples import example
 
 ROOT = Path(__file__).parents[3]
 FILES = [f"tests/models/{name}.py" for name in ("neural/test_sasrec", "neural/test_lstm", "neural/test_ncf")]
-FILES += ["tests/models/layers/test_losses.py", "tests/models/neural/test_steps.py"]
+FILES += ["tests/models/layers/test_losses.py", "tests/models/training/test_steps.py"]
 # Of the contract what a backend can break; the rest is NumPy's.
 CHOSEN = "test_losses or test_steps or same_output or saved_model"
 TRAINED = [

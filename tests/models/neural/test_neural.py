@@ -16,32 +16,32 @@ import numpy as np
 import pytest
 
 from models.base import TrainingData
-from models.neural import training_loop
-from models.neural.checkpoint import FILE as CHECKPOINT
-from models.neural.event_file import CURVES
 from models.neural.sasrec import SASRec, SASRecConfig
-from models.neural.steps import Steps
-from models.neural.training_loop import DivergedError, Training
+from models.training import loop
+from models.training.checkpoint import FILE as CHECKPOINT
+from models.training.event_file import CURVES
+from models.training.loop import DivergedError, Training
+from models.training.steps import Steps
 from tests.support.examples import N_ITEMS, example, histories_of, silent
 from tests.support.networks import ANYBODY, CONFIG, assert_weights, curve_events, set_validation
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from models.neural import steps, training_loop
+from models.training import loop, steps
 from models.neural.sasrec import SASRec
 from models.base import TrainingData
 from tests.support.examples import example
 from tests.support.networks import CONFIG
 
-def keep(self, now, keep=training_loop.Training._keep, done=[]):
+def keep(self, now, keep=loop.Training._keep, done=[]):
     keep(self, now)
     done.extend([0] if self.batches else [])
     if len(done) == int(sys.argv[2]):
         os.kill(os.getpid(), signal.SIGKILL)
 
-training_loop.CHECKPOINT_SECONDS = steps.CALL_SECONDS = 0
-training_loop.Training._keep = keep
+loop.CHECKPOINT_SECONDS = steps.CALL_SECONDS = 0
+loop.Training._keep = keep
 SASRec(CONFIG).fit(TrainingData(example(), seed=3, workspace=Path(sys.argv[1])))
 """
 
@@ -61,14 +61,14 @@ def test_the_best_weights_are_kept_and_their_epochs_are_the_setting(monkeypatch:
 
 
 def test_the_running_mean_of_the_epochs_is_kept_where_it_is_better(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training_loop, "MEAN_KEPT", 0.5)
+    monkeypatch.setattr(loop, "MEAN_KEPT", 0.5)
     seen = set_validation(monkeypatch, [0.1, 0.2, 0.1, 0.2, 0.1, 0.2, 0.4, 0.3, 0.3])
     model = SASRec(CONFIG).fit(TrainingData(example(), validation=ANYBODY))
     assert (model.config.epochs, model.trained.ndcg) == (4, 0.4)
     first, second, _, third, _, fourth, *_ = seen
-    for found, *epochs in zip(model.network.get_weights(), first, second, third, fourth, strict=True):
+    for result, *epochs in zip(model.network.get_weights(), first, second, third, fourth, strict=True):
         # 2/3 of the second is new, then half of each
-        np.testing.assert_allclose(found, np.tensordot([1 / 12, 1 / 6, 1 / 4, 1 / 2], epochs, 1), atol=1e-6)
+        np.testing.assert_allclose(result, np.tensordot([1 / 12, 1 / 6, 1 / 4, 1 / 2], epochs, 1), atol=1e-6)
     assert_weights(model.network.get_weights(), seen[6])
 
 
@@ -143,17 +143,17 @@ def test_a_checkpoint_that_cannot_be_read_is_not_gone_on_from(
         SASRec(replace(CONFIG, dim=8)).fit(TrainingData(example(), workspace=tmp_path))
     else:
         (tmp_path / CHECKPOINT).write_bytes(spoilt)
-    found = SASRec(CONFIG).fit(TrainingData(example(), workspace=tmp_path))
+    result = SASRec(CONFIG).fit(TrainingData(example(), workspace=tmp_path))
     assert ("cannot be read" if spoilt is not None else "sasrec trains from the beginning") in caplog.text
-    assert_weights(found.network.get_weights(), undisturbed().network.get_weights())
+    assert_weights(result.network.get_weights(), undisturbed().network.get_weights())
 
 
 def test_curves_tell_of_every_epoch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     set_validation(monkeypatch, [0.25, 0.5, 0.375, 0.125, 0.25, 0.125, 0.25])
     SASRec(CONFIG).fit(TrainingData(example(), validation=ANYBODY, workspace=tmp_path))
-    _, *found = curve_events(tmp_path / CURVES)
-    scalars = [{value.tag: value.simple_value for value in event.summary.value} for event in found]
-    assert [event.step for event in found] == [1, 2, 3, 4]
+    _, *result = curve_events(tmp_path / CURVES)
+    scalars = [{value.tag: value.simple_value for value in event.summary.value} for event in result]
+    assert [event.step for event in result] == [1, 2, 3, 4]
     assert [scalar["validation NDCG@10"] for scalar in scalars] == [0.25, 0.5, 0.125, 0.125]
     assert [scalar.get("of the mean") for scalar in scalars] == [None, 0.375, 0.25, 0.25]
     assert scalars[-1]["loss"] < scalars[0]["loss"] < 1.5 * np.log(N_ITEMS)
@@ -184,7 +184,7 @@ def test_a_loss_that_is_no_number_is_told_with_its_batch(monkeypatch: pytest.Mon
         losses = learn(self, *args)
         return losses * np.nan if len(calls) == 2 * steps + 2 else losses
 
-    monkeypatch.setattr("models.neural.steps.CALL_SECONDS", 0)
+    monkeypatch.setattr("models.training.steps.CALL_SECONDS", 0)
     steps = len(list(SASRec(CONFIG).training_batches(example(), np.random.default_rng(0))))
     monkeypatch.setattr(Steps, "learn", broken)
     model = SASRec(CONFIG)
@@ -204,7 +204,7 @@ def test_weights_that_are_no_numbers_are_told_although_the_loss_was_one(monkeypa
             network.weights[0].assign(np.full(network.weights[0].shape, np.inf))
         return losses
 
-    monkeypatch.setattr("models.neural.steps.CALL_SECONDS", 0)
+    monkeypatch.setattr("models.training.steps.CALL_SECONDS", 0)
     steps = len(list(SASRec(CONFIG).training_batches(example(), np.random.default_rng(0))))
     monkeypatch.setattr(Steps, "learn", broken)
     model = SASRec(CONFIG)
@@ -237,8 +237,8 @@ def test_going_on_ends_with_the_mean_of_its_epochs(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Training, "_one_epoch", watched)
     model.refit(TrainingData(example()))
     assert len(after) == 2
-    for found, first, second in zip(model.network.get_weights(), *after, strict=True):
-        np.testing.assert_allclose(found, (first + 2 * second) / 3, rtol=1e-5, atol=1e-7)
+    for result, first, second in zip(model.network.get_weights(), *after, strict=True):
+        np.testing.assert_allclose(result, (first + 2 * second) / 3, rtol=1e-5, atol=1e-7)
 
 
 def test_later_events_are_learned() -> None:

@@ -9,7 +9,7 @@ from models.data import HeldOut
 from models.evaluation.validation import mean_ndcg
 from models.neural import dot_product, ncf, ranks
 from models.neural.ncf import NCF, NCFConfig
-from models.neural.ranks import Ranks, asked, ndcg
+from models.neural.ranks import Ranks, ndcg, pair_blocks
 from models.neural.sasrec import SASRec, SASRecConfig
 from models.neural.seq2seq import Seq2Seq, Seq2SeqConfig
 from tests.support.examples import N_ITEMS, N_USERS, SILENT, example, histories_of
@@ -28,22 +28,22 @@ def test_a_rank_counts_the_items_above_with_equal_scores_by_row() -> None:
     histories = histories_of([1], [0, 2], [3], n_items=6)
     relevant = sp.csr_array(np.array([[0, 0, 1, 0, 1, 0], [0, 0, 0, 1, 0, 0], [1, 0, 0, 0, 0, 1]], np.float32))
     learned = np.array([True, True, True, True, True, False])
-    pairs = asked(HeldOut(np.arange(3), histories, relevant), learned, 3)
+    pairs = pair_blocks(HeldOut(np.arange(3), histories, relevant), learned, 3)
     assert pairs.users.tolist() == [0, 0, 1, 2], "nobody is asked for item 5, which was not learned"
     items = np.array([[2], [9], [2], [1], [2], [9]], np.float32)
     users = np.array([[1], [1], [-1]], np.float32)
     rank = Ranks()
-    found = [
+    result = [
         np.asarray(
             rank.predict_on_batch({"users": own, "items": items, "learned": learned, "targets": target, "seen": seen})
         )
         for own, target, seen in zip(pairs.blocks(users), pairs.targets, pairs.seen, strict=True)
     ]
     # user 0 had 1: 0, 2, 4 | 3. user 1 had 0 and 2: 1, 4, 3. user 2 had 3, the lowest first: 0, 2, 4, 1.
-    assert np.concatenate(found)[:4].tolist() == [1, 2, 2, 0]
+    assert np.concatenate(result)[:4].tolist() == [1, 2, 2, 0]
     gains = [1 / np.log2(3) + 1 / np.log2(4), 1 / np.log2(4), 1.0]
     ideal = [1 + 1 / np.log2(3), 1.0, 1 + 1 / np.log2(3)]
-    assert ndcg(found, pairs) == pytest.approx(np.mean(np.array(gains) / ideal))
+    assert ndcg(result, pairs) == pytest.approx(np.mean(np.array(gains) / ideal))
 
 
 @pytest.mark.parametrize(

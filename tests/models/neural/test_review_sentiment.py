@@ -45,19 +45,19 @@ def model() -> ReviewSentiment:
 
 def test_negation_is_understood(model: ReviewSentiment) -> None:
     texts, positive = reviews(200, 1)
-    found = model.predict(texts)
-    assert found.dtype == np.float32
-    assert ((found >= 0) & (found <= 1)).all()
-    assert ((found > 0.5) == positive).mean() > 0.98
+    result = model.predict(texts)
+    assert result.dtype == np.float32
+    assert ((result >= 0) & (result <= 1)).all()
+    assert ((result > 0.5) == positive).mean() > 0.98
     assert model.quality["validation_accuracy"] > 0.95
     assert model.config.epochs <= QUICK.epochs
 
 
 def test_a_prediction_hangs_on_its_text_alone(model: ReviewSentiment) -> None:
     texts = ["the plot is good", "dull", "", "?! ...", "not good " * 60, "x y z"]
-    found = model.predict(texts)
-    assert np.isnan(found).tolist() == [False, False, True, False, False, False]
-    for text, value in zip(texts, found, strict=True):
+    result = model.predict(texts)
+    assert np.isnan(result).tolist() == [False, False, True, False, False, False]
+    for text, value in zip(texts, result, strict=True):
         np.testing.assert_allclose(model.predict([text])[0], value, atol=1e-6)
     assert len(model.predict([])) == 0
 

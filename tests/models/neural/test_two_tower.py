@@ -13,8 +13,8 @@ from models.data import Catalogue
 from models.features.posters import HEIGHT, WIDTH, pictures
 from models.features.text import FIRST
 from models.layers.towers import NO_ITEM, Towers
-from models.neural import training_loop
-from models.neural.two_tower import TwoTower, TwoTowerConfig, before, descriptions_of, drawn, facts_of
+from models.neural.two_tower import TwoTower, TwoTowerConfig, descriptions_of, draw_positions, facts_of, items_before
+from models.training import loop
 from tests.support.contract import RecommenderContract
 from tests.support.examples import histories_of
 
@@ -68,13 +68,13 @@ def catalogue(folder: Path, *, texts: bool, posters: bool) -> Catalogue:
     )
 
 
-@pytest.mark.parametrize("told", ["texts", "posters"])
-def test_content_alone_places_a_new_item(told: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("column", ["texts", "posters"])
+def test_content_alone_places_a_new_item(column: str, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     warm = np.setdiff1d(np.arange(N_ITEMS), NEW).reshape(2, -1)
     histories = histories_of(*(random.permutation(warm[user % 2]).tolist() for user in range(60)), n_items=N_ITEMS)
     config = TwoTowerConfig(dim=8, length=10, text=8, targets=10, batch=64, epochs=12, learning_rate=2e-2, dropout=0.0)
-    items = catalogue(tmp_path, texts=told == "texts", posters=told == "posters")
+    items = catalogue(tmp_path, texts=column == "texts", posters=column == "posters")
     model = TwoTower(config).fit(TrainingData(histories, items))
     asked = histories.take(np.array([0, 1]))
     top = model.recommend(asked, 2, eligible=np.isin(np.arange(N_ITEMS), NEW))
@@ -102,13 +102,13 @@ def test_posters_that_cannot_be_read_count_as_none(tmp_path: Path, caplog: pytes
     (tmp_path / "broken.jpg").write_bytes((tmp_path / "grey.jpg").read_bytes()[:200])
     (tmp_path / "text.jpg").write_text("no picture")
     names = ("grey.jpg", "clear.png", "broken.jpg", "text.jpg", "missing.jpg")
-    found, there = pictures(["", *(str(tmp_path / name) for name in names), f"file://{tmp_path}/clear.png"])
-    assert found.shape == (7, HEIGHT, WIDTH, 3)
+    result, there = pictures(["", *(str(tmp_path / name) for name in names), f"file://{tmp_path}/clear.png"])
+    assert result.shape == (7, HEIGHT, WIDTH, 3)
     assert there.tolist() == [False, True, True, False, False, False, True]
-    assert (found[~there] == 0).all()
-    np.testing.assert_allclose(found[1], 90, atol=2)
-    assert (found[2] == (9, 90, 200)).all()
-    np.testing.assert_array_equal(found[2], found[6])
+    assert (result[~there] == 0).all()
+    np.testing.assert_allclose(result[1], 90, atol=2)
+    assert (result[2] == (9, 90, 200)).all()
+    np.testing.assert_array_equal(result[2], result[6])
     assert "3 of 7 posters cannot be read" in caplog.text
 
 
@@ -128,16 +128,16 @@ def test_items_without_text_or_poster_and_with_a_corrupt_one_are_learned(tmp_pat
 
 def test_words_keep_what_was_learned_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """The words of last night have other numbers tonight."""
-    monkeypatch.setattr(training_loop, "KEPT", 1.0)
+    monkeypatch.setattr(loop, "KEPT", 1.0)
     histories = histories_of([0, 1], [1, 0], n_items=2)
 
-    def told(*titles: str) -> TrainingData:
+    def described(*titles: str) -> TrainingData:
         return TrainingData(histories, Catalogue(list(titles), [""] * 2, [()] * 2, [()] * 2, [""] * 2))
 
     model = TwoTower(TwoTowerConfig(dim=4, epochs=1, learning_rate=1e-7, dropout=0.0))
-    first = model.fit(told("rain rain rain fire fire", "rain"))
+    first = model.fit(described("rain rain rain fire fire", "rain"))
     then = dict(zip(first.tokeniser.words, np.array(first.network.words)[FIRST:], strict=True))
-    second = TwoTower(model.config).fit(replace(told("snow snow fire fire fire", "fire rain rain"), start=first))
+    second = TwoTower(model.config).fit(replace(described("snow snow fire fire fire", "fire rain rain"), start=first))
     now = dict(zip(second.tokeniser.words, np.array(second.network.words)[FIRST:], strict=True))
     assert (first.tokeniser.words, second.tokeniser.words) == (("t:rain", "t:fire"), ("t:fire", "t:rain", "t:snow"))
     assert second.trained.warm == 1
@@ -165,10 +165,10 @@ def test_in_training_a_description_is_left_out_whole_and_facts_are_kept() -> Non
     network = towers(content_dropout=0.5)
     n, ids, pictures = 200, np.full(200, NO_ITEM), np.zeros((200, 48, 32, 3), np.uint8)
     facts, words = np.tile([2, 3, 0], (n, 1)), np.tile([4, 5, 6, 0], (n, 1))
-    found = np.unique(np.array(network.items(ids, facts, words, pictures, training=True)), axis=0)
+    result = np.unique(np.array(network.items(ids, facts, words, pictures, training=True)), axis=0)
     untold = np.array(network.items(ids, facts, np.zeros_like(words), pictures))[0]
-    assert len(found) == 2  # with the description, and without
-    assert np.isclose(found, untold, atol=1e-6).all(axis=1).sum() == 1
+    assert len(result) == 2  # with the description, and without
+    assert np.isclose(result, untold, atol=1e-6).all(axis=1).sum() == 1
 
 
 def test_a_description_is_read_apart_from_the_other_words() -> None:
@@ -179,13 +179,13 @@ def test_a_description_is_read_apart_from_the_other_words() -> None:
 
 def test_a_target_is_predicted_from_what_came_before() -> None:
     histories = histories_of([5, 6, 7, 8], [], [4], n_items=9)
-    assert before(histories, np.array([0, 0, 0]), np.array([1, 3, 4]), 3).tolist() == [
+    assert items_before(histories, np.array([0, 0, 0]), np.array([1, 3, 4]), 3).tolist() == [
         [5, -1, -1],
         [7, 6, 5],
         [8, 7, 6],
     ]
-    assert before(histories, np.array([1, 2]), np.array([4, 5]), 2).tolist() == [[-1, -1], [4, -1]]
+    assert items_before(histories, np.array([1, 2]), np.array([4, 5]), 2).tolist() == [[-1, -1], [4, -1]]
     random = np.random.default_rng(0)
-    assert drawn(histories, 9, random).tolist() == [1, 2, 3]
-    some = [tuple(drawn(histories, 2, random)) for _ in range(200)]
+    assert draw_positions(histories, 9, random).tolist() == [1, 2, 3]
+    some = [tuple(draw_positions(histories, 2, random)) for _ in range(200)]
     assert set(some) == {(1, 2), (1, 3), (2, 3)}

@@ -13,8 +13,8 @@ from models.base import TrainingData
 from models.data import Catalogue
 from models.neural.ncf import NCF, NCFConfig
 from models.neural.sasrec import SASRec
-from models.neural.steps import Steps
-from models.neural.warm_start import NEAREST, carried, placed, relatives
+from models.neural.warm_start import NEAREST, carry_rows, place_new_items, relatives
+from models.training.steps import Steps
 from tests.support.examples import N_ITEMS, example, histories_of, silent
 from tests.support.networks import ANYBODY, CONFIG, assert_weights, set_validation
 
@@ -32,8 +32,8 @@ def first(epochs: int = CONFIG.epochs) -> SASRec:
 
 def test_rows_are_carried_to_their_places() -> None:
     fresh, before = np.zeros((4, 2), np.float32), np.array([[1, 2], [3, 4]], np.float32)
-    found = carried(fresh, before, np.array([1, -1, 0, -1]))
-    assert found.tolist() == [[3, 4], [0, 0], [1, 2], [0, 0]]
+    result = carry_rows(fresh, before, np.array([1, -1, 0, -1]))
+    assert result.tolist() == [[3, 4], [0, 0], [1, 2], [0, 0]]
     assert not fresh.any()
 
 
@@ -50,8 +50,8 @@ def test_relatives_share_words_and_are_known() -> None:
 
 def test_new_items_are_placed_in_the_middle_of_their_relatives() -> None:
     weights = np.array([[1, 0], [3, 8], [5, 5], [9, 9]], np.float32)
-    found = placed(weights, np.array([2, 3]), np.array([[0, 1, -1], [-1, -1, -1]]))
-    assert found.tolist() == [[1, 0], [3, 8], [2, 4], [9, 9]]
+    result = place_new_items(weights, np.array([2, 3]), np.array([[0, 1, -1], [-1, -1, -1]]))
+    assert result.tolist() == [[1, 0], [3, 8], [2, 4], [9, 9]]
 
 
 @pytest.mark.parametrize("model", [SASRec(CONFIG), NCF(NCFConfig(dim=4, units=4, length=6, epochs=2))])
@@ -72,9 +72,9 @@ def test_what_a_training_begins_with(model: SASRec | NCF) -> None:
 
 def test_it_learns_from_a_mixture_with_new_weights() -> None:
     still = replace(CONFIG, learning_rate=1e-7)
-    found = SASRec(still).fit(TrainingData(example(), start=first()))
+    result = SASRec(still).fit(TrainingData(example(), start=first()))
     keras.utils.set_random_seed(0)
-    weights = (model.get_weights() for model in (found.network, first().network, SASRec(CONFIG).network_of(N_ITEMS)))
+    weights = (model.get_weights() for model in (result.network, first().network, SASRec(CONFIG).network_of(N_ITEMS)))
     for ours, earlier, fresh in zip(*weights, strict=True):
         np.testing.assert_allclose(ours, 0.8 * earlier + 0.2 * fresh, atol=1e-5)
 
@@ -100,13 +100,13 @@ def test_the_learning_rate_begins_high_and_falls_to_nothing(monkeypatch: pytest.
 def test_it_is_shorter_and_the_setting_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     before = first(epochs=10)
     seen = set_validation(monkeypatch, [0.1, 0.3, 0.2])
-    found = SASRec(before.config).fit(TrainingData(example(), validation=ANYBODY, start=before))
+    result = SASRec(before.config).fit(TrainingData(example(), validation=ANYBODY, start=before))
     assert len(seen) == 3, "what it begins with, and two epochs"
     assert_weights(seen[0], before.network.get_weights())
-    assert_weights(found.network.get_weights(), seen[1])
-    assert found.config == before.config
-    assert (found.trained.epochs, found.trained.ndcg, found.trained.warm) == (1, 0.3, 1)
-    third = SASRec(before.config).fit(TrainingData(example(), start=found))
+    assert_weights(result.network.get_weights(), seen[1])
+    assert result.config == before.config
+    assert (result.trained.epochs, result.trained.ndcg, result.trained.warm) == (1, 0.3, 1)
+    third = SASRec(before.config).fit(TrainingData(example(), start=result))
     assert (third.trained.epochs, third.trained.warm) == (2, 2)
 
 
@@ -119,9 +119,9 @@ def test_it_takes_a_share_of_the_epochs_and_two_at_least(epochs: int, warm: int)
 def test_weights_that_do_not_get_better_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     before = first(epochs=10)
     set_validation(monkeypatch, [0.3, 0.3, 0.2])
-    found = SASRec(before.config).fit(TrainingData(example(), validation=ANYBODY, start=before))
-    assert_weights(found.network.get_weights(), before.network.get_weights())
-    assert (found.trained.epochs, found.trained.ndcg) == (0, 0.3)
+    result = SASRec(before.config).fit(TrainingData(example(), validation=ANYBODY, start=before))
+    assert_weights(result.network.get_weights(), before.network.get_weights())
+    assert (result.trained.epochs, result.trained.ndcg) == (0, 0.3)
 
 
 def test_an_interruption_does_not_show(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -141,12 +141,12 @@ def test_an_interruption_does_not_show(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 def test_another_network_is_not_begun_with(caplog: pytest.LogCaptureFixture) -> None:
     other = SASRec(replace(CONFIG, dim=8)).fit(TrainingData(silent(2, N_ITEMS)))
-    for start, told in ((other, "sasrec trains from scratch"), (NCF(), "")):
+    for start, message in ((other, "sasrec trains from scratch"), (NCF(), "")):
         caplog.clear()
-        found = SASRec(CONFIG).fit(TrainingData(example(), start=start))
-        assert found.trained.warm == 0
-        assert told in caplog.text
-        assert_weights(found.network.get_weights(), first().network.get_weights())
+        result = SASRec(CONFIG).fit(TrainingData(example(), start=start))
+        assert result.trained.warm == 0
+        assert message in caplog.text
+        assert_weights(result.network.get_weights(), first().network.get_weights())
 
 
 def test_going_on_places_new_items_too() -> None:

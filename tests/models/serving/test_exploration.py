@@ -51,8 +51,8 @@ def test_without_new_items_nothing_changes() -> None:
 
 
 def test_hashes_are_their_own() -> None:
-    found = hash_users(np.arange(100_000), 1)
-    assert found.dtype == np.int64
-    assert (found >= 0).all()
-    assert len(set(found.tolist())) == 100_000
-    assert hash_users(np.array([5, 6]), 1).tolist() == found[[5, 6]].tolist()
+    result = hash_users(np.arange(100_000), 1)
+    assert result.dtype == np.int64
+    assert (result >= 0).all()
+    assert len(set(result.tolist())) == 100_000
+    assert hash_users(np.array([5, 6]), 1).tolist() == result[[5, 6]].tolist()

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from models.base import TrainingData
-from models.neural import usage
-from models.neural.memory import OutOfMemoryError, halved, out_of_memory
 from models.neural.ncf import NCF, NCFConfig
 from models.neural.sasrec import SASRec, SASRecConfig
-from models.neural.steps import Steps
-from models.neural.usage import GPUState
+from models.training import usage
+from models.training.memory import OutOfMemoryError, halve, out_of_memory
+from models.training.steps import Steps
+from models.training.usage import GPUState
 from tests.support.examples import example, histories_of
 
 CONFIG = SASRecConfig(dim=4, blocks=1, length=6, batch_rows=2, epochs=2, dropout=0.0)
@@ -44,12 +44,12 @@ def test_batches_in_halves_make_the_same_steps(
     histories = histories_of(*np.random.default_rng(0).integers(0, 9, (240, 7)).tolist(), n_items=9)
     whole = SASRec(CONFIG).fit(TrainingData(histories))
     seen = full_at(monkeypatch, 2)
-    found = SASRec(CONFIG).fit(TrainingData(histories))
-    for ours, theirs in zip(found.network.get_weights(), whole.network.get_weights(), strict=True):
+    result = SASRec(CONFIG).fit(TrainingData(histories))
+    for ours, theirs in zip(result.network.get_weights(), whole.network.get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=2e-5)
     steps = len(list(SASRec(CONFIG).training_batches(histories, np.random.default_rng(0))))
     assert int(seen[-1].optimizer.iterations) == 2 * steps, "a step for each batch, not for each half"
-    assert found.trained == whole.trained
+    assert result.trained == whole.trained
     assert "sasrec: out of memory on " in caplog.text
     assert "80,896 of 81,920 MiB in use: failed to allocate 81920 MiB" in caplog.text
     assert "sasrec trains with each batch in two halves" in caplog.text
@@ -76,7 +76,7 @@ def test_other_errors_are_not_taken_for_it(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_halves_hold_every_example_once() -> None:
     batch = np.arange(15, dtype=np.int32).reshape(5, 3)
-    (first, ours), (second, theirs) = halved(NCF(NCFConfig()), [(batch, 5)])
+    (first, ours), (second, theirs) = halve(NCF(NCFConfig()), [(batch, 5)])
     assert (ours, theirs) == (3, 2)
     assert np.concatenate([first, second]).tolist() == [*batch.tolist(), [-1, -1, -1]]
     shared = SASRec(SASRecConfig()).halves({"rows": batch, "items": np.arange(7)})

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from models.neural.event_file import EventFile
+from models.training.event_file import EventFile
 from tests.support.networks import curve_events
 
 
@@ -12,10 +12,10 @@ def test_tensorflow_reads_what_was_written(tmp_path: Path) -> None:
         for step in steps:
             file.add(step, {"loss": step / 8, "validation NDCG@10": 0.25})
         file.close()
-    first, *found = curve_events(tmp_path / "curves")
+    first, *result = curve_events(tmp_path / "curves")
     assert first.file_version == "brain.Event:2"
-    scalars = [(event.step, [(value.tag, value.simple_value) for value in event.summary.value]) for event in found]
+    scalars = [(event.step, [(value.tag, value.simple_value) for value in event.summary.value]) for event in result]
     assert [scalar for scalar in scalars if scalar[1]] == [
         (step, [("loss", step / 8), ("validation NDCG@10", 0.25)]) for step in (1, 127, 128, 70_000)
     ]
-    assert all(1.5e9 < event.wall_time < 1e11 for event in (first, *found))
+    assert all(1.5e9 < event.wall_time < 1e11 for event in (first, *result))

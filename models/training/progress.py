@@ -1,4 +1,4 @@
-"""How an epoch of training goes: one line for people, curves for TensorBoard."""
+"""Progress of an epoch: loss, speed and time left, for the log and for TensorBoard."""
 
 import logging
 import time
@@ -16,29 +16,29 @@ class Progress:
 
     def __init__(self, head: str, examples: int, epochs: int, done: int = 0, total: float = 0.0) -> None:
         self.head, self.examples, self.epochs = head, examples, epochs
-        self.started = self.said = self.begun = self.ended = time.perf_counter()
+        self.started = self.reported = self.begun = self.ended = time.perf_counter()
         self.waited, self.before, self.done, self.total = 0.0, done, done, total
 
     def begin(self) -> None:
-        """Batches are there."""
+        """Notes that the next batches have been prepared."""
         self.begun = time.perf_counter()
         self.waited += self.begun - self.ended
 
     def end(self, examples: int, total: float) -> None:
-        """Batches are learned, with this sum of the examples' losses."""
+        """Notes that batches were learned, with this sum of the examples' losses."""
         self.done, self.total, self.ended = self.done + examples, self.total + total, time.perf_counter()
-        if self.ended - self.said >= LINE_SECONDS:
-            self.said = self.ended
+        if self.ended - self.reported >= LINE_SECONDS:
+            self.reported = self.ended
             log.info("%s", self.line())
 
     @property
     def rate(self) -> float:
-        """Examples a second."""
+        """Throughput, in examples a second."""
         return (self.done - self.before) / max(self.ended - self.started, 1e-9)
 
     @property
     def loss(self) -> float:
-        """Mean loss."""
+        """Mean loss of the examples so far."""
         return self.total / max(self.done, 1)
 
     def line(self) -> str:

@@ -34,7 +34,7 @@ class EventFile:
         self._write(_field(2, VARINT, _varint(step)) + _field(5, BYTES, summary))
 
     def close(self) -> None:
-        """No more events."""
+        """Closes the file."""
         self.file.close()
 
     def _write(self, event: bytes) -> None:
@@ -50,11 +50,11 @@ def _field(number: int, kind: int, content: bytes) -> bytes:
 
 def _varint(value: int) -> bytes:
     """Seven bits a byte, the lowest first; the high bit says that more follow."""
-    found = bytearray()
+    result = bytearray()
     while value > 0x7F:
-        found.append(value & 0x7F | 0x80)
+        result.append(value & 0x7F | 0x80)
         value >>= 7
-    return bytes([*found, value])
+    return bytes([*result, value])
 
 
 def _checksum(data: bytes) -> bytes:

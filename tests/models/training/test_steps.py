@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from models.base import TrainingData
-from models.neural import steps, training_loop
 from models.neural.sasrec import SASRec
-from models.neural.steps import GROUP_BYTES, Ahead, Group, Pace, Steps, grouped
+from models.training import loop, steps
+from models.training.steps import GROUP_BYTES, Ahead, Group, Pace, Steps, group_batches
 from tests.support.examples import example
 from tests.support.networks import CONFIG, assert_weights
 
@@ -18,7 +18,7 @@ from tests.support.networks import CONFIG, assert_weights
 @pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_any_number_of_steps_in_a_call_gives_the_same_weights(compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if compiled:
-        monkeypatch.setattr(training_loop, "COMPILED_EXAMPLES", 0)
+        monkeypatch.setattr(loop, "COMPILED_EXAMPLES", 0)
     learn, weights, calls = Steps.learn, [], []
 
     def counted(self: Steps, batches: Any, rates: list[float], first: int) -> Any:
@@ -40,17 +40,17 @@ def batches(n: int) -> Iterator[tuple[Any, int]]:
 
 
 def test_batches_lie_together_in_groups_of_one_shape(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = list(grouped(batches(5), examples=10))
+    whole = list(group_batches(batches(5), examples=10))
     assert [(group.first, group.examples) for group in whole] == [(1, [2] * 5)]
     assert whole[0].batches["rows"][:, 0, 0].tolist() == [0, 1, 2, 3, 4, 0, 0], "as many again as chance may add"
     monkeypatch.setattr(steps, "GROUP_BYTES", 2 * 28)
-    some = list(grouped(batches(5), examples=10, skipped=2))
+    some = list(group_batches(batches(5), examples=10, skipped=2))
     assert [(group.first, group.examples) for group in some] == [(3, [2, 2]), (5, [2])]
     assert [group.batches["rate"].tolist() for group in some] == [[2, 3], [4, 0]]
-    alone = list(grouped(batches(3), examples=6, stacked=False))
+    alone = list(group_batches(batches(3), examples=6, stacked=False))
     assert [batch["rate"].tolist() for group in alone for batch in group.batches] == [0, 1, 2]
     assert GROUP_BYTES >= 1 << 26
-    assert list(grouped(batches(2), examples=4, skipped=2)) == []
+    assert list(group_batches(batches(2), examples=4, skipped=2)) == []
 
 
 def test_groups_are_made_in_another_thread_and_its_errors_come_back() -> None:

@@ -1,4 +1,4 @@
-"""What a training takes of a GPU: seconds, memory, energy, as NVIDIA's management library (NVML) tells them."""
+"""GPU usage of a training: seconds, memory and energy, by NVIDIA's management library (NVML)."""
 
 import time
 from typing import Any, NamedTuple, Self
@@ -20,7 +20,7 @@ class GPUState(NamedTuple):
 
 
 def gpu_state() -> GPUState | None:
-    """Of the first GPU; None where there is none or NVML is not there."""
+    """State of the first GPU; None where there is none or NVML is not there."""
     if pynvml is None:
         return None
     try:

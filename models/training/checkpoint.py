@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def numbered(arrays: Arrays, name: str) -> list[npt.NDArray[Any]]:
-    """Those called name0, name1, …"""
+    """Names name0, name1, … in their order."""
     return [arrays[f"{name}{i}"] for i in range(sum(each.startswith(name) for each in arrays))]
 
 
@@ -60,9 +60,9 @@ class Checkpoint:
         files = [self.folder / FILE]
         if self.store is not None and self._fetched(self.store, self.folder / FETCHED):
             files.append(self.folder / FETCHED)
-        found = [arrays for file in files if file.exists() and (arrays := self._arrays(file)) is not None]
+        readable = [arrays for file in files if file.exists() and (arrays := self._arrays(file)) is not None]
         (self.folder / FETCHED).unlink(missing_ok=True)
-        return max(found, key=lambda arrays: tuple(arrays[STATE][:2])) if found else None
+        return max(readable, key=lambda arrays: tuple(arrays[STATE][:2])) if readable else None
 
     def _fetched(self, store: CheckpointStore, file: Path) -> bool:
         try:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.neural.checkpoint import FETCHED, FILE, STATE, Checkpoint
+from models.training.checkpoint import FETCHED, FILE, STATE, Checkpoint
 
 
 class Store:

@@ -115,7 +115,7 @@ class HostSteps:
         self.loss = loss
 
     def learn(self, batches: Any, rates: Sequence[float], first: int) -> Losses:
-        """As `Steps.learn`."""
+        """Learns batches, as `Steps.learn` does."""
         losses = np.empty(len(rates))
         for place, rate in enumerate(rates):
             self.loss.optimizer.learning_rate.assign(rate)
@@ -132,7 +132,7 @@ def _put(losses: Any, number: Any, loss: Any) -> Any:
     return ops.slice_update(losses, (number,), ops.reshape(ops.cast(loss, losses.dtype), (1,)))
 
 
-def grouped(batches: Batches, examples: int, skipped: int = 0, stacked: bool = True) -> Iterator[Group]:
+def group_batches(batches: Batches, examples: int, skipped: int = 0, stacked: bool = True) -> Iterator[Group]:
     """The batches of an epoch of so many `examples` behind the first `skipped`, in groups of one capacity.
 
     stacked: whether a group is one nest of arrays.
@@ -232,8 +232,8 @@ class Ahead:
 
 
 class Pace:
-    """How many steps a call takes: what CALL_SECONDS hold, by the seconds of the calls so far but the first, in which
-    the program is compiled."""
+    """Chooses how many steps a call takes: what CALL_SECONDS hold, by the seconds of the calls so far but the first, in
+    which the program is compiled."""
 
     def __init__(self) -> None:
         self.calls, self.steps = 0, 1

@@ -1,4 +1,4 @@
-"""What the training loop is given and what it gives back: the model it trains, the plan, how it went."""
+"""Interface of the training loop: the protocol of a model that it trains, its plan, and its result."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, NamedTuple, Protocol
@@ -28,17 +28,17 @@ class Trainable(Protocol):
         """Called before weights are read: for a `loss` that has some elsewhere during an epoch."""
 
     def training_batches(self, histories: Histories, random: np.random.Generator) -> Iterator[tuple[Any, int]]:
-        """One epoch: batches, nests of NumPy arrays and all of one shape, and the number of examples in each."""
+        """Yields one epoch: batches, nests of NumPy arrays and all of one shape, and the number of examples in each."""
 
     def halves(self, batch: Any) -> tuple[Any, Any]:
-        """A batch in two of the same shape."""
+        """Splits a batch into two of the same shape."""
 
     def validator(self, held_out: HeldOut) -> Callable[[], float]:
         """A function that gives NDCG@10 for these users by the present weights."""
 
 
 class Trained(NamedTuple):
-    """How a training went.
+    """Result of a training.
 
     epochs: of the weights that were kept. seed: of all that was random. examples: in an epoch. ndcg: NDCG@10 of these
     weights on validation, None without one. warm: how many trainings in a row began with the weights of the one before;
@@ -53,7 +53,7 @@ class Trained(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What is to be trained. epochs: at most. examples: in an epoch. jit: compiled by XLA. warm, later: see `train`.
+    """Plan of a training. epochs: at most. examples: in an epoch. jit: compiled by XLA. warm, later: see `train`.
     halved: each batch is learned in two halves, whose gradients are added up before a step."""
 
     epochs: int

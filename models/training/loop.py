@@ -12,12 +12,12 @@ from models.base import TrainingData
 from models.data import UnlearnableError
 from models.evaluation.validation import sample_users
 from models.layers.devices import device, on_gpu, on_jax
-from models.neural.checkpoint import STATE, Checkpoint, numbered
-from models.neural.event_file import CURVES, EventFile
-from models.neural.memory import halved, in_halves_if_needed
-from models.neural.progress import Progress
-from models.neural.steps import Ahead, Group, HostSteps, Pace, Steps, grouped, on_device
-from models.neural.trainable import Plan, Trainable, Trained
+from models.training.checkpoint import STATE, Checkpoint, numbered
+from models.training.event_file import CURVES, EventFile
+from models.training.memory import halve, run_in_halves_if_needed
+from models.training.progress import Progress
+from models.training.steps import Ahead, Group, HostSteps, Pace, Steps, group_batches, on_device
+from models.training.trainable import Plan, Trainable, Trained
 
 # Compiling by XLA takes some ten seconds and then halves the time: for training on so many examples in all epochs.
 COMPILED_EXAMPLES = 2_000_000
@@ -62,11 +62,12 @@ def train(
     def attempt(halved: bool) -> Trained:
         return Training(model, data, plan._replace(halved=halved)).run(fresh or [])
 
-    return in_halves_if_needed(model, attempt)
+    return run_in_halves_if_needed(model, attempt)
 
 
 class Training:
-    """One training. best, best_epoch, best_weights: by validation, of the epochs so far and of their running means.
+    """State of one training. best, best_epoch, best_weights: by validation, of the epochs so far and of their running
+    means.
 
     mean: that of the weights after each epoch (Polyak & Juditsky 1992). It lags while much is learned, and then is what
     the steps only scatter about. epoch: how many are done; batches, seen, total: of the one under way, with its
@@ -138,29 +139,29 @@ class Training:
             self.mean = [m + new * (w - m) for m, w in zip(self.mean or weights, weights, strict=True)]
         if self.validate is None:
             return {}
-        found = {"validation NDCG@10": self._quality(weights)}
+        scalars = {"validation NDCG@10": self._quality(weights)}
         if self.epoch > 1 and not self.plan.warm:
             self.model.network.set_weights(self.mean)
-            found["of the mean"] = self._quality(self.mean)
+            scalars["of the mean"] = self._quality(self.mean)
             self.model.network.set_weights(weights)
-        return found
+        return scalars
 
     def _quality(self, weights: Weights) -> float:
         """NDCG@10 of the network, whose weights these are."""
         assert self.validate is not None
-        found = self.validate()
-        if found > self.best:
-            self.best, self.best_epoch, self.best_weights = found, self.epoch, weights
-        return found
+        ndcg = self.validate()
+        if ndcg > self.best:
+            self.best, self.best_epoch, self.best_weights = ndcg, self.epoch, weights
+        return ndcg
 
     def _groups(self, epoch: int, begun: int = 0, learned: int = 0) -> Iterator[Group]:
         """The batches of an epoch, of the one that was begun without those learned already; what is random in it hangs
         on seed and epoch alone. Called in another thread."""
         batches = self.model.training_batches(self.data.histories, np.random.default_rng((self.data.seed, epoch)))
         if self.plan.halved:
-            batches = halved(self.model, batches)
+            batches = halve(self.model, batches)
         skipped = learned if epoch == begun else 0
-        return grouped(batches, self.plan.examples, skipped, stacked=isinstance(self.steps, Steps))
+        return group_batches(batches, self.plan.examples, skipped, stacked=isinstance(self.steps, Steps))
 
     def _one_epoch(self, ahead: Ahead) -> Progress:
         """Trains an epoch, or what is left of it."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from models.data import UnlearnableError
 from models.layers.devices import device
-from models.neural import usage
+from models.training import usage
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -18,8 +18,8 @@ class OutOfMemoryError(UnlearnableError):
     """The device's memory does not hold a step."""
 
 
-def in_halves_if_needed(model: Any, attempt: Callable[[bool], T]) -> T:
-    """`attempt(False)`, or `attempt(True)`, in halves, from the same weights where the first runs out of memory.
+def run_in_halves_if_needed(model: Any, attempt: Callable[[bool], T]) -> T:
+    """Calls `attempt(False)`, or `attempt(True)`, in halves, from the same weights where the first runs out of memory.
 
     Raises OutOfMemoryError, with the numbers, where the second does as well.
     """
@@ -50,8 +50,8 @@ def out_of_memory(error: BaseException) -> bool:
     return "RESOURCE_EXHAUSTED" in str(error) or type(error).__name__ == "ResourceExhaustedError"
 
 
-def halved(model: Any, batches: Iterable[tuple[Any, int]]) -> Iterator[tuple[Any, int]]:
-    """Each batch in two; the examples are taken to be spread evenly."""
+def halve(model: Any, batches: Iterable[tuple[Any, int]]) -> Iterator[tuple[Any, int]]:
+    """Splits each batch into two; the examples are taken to be spread evenly."""
     for batch, examples in batches:
         first, second = model.halves(batch)
         yield first, examples - examples // 2
