@@ -43,7 +43,7 @@ test-monitoring: setup ## alert rules and dashboard on a real Prometheus that ha
 	@docker/environment.sh .venv-services docker/services.lock
 	@.ci/test monitoring
 
-test-celery: setup ## what Airflow needs past one machine: PostgreSQL, unit files, pods, resources for the spark-operator
+test-celery: setup ## Airflow scaled out: PostgreSQL, unit files, pods, resources for the spark-operator
 	@docker/services.sh postgresql
 	@docker/environment.sh .venv-airflow-workers docker/airflow-workers.lock
 	@.ci/test celery

@@ -36,7 +36,6 @@ TRIGGERED_AT = "{{ '--triggered-at=' ~ dag_run.run_after.isoformat() if dag_run.
 RUN = "{{ params.run or run_id }}"  # `encore nightly` names its run, to find the manifest again
 
 DOMAINS = tuple(domain_files(os.environ.get("ENCORE_DOMAINS")))  # those of Encore, and a company's own
-FORKSERVER = "ENCORE_FORKSERVER"  # where jobs start: in forks of a server that this worker keeps, unless it says else
 REPORTS = "/encore/reports"  # where the plugin serves the pages, below the UI's own address
 
 
@@ -86,8 +85,8 @@ class ReportLink(BaseOperatorLink):
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """The address, from the arguments that the task was called with."""
-        words = dict(word.removeprefix("--").partition("=")[::2] for word in operator.arguments)
-        return page_url(words["domain"], words["ds"], words["run"])
+        arguments = dict(word.removeprefix("--").partition("=")[::2] for word in operator.arguments)
+        return page_url(arguments["domain"], arguments["ds"], arguments["run"])
 
 
 class JobOperator(BaseOperator):
@@ -139,13 +138,13 @@ class JobOperator(BaseOperator):
         self.log.info("[encore] %s done", self.task_id)
         return result
 
-    def call(self, words: list[str]) -> tuple[int, Any, str]:
+    def call(self, argv: list[str]) -> tuple[int, Any, str]:
         """Exit code, the last line that is JSON, and the reason: the last line that begins with `error: `, or else the
         signal that ended the job, or else the last line."""
         encore = os.environ.get("ENCORE") or str(Path(__file__).parents[1] / ".venv" / "bin" / "encore")
         result, last, reason = None, "", ""
-        env = {FORKSERVER: "worker", **os.environ, **store_variables()}
-        with Popen([encore, *words], env=env, stdout=PIPE, stderr=STDOUT, start_new_session=True) as self.process:
+        env = {**os.environ, **store_variables()}
+        with Popen([encore, *argv], env=env, stdout=PIPE, stderr=STDOUT, start_new_session=True) as self.process:
             try:
                 for raw in self.process.stdout or ():
                     self.log.info("%s", line := raw.decode(errors="replace").rstrip())
@@ -157,7 +156,7 @@ class JobOperator(BaseOperator):
                 raise
         code = self.process.returncode
         if code < 0 and not reason:
-            reason = f"error: {words[0]}: {ended_by(-code, getrusage(RUSAGE_CHILDREN).ru_maxrss / 1024)}"
+            reason = f"error: {argv[0]}: {ended_by(-code, getrusage(RUSAGE_CHILDREN).ru_maxrss / 1024)}"
         return code, result, reason or last
 
     def on_kill(self) -> None:

@@ -21,7 +21,7 @@ RUN_NAME = f"^{RUN_CHARACTERS}{{1,{MAX_RUN_NAME}}}$"
 
 
 def several(names: tuple[str, ...], title: str, description: str) -> Param:
-    """A multiple choice with all chosen; `examples` makes the form draw it as one."""
+    """Makes a multiple choice with all chosen; `examples` makes the form draw it as one."""
     items = {"type": "string", "enum": [*names]}
     schema: dict[str, Any] = {"type": "array", "items": items, "examples": [*names], "minItems": 1, "uniqueItems": True}
     return Param([*names], description, title=title, **schema)

@@ -28,22 +28,23 @@ class OutcomeOperator(BaseOperator):
         states = ti.get_task_states(ti.dag_id, run_ids=[ti.run_id])[ti.run_id]
         asked = [domain for domain in self.domains if domain in context["params"]["domains"]]
         reasons = {domain: ti.xcom_pull(f"{domain}.pin", key=REFUSED) for domain in asked}
-        found = problems({task: str(state) for task, state in states.items()}, reasons)
+        messages = problems({task: str(state) for task, state in states.items()}, reasons)
         for domain, reason in reasons.items():
             if reason:
                 self.log.info("%s was refused: %s", domain, reason)
-        if found:
-            raise AirflowFailException("; ".join(found))
+        if messages:
+            raise AirflowFailException("; ".join(messages))
 
 
 def problems(states: Mapping[str, str], refused: Mapping[str, str | None]) -> list[str]:
-    """What is wrong with a run; states: of its tasks; refused: each domain asked for, with the reason of `pin`."""
-    found = []
+    """Lists what is wrong with a run; states: of its tasks; refused: each domain asked for, with the reason of
+    `pin`."""
+    messages = []
     for domain, reason in refused.items():
         mine = {task.removeprefix(f"{domain}."): s for task, s in states.items() if task.startswith(f"{domain}.")}
         if mine.get("publish") != "success" and not (reason and mine.get("pin") == "skipped"):
-            found.append(f"{domain} is neither complete nor refused with a reason")
+            messages.append(f"{domain} is neither complete nor refused with a reason")
         failed = sorted(task for task, state in mine.items() if state == "failed" and task not in HARMLESS)
-        found += [f"failed: {', '.join(f'{domain}.{task}' for task in failed)}"] if failed else []
+        messages += [f"failed: {', '.join(f'{domain}.{task}' for task in failed)}"] if failed else []
     others = sorted(task for task, state in states.items() if "." not in task and state in BAD)
-    return found + [f"failed: {task}" for task in others]
+    return messages + [f"failed: {task}" for task in others]

@@ -1,4 +1,4 @@
-"""What Keras computes with: the backend, its memory on a GPU, and programs kept between nights."""
+"""Keras' backend: which one, its memory on a GPU, and the cache of compiled programs."""
 
 import os
 import sys

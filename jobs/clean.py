@@ -14,12 +14,12 @@ from functools import partial
 import pyarrow as pa
 
 from jobs.cleaning import books, facts, held
-from jobs.cleaning.growth import Counts, Given, grow
+from jobs.cleaning.growth import grow
 from jobs.cleaning.judging import BAD
+from jobs.cleaning.pieces import Counts, Given, Judging
 from jobs.cleaning.pinned import Deliveries
 from jobs.cleaning.spec import SPECS, Spec
 from jobs.cleaning.spread import Spread, here, on
-from jobs.cleaning.tasks import Judging
 from jobs.errors import InputError
 from jobs.night import Attempt, Night
 from jobs.spark.session import session
@@ -37,15 +37,15 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     check_landing(night)
     pinned = Deliveries(night)
     waits = held.waiting(pinned)
-    judging = how_to_judge(night, attempt)
+    judging = make_judging(night, attempt)
     known = facts.learn(pinned, judging, waits)
     items, links = known.write_ids(f"{attempt.address}/.work/known")
     judging = replace(judging, items=items, links=links)
-    spread = spread_of(night)
+    spread = choose_spread(night)
     counts: Counts = known.counts
     bad = list(known.bad)
     for spec in SPECS:
-        grown = grow(given(pinned, spec, judging, waits), spread)
+        grown = grow(gather_input(pinned, spec, judging, waits), spread)
         keep(night, attempt, spec.name, grown.partitions)
         counts |= grown.counts
         bad.append(read(grown.bad, BAD))
@@ -60,15 +60,15 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
 
 
 def check_landing(night: Night) -> None:
-    """Every pinned file is there and whole; InputError names the one that is not."""
+    """Checks that every pinned file is there and whole; InputError names the one that is not."""
     for entry in night.pin["inputs"]:
         rows = sum(files.parquet_rows(path) for path in entry["data"])
         if rows != entry["rows"]:
             raise InputError(f"{entry['path']}: landed with {entry['rows']} rows, now {rows}; import it again")
 
 
-def how_to_judge(night: Night, attempt: Attempt) -> Judging:
-    """What the tasks of the night need to know."""
+def make_judging(night: Night, attempt: Attempt) -> Judging:
+    """Collects what the tasks of the night need to judge rows."""
     return Judging(
         night.run.domain,
         night.ds,
@@ -89,15 +89,15 @@ def early_reasons(domain: Domain) -> tuple[str, ...]:
     return tuple(name for name in EARLY if name != "unknown_item" or domain.unknown_items == "hold")
 
 
-def spread_of(night: Night) -> Spread:
-    """Where the work is done: in this process, or where there is much of it in tasks of Spark."""
+def choose_spread(night: Night) -> Spread:
+    """Chooses where the work is done: in this process, or where there is much of it in tasks of Spark."""
     read_again = night.pin["earlier"] if night.pin["withdrawn"] else []
     rows = sum(entry["rows"] for entry in (*night.pin["inputs"], *read_again))
     return on(partial(session, night)) if rows > ON_SPARK else here
 
 
-def given(pinned: Deliveries, spec: Spec, judging: Judging, waits: held.Waiting) -> Given:
-    """All that a table of events grows from tonight."""
+def gather_input(pinned: Deliveries, spec: Spec, judging: Judging, waits: held.Waiting) -> Given:
+    """Collects all that a table of events grows from tonight."""
     return Given(
         spec,
         judging,

@@ -38,7 +38,7 @@ def call(argv: list[str]) -> int:
     if command is None:
         output.complain(f"error: encore has no command {argv[0]!r}; `encore --help` lists them")
         return WRONG_INPUT
-    if isinstance(command, Job) and (code := forkserver.delegated(argv)) is not None:
+    if isinstance(command, Job) and (code := forkserver.delegate(argv)) is not None:
         return code
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(output.LogLines("%(asctime)s %(levelname)s %(name)s: %(message)s"))

@@ -1,4 +1,4 @@
-"""How each user's history goes on: the next items in order, by the model that was trained to continue.
+"""Continuations: the next items of each user's history, in order, by the sequence-to-sequence model.
 
 The model learns the held-out days too before it does, as the champion does before it recommends.
 """
@@ -16,10 +16,10 @@ from jobs.night import Attempt, Night
 from jobs.storage.frames import write
 from models.base import TopK, TrainingData
 from models.histories import IntArray
-from schemas.names import CONTINUING
 from schemas.tables import TABLES
 
-BLOCK_USERS = 50_000  # users a file
+MODEL = "seq2seq"
+FILE_USERS = 50_000  # users a file
 log = logging.getLogger(__name__)
 
 
@@ -27,20 +27,20 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     """Reads all events and the trained model, writes `continuations`; nothing where the run has not trained it."""
     from models.neural.seq2seq import Seq2Seq  # imports Keras
 
-    found = artifacts(night)
-    if CONTINUING not in found:
-        log.info("%s was not trained in this run: no continuations", CONTINUING)
+    trained = artifacts(night)
+    if MODEL not in trained:
+        log.info("%s was not trained in this run: no continuations", MODEL)
         return
     known = ids(night)
-    histories, who = all_events(night, known), audience(night, known)
-    model = load(CONTINUING, found[CONTINUING])
+    histories, users = all_events(night, known), audience(night, known)
+    model = load(MODEL, trained[MODEL])
     assert isinstance(model, Seq2Seq)
     model = model.refit(TrainingData(histories, catalogue(night, known), seed=night.seed))
-    for number, low in enumerate(range(0, len(known.people), BLOCK_USERS)):
-        part = known.people[low : low + BLOCK_USERS]
-        lists = model.continued(histories.take(part), who.allowed, who.group[part])
+    for number, low in enumerate(range(0, len(known.known_users), FILE_USERS)):
+        part = known.known_users[low : low + FILE_USERS]
+        lists = model.continued(histories.take(part), users.allowed, users.group[part])
         write(table(night, known, part, lists), attempt.folder("continuations"), f"part-{number:05d}")
-    log.info("%s continued the histories of up to %d users", CONTINUING, len(known.people))
+    log.info("%s continued the histories of up to %d users", MODEL, len(known.known_users))
 
 
 def table(night: Night, known: Ids, users: IntArray, lists: TopK) -> pa.Table:
@@ -53,7 +53,7 @@ def table(night: Night, known: Ids, users: IntArray, lists: TopK) -> pa.Table:
         "position": pa.array((place + 1).astype(np.int32)),
         "item_id": known.items.take(pa.array(lists.items[owner, place])),
         "score": pa.array(lists.scores[owner, place]),
-        "model": pa.repeat(CONTINUING, len(owner)),
+        "model": pa.repeat(MODEL, len(owner)),
     }
     rows = pa.table(columns, schema=TABLES["continuations"].schema)
     return rows.sort_by([("user_id", "ascending"), ("position", "ascending")])

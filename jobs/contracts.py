@@ -1,4 +1,4 @@
-"""The rules that a night's tables obey before anyone sees them, checked with DuckDB over the files themselves."""
+"""Contracts of a night's tables, checked with DuckDB on the files before anyone sees them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,11 +43,11 @@ def check(
     known = night.tables.current_files("vocabulary", night.run.domain)
     read_too = {name: [p for ds, some in others[name].items() if ds < night.ds for p in some] for name in GROWING}
     read_too["vocabulary"] = [path for ds, path in known if ds != night.ds]
-    found = []
+    breaches = []
     for name in GROWING:
         every = [*tonight.get(name, []), *(path for some in others[name].values() for path in some)]
         count, first = shared_keys(TABLES[name], every, SHOWN)
-        found.append(Breach(name, unique(TABLES[name]), count, first))
+        breaches.append(Breach(name, unique(TABLES[name]), count, first))
     with connect() as db:
         db.execute(f"CREATE VIEW night AS SELECT '{night.run.domain}' AS domain, '{night.ds}' AS ds")
         parquet_view(db, "published_vocabulary", [path for _, path in known], TABLES["vocabulary"].schema)
@@ -59,13 +59,13 @@ def check(
             db.execute(definition)
         for name in tonight:
             for rule in (*common(TABLES[name], night), *TABLES[name].contracts):
-                found.append(breach(db, name, rule))
-        found.append(breach(db, "vocabulary", APPEND_ONLY))
-    refuse([one for one in found if one.count])
+                breaches.append(find_breach(db, name, rule))
+        breaches.append(find_breach(db, "vocabulary", APPEND_ONLY))
+    refuse([one for one in breaches if one.count])
 
 
-def breach(db: duckdb.DuckDBPyConnection, name: str, rule: Contract) -> Breach:
-    """The rows of a table that break a rule: how many, and the first ones."""
+def find_breach(db: duckdb.DuckDBPyConnection, name: str, rule: Contract) -> Breach:
+    """Finds the rows of a table that break a rule: how many, and the first ones."""
     rows = db.execute(rule.violations)
     first = rows.fetchmany(SHOWN)
     count = len(first)
@@ -75,7 +75,7 @@ def breach(db: duckdb.DuckDBPyConnection, name: str, rule: Contract) -> Breach:
 
 
 def common(table: Table, night: Night) -> list[Contract]:
-    """What holds for every table: its partition is the night's, required columns are there, the key is unique."""
+    """Contracts of every table: its partition is the night's, required columns are there, the key is unique."""
     nulls = " OR ".join(f"{name} IS NULL" for name in table.required)
     return [
         Contract(
@@ -91,7 +91,7 @@ def common(table: Table, night: Night) -> list[Contract]:
 
 
 def unique(table: Table) -> Contract:
-    """No key stands twice."""
+    """The contract that no key stands twice."""
     key = ", ".join(table.key)
     rows = f"SELECT {key} FROM {table.name} GROUP BY ALL HAVING count(*) > 1"
     return Contract("key_unique", rows, f"no two rows share ({key})")

@@ -1,4 +1,4 @@
-"""Deliveries: what was imported for a domain, in the order of arrival; and taking one back.
+"""Lists deliveries, what was imported for a domain, in the order of arrival; and withdraws them.
 
 `withdraw` marks deliveries: the next night takes back what they brought. What other deliveries say of the same events
 stands again, and events that were known from a withdrawn delivery alone are gone. docs/deliveries.md explains it.
@@ -35,7 +35,7 @@ def main(args: argparse.Namespace) -> int:
     """Lists or withdraws."""
     landing = settings.load().landing
     if args.action == "ls":
-        listed(deliveries(landing, args.domain), args.format)
+        show_deliveries(deliveries(landing, args.domain), args.format)
         return DONE
     new = withdraw(landing, args.domain, args.numbers)
     for one in new:
@@ -47,13 +47,13 @@ def main(args: argparse.Namespace) -> int:
     return DONE
 
 
-def listed(found: list[Delivery], form: str) -> None:
+def show_deliveries(every: list[Delivery], form: str) -> None:
     """Prints deliveries."""
     if form == "json":
-        show_json([asdict(one) for one in found])
+        show_json([asdict(one) for one in every])
         return
     rows = [
         (one.number, one.ds, one.mode, one.table, f"{one.rows:,}", one.path, "withdrawn" if one.withdrawn else "")
-        for one in found
+        for one in every
     ]
-    show(grid(f"{len(found)} deliveries", SHOWN, rows))
+    show(grid(f"{len(every)} deliveries", SHOWN, rows))

@@ -1,16 +1,17 @@
-"""The ends of a job that are not faults, and the exit codes that tell them apart."""
+"""Errors of jobs that are no faults of the code, and the exit codes of all commands."""
 
 DONE, FAULT, WRONG_INPUT, REFUSED = 0, 1, 2, 3
 
 
 class InputError(Exception):
-    """Wrong usage or bad input: names the thing, the rule and the value, and says what to do. Trying again is vain."""
+    """Input error: wrong usage or bad input; names the thing, the rule and the value, and says what to do. Not
+    retryable."""
 
     exit_code = WRONG_INPUT
 
 
 class RefusedError(Exception):
-    """The quality or drift gate said no. Not a fault: what was measured is published all the same."""
+    """Refused by the quality or drift gate. Not a fault: what was measured is published all the same."""
 
     exit_code = REFUSED
 

@@ -1,8 +1,8 @@
-"""Judges every trained model of the run, and recent popularity, on the held-out events: the same users, every eligible
-item ranked, seen items out.
+"""Offline evaluation of every trained model of the run, and of recent popularity, on the held-out events: the same
+users, every eligible item ranked, seen items out.
 
-What is judged is what would be served: a user for whom a model has too little evidence gets popular items. One model is
-in memory at a time, beside recent popularity. docs/evaluation.md defines metrics and segments.
+Lists are evaluated as they would be served: a user for whom a model has too little evidence gets popular items. One
+model is in memory at a time, beside recent popularity. docs/evaluation.md defines metrics and segments.
 """
 
 import argparse
@@ -44,31 +44,31 @@ Key = tuple[str, str, int]  # segment, metric, k
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     """Reads the split and the artifacts, ranks, writes `metrics` and every user's value for the gate."""
     known = ids(night)
-    parts, items, people = split(night, known), catalogue(night, known), audience(night, known)
-    how = serving(night, people, parts.train, items)
+    parts, items, users = split(night, known), catalogue(night, known), audience(night, known)
+    lists = serving(night, users, parts.train, items)
     about = describe_items(parts.train, items)
-    test = offered(parts.test, how)
+    test = keep_eligible(parts.test, lists)
     if not len(test.users):
         log.warning("no user has held-out items; there is nothing to judge models on")
     for name, model in candidates(night, TrainingData(parts.train), known):
-        served = serve(model, how, test, max(LENGTHS))
-        values = judged(served, test, about)
-        write(rows(night, name, served, values, how), attempt.folder("metrics"), name)
+        served = serve(model, lists, test, max(LENGTHS))
+        values = evaluate_lists(served, test, about)
+        write(rows(night, name, served, values, lists), attempt.folder("metrics"), name)
         write(by_user(name, test, values), attempt.folder("user_metrics"), name)
 
 
-def offered(test: HeldOut, how: Serving) -> HeldOut:
-    """The held-out items that may be recommended to their users, and the users who have any: nobody could be served
-    the others."""
-    found = sp.coo_array(test.relevant)
-    may = how.allowed[how.group[test.users[found.row]], found.col]
-    relevant = sp.csr_array((found.data[may], (found.row[may], found.col[may])), shape=found.shape)
+def keep_eligible(test: HeldOut, lists: Serving) -> HeldOut:
+    """Keeps the held-out items that may be recommended to their users, and the users who have any: no model could
+    serve the others."""
+    pairs = sp.coo_array(test.relevant)
+    allowed = lists.allowed[lists.group[test.users[pairs.row]], pairs.col]
+    relevant = sp.csr_array((pairs.data[allowed], (pairs.row[allowed], pairs.col[allowed])), shape=pairs.shape)
     kept = np.flatnonzero(np.diff(relevant.indptr)).astype(np.int64)
     return HeldOut(test.users[kept], test.histories.take(kept), sp.csr_array(relevant[kept]))
 
 
 def candidates(night: Night, train: TrainingData, known: Ids) -> Iterator[tuple[str, Recommender]]:
-    """Every model that the run trained, one at a time, and recent popularity even if it did not; the incumbent
+    """Loads every model that the run trained, one at a time, and recent popularity even if it did not; the incumbent
     also with the settings that it was promoted with."""
     trained = artifacts(night)
     if not trained:
@@ -82,59 +82,71 @@ def candidates(night: Night, train: TrainingData, known: Ids) -> Iterator[tuple[
         yield name, load(facts["model"], facts["artifact"], known)
 
 
-def judged(served: ServedLists, test: HeldOut, about: ItemFacts) -> dict[Key, Floats]:
+def evaluate_lists(served: ServedLists, test: HeldOut, about: ItemFacts) -> dict[Key, Floats]:
     """Every metric of every segment: the values of the test's users, NaN for a user outside the segment."""
-    found: dict[Key, Floats] = {}
+    values: dict[Key, Floats] = {}
     everyone = tie_groups(served, np.diff(test.relevant.indptr))
-    for segment, members in people(test).items():
-        found |= measured(segment, everyone, members)
+    for segment, members in segment_members(test).items():
+        values |= evaluate_segment(segment, everyone, members)
     for segment, only in ((HEAD, ~about.tail), (TAIL, about.tail)):
         relevant = np.asarray(test.relevant @ only.astype(np.int64))
-        found |= measured(segment, tie_groups(served, relevant, only), relevant > 0)
+        values |= evaluate_segment(segment, tie_groups(served, relevant, only), relevant > 0)
     k = HEADLINE[1]
-    return found | {(ALL, name, k): metric(served.items[:, :k], about) for name, metric in PER_USER.items()}
+    return values | {(ALL, name, k): metric(served.items[:, :k], about) for name, metric in PER_USER.items()}
 
 
-def people(test: HeldOut) -> dict[str, npt.NDArray[np.bool_]]:
-    """Segments of the users by what they did before the test: nothing, up to the median of the others, or more."""
+def segment_members(test: HeldOut) -> dict[str, npt.NDArray[np.bool_]]:
+    """Members of each segment, by the events before the test: none, up to the median of the others, or more."""
     events = np.diff(test.histories.indptr)
     new = events == 0
     median = np.median(events[~new]) if not new.all() else 0
     return {ALL: np.ones_like(new), NEW: new, CASUAL: ~new & (events <= median), HEAVY: events > median}
 
 
-def measured(segment: str, found: TieGroups, members: npt.NDArray[np.bool_]) -> dict[Key, Floats]:
+def evaluate_segment(segment: str, groups: TieGroups, members: npt.NDArray[np.bool_]) -> dict[Key, Floats]:
     """Every ranking metric at every length for the members of a segment."""
     with np.errstate(divide="ignore", invalid="ignore"):  # others may have no relevant item
         return {
-            (segment, name, k): np.where(members, metric(found, k), np.nan)
+            (segment, name, k): np.where(members, metric(groups, k), np.nan)
             for name, metric in METRICS.items()
             for k in LENGTHS
         }
 
 
-def rows(night: Night, name: str, served: ServedLists, values: dict[Key, Floats], how: Serving) -> pa.Table:
-    """Rows of `metrics` for one model; segments without users have none."""
+def rows(night: Night, name: str, served: ServedLists, values: dict[Key, Floats], lists: Serving) -> pa.Table:
+    """Makes the rows of `metrics` for one model; segments without users have none."""
     kept = {key: column for key, column in values.items() if not np.isnan(column).all()}
     base = {"domain": night.run.domain, "ds": night.ds, "model": name, "split": split_name(night)}
     table: list[dict[str, object]] = []
     ends = intervals(np.stack([*kept.values()], axis=1), night.seed) if kept else np.zeros((0, 2))
     for ((segment, metric, k), column), (low, high) in zip(kept.items(), ends, strict=True):
-        told = {"value": float(np.nanmean(column)), "users": int((~np.isnan(column)).sum()), "low": low, "high": high}
-        table.append(base | {"segment": segment, "metric": metric, "k": k} | told)
+        cells = {
+            "value": float(np.nanmean(column)),
+            "users": int((~np.isnan(column)).sum()),
+            "low": low,
+            "high": high,
+        }
+        table.append(base | {"segment": segment, "metric": metric, "k": k} | cells)
         if (segment, metric, k) == (ALL, *HEADLINE):
             log.info(
-                "%s: %s@%d %.4f (%.4f to %.4f), %d users", name, metric, k, told["value"], low, high, told["users"]
+                "%s: %s@%d %.4f (%.4f to %.4f), %d users",
+                name,
+                metric,
+                k,
+                cells["value"],
+                low,
+                high,
+                cells["users"],
             )
     if kept:
-        share = coverage(served.items[:, : HEADLINE[1]], int(how.allowed.any(axis=0).sum()))
-        told = {"value": share, "users": len(served.items), "low": share, "high": share}
-        table.append(base | {"segment": ALL, "metric": "coverage", "k": HEADLINE[1]} | told)
+        share = coverage(served.items[:, : HEADLINE[1]], int(lists.allowed.any(axis=0).sum()))
+        cells = {"value": share, "users": len(served.items), "low": share, "high": share}
+        table.append(base | {"segment": ALL, "metric": "coverage", "k": HEADLINE[1]} | cells)
     return pa.Table.from_pylist(table, schema=TABLES["metrics"].schema)
 
 
 def by_user(name: str, test: HeldOut, values: dict[Key, Floats]) -> pa.Table:
-    """Rows of USER_METRICS for one model."""
+    """Makes the rows of USER_METRICS for one model."""
     columns = {
         "model": pa.repeat(name, len(test.users)),
         "user_row": test.users,

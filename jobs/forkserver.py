@@ -1,9 +1,8 @@
-"""Fork server, as its clients see it: jobs run in forks of a process that has imported what they need.
+"""Client of the fork server: jobs run in forks of a process that has imported what they need.
 
 A night has some thirty jobs a domain. Starting Python and importing takes two seconds for most of them and five for
 those of Keras, longer than many of them compute. `encore nightly` keeps a server (`jobs/warm.py`) beside the night and
-names its socket in ENCORE_FORKSERVER; tasks of a scheduler have `worker` there, which stands for a server that the
-worker keeps (`jobs/worker_server.py`). `encore JOB` then only sends its arguments, environment, folder and streams,
+names its socket in ENCORE_FORKSERVER; `encore JOB` then only sends its arguments, environment, folder and streams,
 forwards signals and waits for the exit code. Where there is no server, or ENCORE_FORKSERVER is `off`, it runs the job
 itself. docs/processes.md follows a request on its way.
 """
@@ -19,7 +18,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from jobs.errors import FAULT
 from jobs.output import complain
@@ -27,7 +26,6 @@ from schemas.names import ended_by
 
 SOCKET = "ENCORE_FORKSERVER"
 OFF = "off"  # its value where no server is wanted
-WORKER = "worker"  # where it is the one that this machine's worker keeps
 STREAMS = (0, 1, 2)
 ANSWER = struct.Struct(">BBQ")  # exit code, the signal that ended the job or 0, its peak memory in KiB
 LENGTH_BYTES = 4  # in front of a request: its length, the most significant byte first
@@ -37,7 +35,7 @@ STOP_SECONDS = 10
 
 @contextmanager
 def running(log: IO[bytes]) -> Iterator[dict[str, str]]:
-    """A server as long as the context; gives the environment by which commands find it, empty where there is none.
+    """Runs a fork server within the context; yields the environment by which commands find it, empty without one.
 
     log: where it writes what it prints.
     """
@@ -60,24 +58,17 @@ def running(log: IO[bytes]) -> Iterator[dict[str, str]]:
             server.wait()
 
 
-def delegated(argv: Sequence[str]) -> int | None:
-    """The exit code of `encore ARGV` as a server ran it, or None: there is no server."""
+def delegate(argv: Sequence[str]) -> int | None:
+    """Has the server run `encore ARGV`; returns its exit code, None where there is no server."""
     address = os.environ.get(SOCKET)
     if not address or address == OFF:
         return None
-    if address == WORKER:
-        from jobs import worker_server  # which other commands do without
-
-        if (address := worker_server.address()) is None:
-            return None
     with socket.socket(socket.AF_UNIX) as server:
-        request: dict[str, Any] = {"argv": [*argv], "folder": str(Path.cwd()), "environment": dict(os.environ)}
-        request |= {"umask": umask(), "nice": os.getpriority(os.PRIO_PROCESS, 0)}
-        text = json.dumps(request).encode()
+        request = json.dumps({"argv": [*argv], "folder": str(Path.cwd()), "environment": dict(os.environ)}).encode()
         try:
             server.connect(address)
-            socket.send_fds(server, [len(text).to_bytes(LENGTH_BYTES, "big")], STREAMS)
-            server.sendall(text)
+            socket.send_fds(server, [len(request).to_bytes(LENGTH_BYTES, "big")], STREAMS)
+            server.sendall(request)
         except OSError:  # it is not yet there, or gone, and a request that it has not read whole has begun nothing
             return None
         before = {n: signal.signal(n, lambda number, _: server.sendall(bytes([number]))) for n in FORWARDED}
@@ -92,9 +83,3 @@ def delegated(argv: Sequence[str]) -> int | None:
     if ending:
         complain(f"error: {argv[0]}: {ended_by(ending, peak_kib / 1024)}")
     return int(code)
-
-
-def umask() -> int:
-    """That of this process; the system tells it only to who sets it."""
-    os.umask(value := os.umask(0o077))
-    return value

@@ -1,4 +1,4 @@
-"""Chooses the champion, or refuses the night: what is published must deserve it.
+"""Promotion gate: chooses the champion, or refuses the night.
 
 The incumbent is the champion of the last complete night; tonight's model of that name and settings stands for it
 (jobs/learning/incumbent.py). A challenger takes its place only where its NDCG@10 is better on the same users beyond the
@@ -39,17 +39,17 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     if not artifacts(night):
         raise InputError(f"{night.run.domain} {night.ds}: no model of run {night.run.run_id} was trained")
     drifts = drift(night)
-    for found in drifts:
-        log.info("%s %.3f (ordinary: %.3f to %.3f)", found.metric, found.value, found.low, found.high)
+    for drifted in drifts:
+        log.info("%s %.3f (ordinary: %.3f to %.3f)", drifted.metric, drifted.value, drifted.low, drifted.high)
     if not drifts:
         log.info("too few nights before this one: drift is not judged")
     champion, old = incumbent(night), trained_incumbents(night)
-    choice = choose(judged(night), [*artifacts(night), *old], name_of(champion, old), night.domain)
-    reasons = [found.reason for found in drifts if found.reason] + ([choice.refusal] if choice.refusal else [])
+    choice = choose(read_judged(night), [*artifacts(night), *old], name_of(champion, old), night.domain)
+    reasons = [drifted.reason for drifted in drifts if drifted.reason] + ([choice.refusal] if choice.refusal else [])
     rows = [model_row(night, name, choice, "; ".join(reasons), old) for name in [*night.models, *old]]
     write(pa.Table.from_pylist(rows, schema=TABLES["models"].schema), attempt.folder("models"))
     if drifts:
-        measured = [metric_row(night, found) for found in drifts]
+        measured = [metric_row(night, drifted) for drifted in drifts]
         write(pa.Table.from_pylist(measured, schema=TABLES["metrics"].schema), attempt.folder("metrics"))
     if reasons:
         raise RefusedError("; ".join(reasons))
@@ -59,8 +59,8 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     log.info("champion: %s, %s", name, reason)
 
 
-def judged(night: Night) -> Judged:
-    """What `evaluate` measured, by model."""
+def read_judged(night: Night) -> Judged:
+    """Reads what `evaluate` measured, by model."""
     table = read(night.tonight("user_metrics"), USER_METRICS)
     models = np.array(table["model"].to_pylist(), object)
     ndcg, new = table["ndcg"].to_numpy(), np.array(table["new"].to_pylist(), bool)
@@ -78,7 +78,7 @@ def judged(night: Night) -> Judged:
 def model_row(
     night: Night, name: str, choice: Choice, refused: str, old: Mapping[str, dict[str, Any]]
 ) -> dict[str, Any]:
-    """One row of `models`."""
+    """Makes one row of `models`."""
     entry = night.run.find(f"train_{name}")
     row: dict[str, Any] = {"domain": night.run.domain, "ds": night.ds, "model": name}
     if name not in old and (entry is None or entry.state != TaskState.DONE):
@@ -93,8 +93,8 @@ def model_row(
     return row | {"status": status, "reason": reason, "configuration": configuration, "settings": settings} | kept
 
 
-def metric_row(night: Night, found: Drift) -> dict[str, Any]:
-    """One row of `metrics` about the night's events."""
+def metric_row(night: Night, drifted: Drift) -> dict[str, Any]:
+    """Makes one row of `metrics` about the night's events."""
     row: dict[str, Any] = {"domain": night.run.domain, "ds": night.ds, "model": DATA, "split": "none", "segment": ALL}
-    ends = dict.fromkeys(("value", "low", "high"), found.value)
-    return row | {"metric": found.metric, "k": 0, "users": found.users} | ends
+    ends = dict.fromkeys(("value", "low", "high"), drifted.value)
+    return row | {"metric": drifted.metric, "k": 0, "users": drifted.users} | ends

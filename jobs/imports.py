@@ -16,27 +16,22 @@ examples:
 
 import argparse
 import importlib
-import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from jobs import settings
 from jobs.errors import DONE, InputError
 from jobs.night import iso_day
 from jobs.output import say
 from jobs.sources import FORMATS
-from jobs.sources.findings import Findings
 from jobs.sources.folder import Folder, open_folder
-from jobs.sources.options import ALLOWED, Options, add_arguments, given
-from jobs.sources.pictures import located
+from jobs.sources.options import ALLOWED, Options, add_arguments, given_options
 from jobs.sources.reading import Reading
-from jobs.storage.deliveries import APPEND, MODES, Delivery, deliveries, identity, news, withdraw
+from jobs.sources.watch import Watch
+from jobs.storage.deliveries import APPEND, MODES, Delivery, deliveries, identity, new_deliveries, withdraw
 from jobs.storage.landing import Batch, new_batch
 from jobs.storage.store_check import require_address
 from schemas.domains import Domain
@@ -75,47 +70,79 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What an import will bring: a reading for each file of the folder, and the delivery that it becomes.
+
+    checksums: of every file that is read. options: as given on the command line.
+    """
+
+    folder: Folder
+    readings: list[Reading]
+    deliveries: list[Delivery]
+    checksums: Mapping[str, str]
+    options: Mapping[str, Any]
+
+
 def main(args: argparse.Namespace) -> int:
     """Imports the files and says what was imported, and what to do next."""
     place = settings.load()
     require_address("ENCORE_LANDING", place.landing)
     domain = place.domains[args.domain]
-    said = _said(args)
+    options = _options(args)
     path = args.path or Path(place.state) / "demo" / domain.name
     if args.format == "demo":
-        demo = importlib.import_module("jobs.sources.demo")
-        demo.generate(path, domain, args.ds, since=_demo_until(place.landing, domain.name, args.ds), **said)
-    first_day = date.fromisoformat(domain.first_day)
-    options = Options(args.format, first_day=first_day, **({} if args.format == "demo" else said))
+        _generate(path, place.landing, domain, args.ds, options)
     with open_folder(path) as folder:
-        readings = importlib.import_module(FORMATS[args.format][0]).readings(folder, options)
-        _check_kinds(readings, domain, args.format)
-        checksums = {file: folder.checksum(file) for reading in readings for file in (reading.file, *reading.lookups)}
-        asked = [_delivery(reading, checksums, said, args) for reading in readings]
-        new = _new(asked, place.landing, args)
+        plan = make_plan(folder, domain, options, args)
+        new = _new(plan.deliveries, place.landing, args)
         if not new:
-            say(f"nothing to do: these {len(readings)} files were imported before; `encore deliveries ls` lists them")
+            count = len(plan.deliveries)
+            say(f"nothing to do: these {count} files were imported before; `encore deliveries ls` lists them")
             return DONE
-        chosen = [reading for reading, one in zip(readings, asked, strict=True) if one in new]
-        name = identity("", {}, [one.identity for one in new])
-        facts: dict[str, Any] = {"format": args.format, "options": said, "mode": args.mode}
-        size = sum(folder.size(reading.file) for reading in chosen)
-        with Watch(size) as watch, new_batch(place.landing, domain.name, args.ds, name, facts) as batch:
-            for reading, one in zip(chosen, new, strict=True):
-                batch.add(one.path, one.checksum, one.table, watch.rows(reading, folder), one.identity)
-            _check_unchanged(folder, checksums)
-            facts["findings"] = {file: list(findings) for file, findings in watch.findings.items()}
-    _report(batch, watch, [one for one in asked if one not in new])
-    print_unread(folder, checksums, args.format)
+        batch, watch = land(plan, new, place.landing, args)
+        _report(batch, watch, [one for one in plan.deliveries if one not in new])
+        print_unread(folder, plan.checksums, args.format)
     say(f"next: encore nightly --domain {domain.name} --ds {args.ds}")
     return DONE
 
 
+def make_plan(folder: Folder, domain: Domain, options: Mapping[str, Any], args: argparse.Namespace) -> Plan:
+    """Finds the files of the format, and what each would be as a delivery; InputError for a kind the domain lacks."""
+    chosen = {} if args.format == "demo" else options
+    asked = Options(args.format, first_day=date.fromisoformat(domain.first_day), **chosen)
+    readings = importlib.import_module(FORMATS[args.format][0]).readings(folder, asked)
+    _check_kinds(readings, domain, args.format)
+    checksums = {file: folder.checksum(file) for reading in readings for file in (reading.file, *reading.lookups)}
+    deliveries = [_delivery(reading, checksums, options, args) for reading in readings]
+    return Plan(folder, readings, deliveries, checksums, options)
+
+
+def land(plan: Plan, new: list[Delivery], landing: str, args: argparse.Namespace) -> tuple[Batch, Watch]:
+    """Writes the rows of the new deliveries into the landing folder, all of them or none."""
+    readings = [reading for reading, one in zip(plan.readings, plan.deliveries, strict=True) if one in new]
+    name = identity("", {}, [one.identity for one in new])
+    facts: dict[str, Any] = {"format": args.format, "options": plan.options, "mode": args.mode}
+    watch = Watch(sum(plan.folder.size(reading.file) for reading in readings))
+    with watch, new_batch(landing, args.domain, args.ds, name, facts) as batch:
+        for reading, one in zip(readings, new, strict=True):
+            batch.add(one.path, one.checksum, one.table, watch.rows(reading, plan.folder), one.identity)
+        _check_unchanged(plan.folder, plan.checksums)
+        facts["findings"] = {file: list(findings) for file, findings in watch.findings.items()}
+    return batch, watch
+
+
+def _generate(path: Path, landing: str, domain: Domain, ds: str, options: Mapping[str, Any]) -> None:
+    """Writes the demo's files for a night: all days up to it, or those since the last night that has them."""
+    demo = importlib.import_module("jobs.sources.demo")
+    demo.generate(path, domain, ds, since=_demo_until(landing, domain.name, ds), **options)
+
+
 def _delivery(
-    reading: Reading, checksums: Mapping[str, str], said: Mapping[str, Any], args: argparse.Namespace
+    reading: Reading, checksums: Mapping[str, str], options: Mapping[str, Any], args: argparse.Namespace
 ) -> Delivery:
     """What a file would be as a delivery."""
-    fixed = {name: value for name, value in said.items() if name not in ("table", "columns", "kind", "seed", "size")}
+    fixed = {name: value for name, value in options.items() if name not in ("table", "columns", "kind", "seed", "size")}
     columns = {name: made.sources for name, made in reading.fields.items()}
     mapping = {"format": args.format, "columns": columns, "constants": dict(reading.constants), **fixed}
     bytes_of = [checksums[file] for file in (reading.file, *reading.lookups)]
@@ -129,7 +156,7 @@ def _new(asked: list[Delivery], landing: str, args: argparse.Namespace) -> list[
     """What has not arrived yet; with --replace everything, after what arrived before has been withdrawn."""
     before = deliveries(landing, args.domain)
     if not args.replace:
-        return news(asked, before)
+        return new_deliveries(asked, before)
     same = {(one.table, one.checksum) for one in asked}
     numbers = [d.number for d in before if (d.table, d.checksum) in same and d.number > 0 and not d.withdrawn]
     for old in withdraw(landing, args.domain, numbers):
@@ -143,11 +170,11 @@ def _demo_until(landing: str, domain: str, ds: str) -> str | None:
     return max((d.ds for d in earlier), default=None)
 
 
-def _said(args: argparse.Namespace) -> dict[str, Any]:
+def _options(args: argparse.Namespace) -> dict[str, Any]:
     """The options that were given; InputError for those of another format and for a missing PATH."""
     if args.path is None and args.format != "demo":
         raise InputError("PATH is missing: name the folder, the file or the zip archive to import")
-    return given(args)
+    return given_options(args)
 
 
 def _check_kinds(readings: list[Reading], domain: Domain, format: str) -> None:
@@ -166,7 +193,7 @@ def _check_unchanged(folder: Folder, checksums: Mapping[str, str]) -> None:
             raise InputError(f"{folder.where(file)}: changed while it was read; import it again")
 
 
-def _report(batch: Batch, watch: "Watch", known: Sequence[Delivery]) -> None:
+def _report(batch: Batch, watch: Watch, known: Sequence[Delivery]) -> None:
     for file in batch.files:
         say(f"{file.path:<24} {file.rows:>12,} rows → {file.table} (delivery {file.number})")
         for finding in watch.findings[file.path]:
@@ -186,42 +213,3 @@ def print_unread(folder: Folder, read: Collection[str], form: str) -> None:
     for name in folder.skipped:
         reason = "a folder" if name.endswith("/") else "left there by an operating system"
         say(f"{name:<24} not imported: {reason}")
-
-
-class Watch:
-    """Counts rows and shows a progress bar with rows, rows/s and the time left where stderr is a terminal.
-
-    `size` is the stored size of all files in bytes, by which the time left is told.
-    """
-
-    def __init__(self, size: int) -> None:
-        console = Console(stderr=True)
-        rows = TextColumn("{task.fields[rows]}")
-        columns = (TextColumn("{task.description}"), BarColumn(), rows, TimeRemainingColumn())
-        self.progress = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
-        self.task = self.progress.add_task("import", total=size, rows="")
-        self.count = 0
-        self.findings: dict[str, Findings] = {}
-        self.seconds = 0.0
-
-    def __enter__(self) -> "Watch":
-        """Starts the clock and the bar."""
-        self.started = time.perf_counter()
-        self.progress.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Stops both."""
-        self.seconds = time.perf_counter() - self.started
-        self.progress.stop()
-
-    def rows(self, reading: Reading, folder: Folder) -> Iterator[pa.RecordBatch]:
-        """The reading's rows, watched."""
-        before = 0
-        self.progress.update(self.task, description=reading.file)
-        for block, read in reading.rows(folder, self.findings.setdefault(reading.file, Findings())):
-            yield located(block, folder)
-            self.count += block.num_rows
-            rate = self.count / (time.perf_counter() - self.started)
-            self.progress.update(self.task, advance=read - before, rows=f"{self.count:,} rows, {rate:,.0f}/s")
-            before = read

@@ -1,4 +1,4 @@
-"""Runs one job of a night: measures it, keeps its outcome in the manifest, and turns errors into exit codes."""
+"""Runs one job of a night: measures it, records its outcome in the manifest, turns errors into exit codes."""
 
 import argparse
 import json
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def parser(job: Job, description: str | None) -> argparse.ArgumentParser:
-    """The arguments of a job: those of every job of a night, then its own."""
+    """Makes the argument parser of a job: the arguments of every job of a night, then its own."""
     parser = argparse.ArgumentParser(
         prog=f"encore {job.name}", description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -35,7 +35,7 @@ def parser(job: Job, description: str | None) -> argparse.ArgumentParser:
 
 
 def run(task: str, compute: Compute, args: argparse.Namespace) -> int:
-    """Reads, computes, writes; records the attempt as the one that counts; prints one line of JSON for XCom.
+    """Runs a job and records its attempt as the one that counts; prints one line of JSON for XCom.
 
     An error is recorded before it is raised, so that the run's manifest says why it ended.
     """
@@ -75,7 +75,7 @@ def run(task: str, compute: Compute, args: argparse.Namespace) -> int:
 
 
 def full(error: BaseException) -> bool:
-    """Whether an error or its cause is a full disk: said by the system, by Spark or by the SQLite catalog."""
+    """Whether an error or its cause is a full disk: as reported by the system, Spark or the SQLite catalog."""
     signs = ("No space left on device", "database or disk is full")
     cause = error.__cause__ or error.__context__
     return any(sign in str(error) for sign in signs) or (cause is not None and full(cause))

@@ -28,7 +28,7 @@ def known_ids(night: Night) -> pa.Table:
 
 
 def late_ids(night: Night, later: pa.Table, kind: str) -> pa.Table:
-    """Of ids that later nights saw first, those that an event up to the night, or tonight's table of them, names."""
+    """Finds ids that later nights saw first and that an event up to the night, or tonight's table of them, names."""
     ids, column = of_kind(later, kind), f"{kind}_id"
     if not ids.num_rows:
         return ids

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Attempt:
-    """The folder of one attempt of a task, and what the task wants remembered."""
+    """One attempt of a task: its folder, and the facts that it records."""
 
     task: str
     address: str
@@ -38,14 +38,14 @@ class Attempt:
 
     def written(self) -> tuple[dict[str, list[str]], dict[str, int]]:
         """The Parquet files with rows, and the number of rows, by table."""
-        found: dict[str, list[str]] = {}
+        paths: dict[str, list[str]] = {}
         rows: dict[str, int] = {}
         for table in dict.fromkeys([*files.folders(self.address), *self.kept]):
             own = files.listing(self.folder(table), ".parquet")
             parts = list(files.nonempty(own + self.kept.get(table, [])))
-            found[table] = [path for path, _ in parts]
+            paths[table] = [path for path, _ in parts]
             rows[table] = sum(count for _, count in parts)
-        return found, rows
+        return paths, rows
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def fingerprint(configuration: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(configuration, sort_keys=True).encode()).hexdigest()
 
 
-def resolved(domain: Domain, models: list[str], model_settings: Mapping[str, Any]) -> dict[str, Any]:
+def resolve(domain: Domain, models: list[str], model_settings: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration of a run as JSON values: everything that may be overridden, with the value that holds."""
     return {"domain": asdict(domain), "models": models, "model_settings": dict(model_settings), "seed": 0}
 

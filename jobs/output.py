@@ -18,11 +18,11 @@ CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u206
 
 def visible(text: str) -> str:
     r"""The text with control codes as escapes (`\x1b`), which no terminal obeys; tabs and line ends stay."""
-    return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return CONTROL.sub(lambda code: code[0].encode("unicode_escape").decode(), text)
 
 
 def say(*lines: str, stream: TextIO | None = None) -> None:
-    """Prints lines for people, at once."""
+    """Prints lines at once."""
     for line in lines:
         print(visible(line), file=stream or sys.stdout, flush=True)
 

@@ -1,4 +1,4 @@
-"""Builds the archive that Spark's executors need: Encore and the packages that its tasks import.
+"""Builds the Python archive that Spark's executors need: Encore and the packages that its tasks import.
 
 An executor's Python (of the same minor version as this one) finds everything in it, so that nothing has to be installed
 on a cluster's machines. docs/operations.md says how Standalone, YARN and Kubernetes are given the archive.
@@ -57,20 +57,20 @@ def main(args: argparse.Namespace) -> int:
 
 def requirements(roots: Iterable[str]) -> list[str]:
     """The installed distributions of these names and all that they require here, sorted."""
-    found: set[str] = set()
+    result: set[str] = set()
     waiting = [*roots]
     while waiting:
         name = waiting.pop().lower().replace("_", "-")
-        if name in found or name in SPARKS:
+        if name in result or name in SPARKS:
             continue
         try:
             needs = metadata.requires(name) or []
         except metadata.PackageNotFoundError as error:
             raise InputError(f"{name} is not installed beside this Encore; install it, or leave it out") from error
-        found.add(name)
+        result.add(name)
         parsed = (Requirement(text) for text in needs)
         waiting += [one.name for one in parsed if one.marker is None or one.marker.evaluate({"extra": ""})]
-    return sorted(found)
+    return sorted(result)
 
 
 def files(names: Iterable[str]) -> Iterator[tuple[Path, str]]:

@@ -1,4 +1,4 @@
-"""Pins what a run reads: table snapshots, deliveries that no night has judged, and the resolved configuration.
+"""Pins the inputs of a run: table snapshots, deliveries that no night has judged, and the resolved configuration.
 
 The first task of a night. A second call in the same run keeps the first pin, so that every task may be run again and
 reads the same.
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobs.errors import InputError, RefusedError
-from jobs.night import Attempt, Night, fingerprint, pinned_domain, require_over, resolved
+from jobs.night import Attempt, Night, fingerprint, pinned_domain, require_over, resolve
 from jobs.settings import check_models, override
 from jobs.states import PUBLISHED, Publication, TaskState, last_complete
 from jobs.storage import preflight
@@ -42,23 +42,25 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     require_over(night.ds)
     configuration = configure(night, args)
     night.tables.create()
-    pinned = published(night)
+    pinned = pin_tables(night)
     if args.triggered_at:
         require_unpublished_since(night, pinned["history"]["runs"], args.triggered_at)
     rules = rules_fingerprint(pinned_domain(configuration["domain"], night.run.domain, night.settings))
-    found = inputs(deliveries(night.settings.landing, night.run.domain), judged(pinned["history"]), night.ds, rules)
-    if not found["inputs"] and not pinned["history"]["interactions"]:
+    chosen = inputs(
+        deliveries(night.settings.landing, night.run.domain), read_judged(pinned["history"]), night.ds, rules
+    )
+    if not chosen["inputs"] and not pinned["history"]["interactions"]:
         raise RefusedError(
             f"nothing was ever imported for {night.run.domain} up to {night.ds}; "
             "import files first (`encore import --help`)"
         )
-    log.info("pinned %d deliveries for %s %s", len(found["inputs"]), night.run.domain, night.ds)
+    log.info("pinned %d deliveries for %s %s", len(chosen["inputs"]), night.run.domain, night.ds)
     attempt.facts |= {
         "trigger": args.trigger,
         "configuration": configuration,
         "configuration_hash": fingerprint(configuration),
         **pinned,
-        **found,
+        **chosen,
         "rules": rules,
     }
 
@@ -84,7 +86,8 @@ def require_unpublished_since(night: Night, runs: Sequence[tuple[str, str]], tri
 
 
 def configure(night: Night, args: argparse.Namespace) -> dict[str, Any]:
-    """Defaults, then the TOML file, then the trigger's form; all is checked here, before anything is computed."""
+    """Resolves the configuration: defaults, then the TOML file, then the trigger's form; all is checked here, before
+    anything is computed."""
     check_models(night.settings)
     models = [name for name in args.models.split(",") if name]
     if not models:
@@ -94,10 +97,10 @@ def configure(night: Night, args: argparse.Namespace) -> dict[str, Any]:
             raise InputError(f"--models: there is no model {name!r}; there are: {', '.join(MODELS)}")
     form = {} if args.top_k is None else {"top_k": args.top_k}
     domain = override(night.settings.domains[night.run.domain], form, f"domains.{night.run.domain}")
-    return resolved(domain, models, night.settings.models)
+    return resolve(domain, models, night.settings.models)
 
 
-def published(night: Night) -> dict[str, Any]:
+def pin_tables(night: Night) -> dict[str, Any]:
     """`snapshots` of all tables, and of those that jobs read the `history`: (night, address) of the domain's files.
 
     With the files named here, the other jobs need not ask the catalog, and none of them has to import it. Of `models`
@@ -116,28 +119,28 @@ def published(night: Night) -> dict[str, Any]:
     return {"snapshots": snapshots, "history": files}
 
 
-def judged(history: Mapping[str, Sequence[tuple[str, str]]]) -> list[dict[str, Any]]:
+def read_judged(history: Mapping[str, Sequence[tuple[str, str]]]) -> list[dict[str, Any]]:
     """The rows of the published `files`: what earlier runs have judged."""
     return list(read([path for _, path in history["files"]], TABLES["files"].schema).to_pylist())
 
 
 def rules_fingerprint(domain: Domain) -> str:
-    """Stands for all by which rows are judged, but the night: other rules judge the night's deliveries anew."""
-    words = placeholders(domain, "2000-01-01")
-    checks = {name: [c.violation.format(**words) for c in table.checks] for name, table in LANDING.items()}
+    """Fingerprint of all by which rows are judged, but the night: other rules judge the night's deliveries anew."""
+    values = placeholders(domain, "2000-01-01")
+    checks = {name: [c.violation.format(**values) for c in table.checks] for name, table in LANDING.items()}
     rest = {name: getattr(domain, name) for name in ("repetition", "unknown_items")}
     return fingerprint({"checks": checks, **rest})[:16]
 
 
 def inputs(landed: Sequence[Delivery], judged: Sequence[Mapping[str, Any]], ds: str, rules: str) -> dict[str, Any]:
-    """What the night `ds` does with each delivery.
+    """Decides what the night `ds` does with each delivery.
 
     inputs: no night has judged it, or this one by other rules; judged tonight. earlier: judged and staying. withdrawn:
     judged and to be taken back. A delivery that was judged before deliveries had numbers is told by its checksum.
     """
     numbered = {row["delivery"]: row for row in judged if row["delivery"] is not None}
     unnumbered = {row["checksum"]: row for row in judged if row["delivery"] is None}
-    found: dict[str, list[dict[str, Any]]] = {"inputs": [], "earlier": [], "withdrawn": []}
+    result: dict[str, list[dict[str, Any]]] = {"inputs": [], "earlier": [], "withdrawn": []}
     back = {one.number for one in landed if one.withdrawn}
     standing = [row for row in judged if row["withdrawn"] is None and row["delivery"] not in back]
     identities = {row["identity"] for row in standing if row["mode"] == APPEND}
@@ -146,7 +149,7 @@ def inputs(landed: Sequence[Delivery], judged: Sequence[Mapping[str, Any]], ds: 
         if row is None:
             again = one.mode == APPEND and one.identity and one.identity in identities
             if one.ds <= ds and not one.withdrawn and not again:
-                found["inputs"].append(vars(one))
+                result["inputs"].append(vars(one))
                 identities.add(one.identity if one.mode == APPEND else "")
         elif row["checksum"] != one.checksum:
             raise InputError(
@@ -157,20 +160,20 @@ def inputs(landed: Sequence[Delivery], judged: Sequence[Mapping[str, Any]], ds: 
         elif row["withdrawn"] is None:
             known = {**vars(one), "ds": row["ds"]}
             if one.withdrawn:
-                found["withdrawn"].append(known)
+                result["withdrawn"].append(known)
             elif row["ds"] == ds and row["rules"] not in (None, rules):
-                found["withdrawn"].append(known)
-                found["inputs"].append(vars(one))
+                result["withdrawn"].append(known)
+                result["inputs"].append(vars(one))
             else:
-                found["earlier"].append(known)
+                result["earlier"].append(known)
     there = {one.number for one in landed}
     gone = [row for number, row in numbered.items() if number not in there and row["withdrawn"] is None]
-    found["earlier"] += [vars(purged(row)) for row in gone]
-    return found
+    result["earlier"] += [vars(as_purged(row)) for row in gone]
+    return result
 
 
-def purged(row: Mapping[str, Any]) -> Delivery:
-    """A delivery whose landed files are gone, as `files` knows it."""
+def as_purged(row: Mapping[str, Any]) -> Delivery:
+    """Returns a delivery whose landed files are gone, as `files` knows it."""
     names = ("path", "checksum", "rows", "batch", "identity", "ds", "mode")
     known = {name: row[name] for name in names}
     return Delivery(**known, table=row["table_name"], data=(), number=row["delivery"])

@@ -30,21 +30,21 @@ NEEDED = ("pin", "clean", "vocabulary", "item_similarity", "user_similarity", "s
 
 
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
-    """Checks, commits, completes."""
+    """Publishes the night: checks the contracts, commits each table, completes the row of `runs`."""
     entries = night.run.entries()
     require_done(night.run, entries)
     state = NightState.REFUSED if entries["gate"].state == TaskState.REFUSED else NightState.COMPLETE
     counted = {task: entry for task, entry in entries.items() if state == NightState.COMPLETE or task not in FOR_USERS}
-    files, rows = written(standing(counted))
-    left = left_behind(night)
+    files, rows = collect_written(standing(counted))
+    left = read_previous(night)
     others = other_nights(night, left)
     contracts.check(night, files, others)
     sequence = night.tables.last_sequence(night.run.domain) + 1
     commit(night, files, sequence, changes(night, left, others))
     reason = entries["gate"].error or entries["gate"].facts.get("reason")
-    told = {"trigger": night.pin["trigger"], "state": state, "reason": reason, "rows": json.dumps(rows)}
-    told["catalogue"] = entries["clean"].facts.get("catalogue")
-    complete(night, attempt, sequence, told | facts(night, entries))
+    columns = {"trigger": night.pin["trigger"], "state": state, "reason": reason, "rows": json.dumps(rows)}
+    columns["catalogue"] = entries["clean"].facts.get("catalogue")
+    complete(night, attempt, sequence, columns | facts(night, entries))
 
 
 def require_done(run: Run, entries: Mapping[str, Entry]) -> None:
@@ -62,27 +62,27 @@ def require_done(run: Run, entries: Mapping[str, Entry]) -> None:
             )
 
 
-def written(entries: Mapping[str, Entry]) -> tuple[dict[str, list[str]], dict[str, int]]:
-    """Table → files, and table → rows, of the tables that the tasks wrote; in the order of publication."""
+def collect_written(entries: Mapping[str, Entry]) -> tuple[dict[str, list[str]], dict[str, int]]:
+    """Collects table → files, and table → rows, of the tables that the tasks wrote; in the order of publication."""
     names = [name for name in TABLES if name != "runs" and any(name in entry.files for entry in entries.values())]
     files = {name: sorted(path for entry in entries.values() for path in entry.files.get(name, [])) for name in names}
     rows = {name: sum(entry.rows.get(name, 0) for entry in entries.values()) for name in names}
     return files, rows
 
 
-def left_behind(night: Night) -> dict[str, Partitions]:
-    """Tables of what came in → night → files, as the domain's last publication that ended left them."""
+def read_previous(night: Night) -> dict[str, Partitions]:
+    """Reads the tables of input as the domain's last publication that ended left them: table → night → files."""
     tables, domain = night.tables, night.run.domain
     last = tables.last_sequence(domain)
     return {name: partitions(tables.data_files(name, tables.left(name, domain, last), domain=domain)) for name in WHOLE}
 
 
 def partitions(files: Iterable[tuple[str, str]]) -> Partitions:
-    """Night → files."""
-    found: Partitions = {}
+    """Returns night → files of a table's data files."""
+    result: Partitions = {}
     for ds, path in files:
-        found.setdefault(ds, []).append(path)
-    return found
+        result.setdefault(ds, []).append(path)
+    return result
 
 
 def other_nights(night: Night, left: Mapping[str, Partitions]) -> dict[str, Partitions]:
@@ -90,7 +90,7 @@ def other_nights(night: Night, left: Mapping[str, Partitions]) -> dict[str, Part
 
     InputError where a night that `clean` has changed was published anew since the run was pinned.
     """
-    found = {}
+    result = {}
     for name, nights in left.items():
         pinned = partitions(map(tuple, night.pin["history"].get(name, [])))
         amended = night.amended.get(name, {})
@@ -100,19 +100,19 @@ def other_nights(night: Night, left: Mapping[str, Partitions]) -> dict[str, Part
                     f"table {name}: the night {ds} of {night.run.domain} was published anew since this run was pinned, "
                     "and this run changes it too; start a new run. Nothing was published"
                 )
-        found[name] = {ds: list(paths) for ds, paths in (nights | dict(amended)).items() if ds != night.ds}
-    return found
+        result[name] = {ds: list(paths) for ds, paths in (nights | dict(amended)).items() if ds != night.ds}
+    return result
 
 
 def changes(night: Night, left: Mapping[str, Partitions], others: Mapping[str, Partitions]) -> dict[str, Partitions]:
     """The other nights' partitions that have to be committed, because they are not what they become: `clean` changed
     them, or a publication that was killed did."""
-    found = {}
+    result = {}
     for name, nights in others.items():
         now = partitions(night.tables.current_files(name, night.run.domain))
         every = {ds: nights.get(ds, []) for ds in {*nights, *now} - {night.ds}}
-        found[name] = {ds: paths for ds, paths in every.items() if sorted(paths) != sorted(now.get(ds, []))}
-    return found
+        result[name] = {ds: paths for ds, paths in every.items() if sorted(paths) != sorted(now.get(ds, []))}
+    return result
 
 
 def commit(
@@ -126,7 +126,7 @@ def commit(
 
 
 def complete(night: Night, attempt: Attempt, sequence: int, facts: dict[str, Any]) -> None:
-    """Writes the row of `runs` that makes the night complete."""
+    """Completes the night by writing its row of `runs`."""
     partition = {"domain": night.run.domain, "ds": night.ds, "run_id": night.run.run_id}
     row = {**partition, "sequence": sequence, **facts}
     path = write(pa.Table.from_pylist([row], schema=TABLES["runs"].schema), attempt.folder("runs"))
@@ -135,7 +135,7 @@ def complete(night: Night, attempt: Attempt, sequence: int, facts: dict[str, Any
 
 
 def facts(night: Night, entries: Mapping[str, Entry]) -> dict[str, Any]:
-    """What `runs` keeps of the run's manifest."""
+    """Returns what `runs` keeps of the run's manifest."""
     tasks = {
         task: {"seconds": entry.seconds, "peak_mib": entry.peak_mib, "state": entry.state}
         for task, entry in entries.items()

@@ -1,7 +1,7 @@
 """The champion's list for every user, with reasons.
 
 The champion learns the held-out days too before it recommends: the lists know yesterday. How a list is made of what it
-says, and for whom it knows too little, is in `models/serving/lists.py`; the row says what chose each item.
+scores, and the cold-start fallback, are in `models/serving/lists.py`; the row says what chose each item.
 """
 
 import argparse
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Names:
-    """What rows stand for in the table: ids and titles of the items ('' unknown), labels of the segments."""
+    """External names of rows: ids and titles of the items ('' unknown), labels of the segments."""
 
     ids: Ids
     titles: list[str]
@@ -44,7 +44,7 @@ class Names:
 
 @dataclass(frozen=True)
 class Work:
-    """All that lists are made of, and `files`: for each file of the table the rows of its users, in its order."""
+    """All inputs of the lists, and `files`: for each file of the table the rows of its users, in its order."""
 
     champion: Recommender
     serving: Serving
@@ -55,14 +55,14 @@ class Work:
 
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     """Reads all events and the catalogue, lets the champion learn them, writes `recommendations`."""
-    work = prepared(night, *inputs(night), file_users(night))
+    work = prepare(night, *inputs(night), file_users(night))
     for number in range(len(work.files)):
         write(lists(night, work, number), attempt.folder("recommendations"), f"part-{number:05d}", GROUP_ROWS)
     log.info("%s made lists for %d users", work.champion.name, sum(map(len, work.files)))
 
 
 def inputs(night: Night) -> tuple[Recommender, Ids, Histories, Catalogue]:
-    """The champion, after it has learned all events, and what it learned them from."""
+    """Loads the champion, refits it on all events, and returns it with what it learned them from."""
     known = ids(night)
     histories, items = all_events(night, known), catalogue(night, known)
     chosen = night.run.entry("gate").facts
@@ -70,34 +70,32 @@ def inputs(night: Night) -> tuple[Recommender, Ids, Histories, Catalogue]:
     return champion.refit(TrainingData(histories, items, seed=night.seed)), known, histories, items
 
 
-def prepared(
-    night: Night, champion: Recommender, known: Ids, histories: Histories, items: Catalogue, size: int
-) -> Work:
-    """The night's work, in files of `size` users."""
-    people = audience(night, known)
-    names = Names(known, items.titles, people.labels)
-    return Work(champion, serving(night, people, histories, items), histories, names, files(known, size))
+def prepare(night: Night, champion: Recommender, known: Ids, histories: Histories, items: Catalogue, size: int) -> Work:
+    """Prepares the lists of all users, in files of `size` users."""
+    users = audience(night, known)
+    names = Names(known, items.titles, users.labels)
+    return Work(champion, serving(night, users, histories, items), histories, names, files(known, size))
 
 
 def file_users(night: Night) -> int:
-    """How many users' lists a file holds."""
+    """Returns how many users' lists a file holds."""
     return max(FILE_ROWS // night.domain.top_k, 1)
 
 
 def files(known: Ids, size: int) -> list[IntArray]:
     """`size` users for each file, by row, in the order of their ids: a reader finds one by the least and largest id."""
-    order = pc.sort_indices(known.users.take(pa.array(known.people)))
-    users = known.people[order.to_numpy()]
+    order = pc.sort_indices(known.users.take(pa.array(known.known_users)))
+    users = known.known_users[order.to_numpy()]
     return [users[low : low + size] for low in range(0, len(users), size)]
 
 
 def lists(night: Night, work: Work, number: int) -> pa.Table:
-    """Rows of `recommendations` for the users of a file, in their order and by rank."""
-    users, how, names = work.files[number], work.serving, work.names
-    found = how.lists(work.champion, work.histories.take(users), users, night.domain.top_k)
-    owner, place = np.nonzero(found.items >= 0)
-    items, source, reasons = found.items[owner, place], found.source[owner, place], found.reasons[owner, place]
-    segment = np.where(source == POPULAR, how.segment[users[owner]], 0)
+    """Makes the rows of `recommendations` for the users of a file, in their order and by rank."""
+    users, serving, names = work.files[number], work.serving, work.names
+    made = serving.lists(work.champion, work.histories.take(users), users, night.domain.top_k)
+    owner, place = np.nonzero(made.items >= 0)
+    items, source, reasons = made.items[owner, place], made.source[owner, place], made.reasons[owner, place]
+    segment = np.where(source == POPULAR, serving.segment[users[owner]], 0)
     chose = {OWN: work.champion.name, CONTENT: ContentKNN.name, POPULAR: Popularity.name, NEW: EXPLORATION}
     columns = {
         "domain": pa.repeat(night.run.domain, len(items)),
@@ -105,16 +103,16 @@ def lists(night: Night, work: Work, number: int) -> pa.Table:
         "user_id": names.ids.users.take(pa.array(users[owner])),
         "rank": pa.array((place + 1).astype(np.int32)),
         "item_id": names.ids.items.take(pa.array(items)),
-        "score": pa.array(found.scores[owner, place]),
+        "score": pa.array(made.scores[owner, place]),
         "model": pa.array([chose[n] for n in range(len(chose))]).take(pa.array(source)),
         "because_item_id": names.ids.items.take(pa.array(reasons, mask=reasons < 0)),
-        "because": texts(night.domain.verb, names, reasons, how.fresh[items], segment),
+        "because": texts(night.domain.verb, names, reasons, serving.fresh[items], segment),
     }
     return pa.table(columns, schema=TABLES["recommendations"].schema)
 
 
 def texts(verb: str, names: Names, reasons: IntArray, fresh: np.ndarray, segment: IntArray) -> pa.Array:
-    """The reason of every row in words: an item of the history, or else that nobody has it yet, or who likes it."""
+    """Explains every row in words: by an item of the history, else that nobody has the item yet, or who likes it."""
     titles = [title or item for title, item in zip(names.titles, names.ids.items.to_pylist(), strict=True)]
     because = [f"because you {verb} {title}" for title in titles]
     popular = [f"{POPULAR_WITH} {label}" if label else POPULAR_NOW for label in names.segments]

@@ -1,4 +1,4 @@
-"""Fills `reviews.sentiment` where the source says nothing, with a model that learned from the reviews with stars.
+"""Sentiment score of each review that has none, by a model that learned from the reviews with stars.
 
 Stars are shares of the domain's scale, which is the least of SCALES that no rating exceeds. A review with at least .7
 of it is positive, with at most .4 negative (7 and 4 of 10: Maas et al. 2011), in between it teaches nothing. The task
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 SCALES = (1.0, 5.0, 10.0, 100.0)
 POSITIVE, NEGATIVE = 0.7, 0.4
-FEWEST = 200  # reviews of each kind, with fewer the model would know little
+MIN_REVIEWS = 200  # reviews of each kind, with fewer the model would know little
 log = logging.getLogger(__name__)
 
 
@@ -43,8 +43,8 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     positive, known = labels(every["rating"])
     attempt.facts |= {"replaces": {"reviews": "clean"}}
     silent = pc.is_null(tonight["sentiment"])
-    if min((known & positive).sum(), (known & ~positive).sum()) < FEWEST:
-        log.info("under %d positive or negative reviews with stars: no sentiment is filled in", FEWEST)
+    if min((known & positive).sum(), (known & ~positive).sum()) < MIN_REVIEWS:
+        log.info("under %d positive or negative reviews with stars: no sentiment is filled in", MIN_REVIEWS)
     elif pc.any(silent).as_py():
         from models.neural.review_sentiment import ReviewSentiment, ReviewSentimentConfig  # imports Keras
 
@@ -52,7 +52,7 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
         model = ReviewSentiment(settings)
         rows = np.flatnonzero(known)[-settings.reviews :]
         model.fit(every["text"].take(pa.array(rows)).to_pylist(), positive[rows], night.seed)
-        tonight = filled(tonight, model)
+        tonight = fill(tonight, model)
         with tempfile.TemporaryDirectory() as folder:
             model.save(Path(folder))
             attempt.facts |= {"checksum": fingerprint(Path(folder))}
@@ -70,18 +70,18 @@ def labels(ratings: pa.ChunkedArray) -> tuple[npt.NDArray[np.bool_], npt.NDArray
 
 
 def without_model(reviews: pa.Table) -> pa.Table:
-    """`reviews` with the sentiment that sources say, and no other."""
+    """Returns `reviews` with the sentiment of the sources alone, without that of a model."""
     modelled = pc.fill_null(reviews["modelled"], False)
-    said = pc.if_else(modelled, None, reviews["sentiment"])
-    return _with(reviews, sentiment=said, modelled=pc.if_else(said.is_valid(), False, None))
+    stated = pc.if_else(modelled, None, reviews["sentiment"])
+    return _with(reviews, sentiment=stated, modelled=pc.if_else(stated.is_valid(), False, None))
 
 
-def filled(reviews: pa.Table, model: "ReviewSentiment") -> pa.Table:
-    """`reviews`, each without a sentiment with the model's, and marked so; null stays where a text has no words."""
+def fill(reviews: pa.Table, model: "ReviewSentiment") -> pa.Table:
+    """Fills in and marks the model's sentiment of each review that has none; null stays where a text has no words."""
     silent = pc.is_null(reviews["sentiment"])
-    found = np.full(reviews.num_rows, np.nan)
-    found[silent.to_numpy()] = model.predict(reviews["text"].filter(silent).to_pylist())
-    sentiment = pc.coalesce(reviews["sentiment"], pa.array(found, mask=np.isnan(found)))
+    scores = np.full(reviews.num_rows, np.nan)
+    scores[silent.to_numpy()] = model.predict(reviews["text"].filter(silent).to_pylist())
+    sentiment = pc.coalesce(reviews["sentiment"], pa.array(scores, mask=np.isnan(scores)))
     modelled = pc.if_else(sentiment.is_valid(), silent, None)
     log.info("the sentiment of %d of %d reviews is the model's", pc.sum(modelled).as_py(), reviews.num_rows)
     return _with(reviews, sentiment=sentiment, modelled=modelled)

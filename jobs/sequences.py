@@ -1,4 +1,4 @@
-"""Every user's events, oldest first, in the vocabulary's rows, split for training, validation and test.
+"""Sequences: every user's events, oldest first, in the vocabulary's rows, split for training, validation and test.
 
 How they are split follows from what the data knows of time; the fact `split` says which:
 

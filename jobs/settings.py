@@ -1,4 +1,4 @@
-"""Settings: where things are and how a night is configured. They come from the environment, one TOML file, the TOML
+"""Settings of the deployment, domains and models. They come from the environment, one TOML file, the TOML
 files of the domains, and the trigger's form. Nothing else reads the environment."""
 
 import os

@@ -1,4 +1,4 @@
-"""Freshness: each domain's last complete night, when it was published, what it holds, and whether it is too old.
+"""Freshness of each domain: its last complete night, when it was published, what it holds, and whether it is too old.
 
 A night's age is counted from the end of its day (UTC) to now. Exit code 1: a night is older than the limit.
 """
@@ -14,7 +14,7 @@ from jobs import settings
 from jobs.errors import DONE, FAULT, InputError
 from jobs.night import published_domain
 from jobs.output import complain, say, show_json
-from jobs.prometheus import exposition
+from jobs.report.prometheus import exposition
 from jobs.states import Publication
 from jobs.storage.files import write_bytes
 from jobs.storage.runs import Run
@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Prints the state of every domain; with a limit, complains of those that are too old."""
+    """Prints the state of every domain; with a limit, reports those that are too old."""
     config = settings.load()
     tables = Upkeep(config)
     tables.check_format()
@@ -84,15 +84,15 @@ def main(args: argparse.Namespace) -> int:
         return DONE
     if args.to:
         raise InputError("--to needs --format prometheus")
-    found = statuses(tables, args.domain, config.domains, datetime.now(UTC))
+    states = statuses(tables, args.domain, config.domains, datetime.now(UTC))
     if args.format == "json":
-        show_json([asdict(status) for status in found])
+        show_json([asdict(status) for status in states])
     else:
-        show_statuses(found)
+        show_statuses(states)
     limit = args.max_age_hours if args.max_age_days is None else args.max_age_days * 24
     if limit is None:
         return DONE
-    watched = [status for status in found if args.domain or status.ds]
+    watched = [status for status in states if args.domain or status.ds]
     problems = [problem for status in watched if (problem := status.problem(limit))]
     if not watched:
         problems = ["no domain has a complete night"]
@@ -122,16 +122,16 @@ def age_hours(ds: str, now: datetime) -> float:
     return round((now - end) / HOUR, 2)
 
 
-def show_statuses(found: Sequence[Status]) -> None:
-    """For a terminal: one line a domain, then the rows of each table."""
+def show_statuses(statuses: Sequence[Status]) -> None:
+    """Prints statuses on a terminal: one line a domain, then the rows of each table."""
     nights = [
         (s.domain, s.ds, s.committed and f"{s.committed:%Y-%m-%d %H:%M:%S}", s.age_hours, s.run_id)
         if s.ds
         else (s.domain, "no complete night")
-        for s in found
+        for s in statuses
     ]
     show(grid("last complete nights", ("domain", "ds", "published (UTC)", "age in hours", "run"), nights))
-    complete = {s.domain: s.rows or {} for s in found if s.ds}
+    complete = {s.domain: s.rows or {} for s in statuses if s.ds}
     names = dict.fromkeys(name for rows in complete.values() for name in rows)
     counts = [(name, *(f"{rows.get(name, 0):,}" for rows in complete.values())) for name in names]
     show(grid("rows of the night", ("table", *complete), counts))

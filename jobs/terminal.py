@@ -1,4 +1,4 @@
-"""Tables and texts as a terminal, a file or a pipe takes them."""
+"""Output of commands: tables, lines and JSON, on a terminal, to a file or a pipe."""
 
 import sys
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ class Screen(Console):
 
 
 def grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Grid:
-    """Rows under their titles; whatever the cells hold is text, never markup. None is an empty cell."""
+    """Makes a grid of rows under their titles; whatever the cells hold is text, never markup. None is an empty cell."""
     made = Grid(title=Text(visible(title)), title_justify="left", show_edge=False, pad_edge=False)
     for column in columns:
         made.add_column(Text(visible(column)), overflow="fold")
@@ -43,7 +43,7 @@ def show(*parts: Grid | Text | str, stream: TextIO | None = None) -> None:
 
 
 def size(count: float) -> str:
-    """Bytes for people: 1.5 MiB."""
+    """Formats bytes for reading: 1.5 MiB."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if count < 1024:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"

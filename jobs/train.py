@@ -23,8 +23,8 @@ from jobs.storage.files import upload
 from jobs.storage.frames import write
 from models.base import Recommender, TrainingData
 from models.data import UnlearnableError
-from models.neural.event_file import CURVES
 from models.registry import REGISTRY
+from models.training.event_file import CURVES
 from schemas.names import ENSEMBLE, NEURAL
 from schemas.working import TRAIN
 
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Material:
-    """What all trainings of the task learn from: ids by row, tonight's events in three parts, and what `fit` takes."""
+    """Training data of the task: ids by row, tonight's events in three parts, and what `fit` takes."""
 
     known: Ids
     parts: Split
@@ -41,54 +41,74 @@ class Material:
 
 
 class Unfinished:
-    """What is kept of a training until the task is done: a local folder, and a checkpoint in the run's folder."""
+    """State of an unfinished training, kept until the task is done: a local folder, and a checkpoint in the run's
+    folder."""
 
     def __init__(self, night: Night, name: str) -> None:
         self.workspace = Path(night.settings.state) / "training" / night.run.domain / night.run.run_id / name
         self.store = WarehouseCheckpoint(f"{night.run.address}/checkpoints/{name}.npz")
 
     def added_to(self, material: Material) -> Material:
-        """With the local folder made."""
+        """Returns the training data with the local folder, which is made, and the checkpoint's store."""
         self.workspace.mkdir(parents=True, exist_ok=True)
         return replace(material, data=replace(material.data, workspace=self.workspace, store=self.store))
 
     def delete(self) -> None:
-        """All of it."""
+        """Deletes the folder and the checkpoint."""
         shutil.rmtree(self.workspace)
         self.store.delete()
 
 
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
-    """Reads the training events, fits, saves; the incumbent also with the settings that it was promoted with."""
+    """Trains the model with tonight's settings, and where it is the incumbent also with those it was promoted with."""
     if args.require_gpu:
         require_gpu(args.model)
+    material = prepare(night, args.model, args.precision)
+    done = [
+        train_tonight(night, attempt, args.model, material),
+        *retrain_incumbent(night, attempt, args.model, material),
+    ]
+    for each in done:  # not before: a retry would learn all anew
+        each.delete()
+
+
+def prepare(night: Night, name: str, precision: str) -> Material:
+    """Reads the training events and what else `fit` takes; InputError where there are no events."""
     known = ids(night)
     parts = split(night, known)
     if not len(parts.train.items):
         raise InputError(f"{night.run.domain} {night.ds}: no training events; import more than the test share holds")
-    data = TrainingData(
-        parts.train, catalogue(night, known), parts.validation, night.seed, models=others(night, args.model, known)
-    )
-    material = Material(known, parts, replace(data, mixed_precision=PRECISIONS[args.precision]))
-    asked = new_model(night, args.model).config
-    unfinished = [Unfinished(night, args.model)]
-    model, facts = trained(night, args.model, asked, unfinished[0].added_to(material), attempt.folder("artifact"))
-    if args.model == item_vectors.MODEL and (vectors := model.item_vectors()) is not None:
-        write(item_vectors.table(night, known, vectors), attempt.folder("item_vectors"))
+    items, models = catalogue(night, known), load_members(night, name, known)
+    data = TrainingData(parts.train, items, parts.validation, night.seed, models=models)
+    return Material(known, parts, replace(data, mixed_precision=PRECISIONS[precision]))
+
+
+def train_tonight(night: Night, attempt: Attempt, name: str, material: Material) -> Unfinished:
+    """Trains with tonight's settings; writes the artifact, its facts, and the item vectors of the model that has them
+    published."""
+    unfinished = Unfinished(night, name)
+    config = new_model(night, name).config
+    model, facts = train(night, name, config, unfinished.added_to(material), attempt.folder("artifact"))
     attempt.facts |= facts
-    if (old := incumbent_settings(night, args.model, asdict(asked))) is not None:
-        log.info("%s is the incumbent with other settings; it is trained with them too: %s", args.model, old)
-        unfinished.append(Unfinished(night, as_incumbent(args.model)))
-        again = unfinished[1].added_to(material)
-        _, attempt.facts[FACT] = trained(night, args.model, old, again, attempt.folder(FACT))
-    for each in unfinished:  # not before: a retry would learn all anew
-        each.delete()
+    if name == item_vectors.MODEL and (vectors := model.item_vectors()) is not None:
+        write(item_vectors.table(night, material.known, vectors), attempt.folder("item_vectors"))
+    return unfinished
 
 
-def trained(
-    night: Night, name: str, config: Any, material: Material, folder: str
-) -> tuple[Recommender, dict[str, Any]]:
-    """A model that has learned, saved into `folder`, and its facts; an attempt that was killed is gone on with.
+def retrain_incumbent(night: Night, attempt: Attempt, name: str, material: Material) -> list[Unfinished]:
+    """Where the model is the incumbent and its settings have changed since, trains it with the former ones too, so
+    that the gate compares settings and not nights."""
+    former = incumbent_settings(night, name, asdict(new_model(night, name).config))
+    if former is None:
+        return []
+    log.info("%s is the incumbent with other settings; it is trained with them too: %s", name, former)
+    unfinished = Unfinished(night, as_incumbent(name))
+    _, attempt.facts[FACT] = train(night, name, former, unfinished.added_to(material), attempt.folder(FACT))
+    return [unfinished]
+
+
+def train(night: Night, name: str, config: Any, material: Material, folder: str) -> tuple[Recommender, dict[str, Any]]:
+    """Fits a model, saves it into `folder` and returns it with its facts; resumes an attempt that was killed.
 
     A network's curves, for TensorBoard, go into `<folder>_curves`.
     """
@@ -109,8 +129,8 @@ def trained(
     facts |= {"config": asdict(model.config), "settings": asdict(config)}
     facts["learned"] = [TRAIN]  # parts of the sequences: `evaluate` and `warm_start` take nothing that knows more
     if name in NEURAL:
-        how = model.trained  # type: ignore[attr-defined]
-        facts |= {"trained": how._asdict(), "warm_from": start.address if start and how.warm else None}
+        training = model.trained  # type: ignore[attr-defined]
+        facts |= {"trained": training._asdict(), "warm_from": start.address if start and training.warm else None}
         facts |= model.usage  # type: ignore[attr-defined]
     if (curves := data.workspace / CURVES).exists():
         upload(str(curves), f"{folder}_{CURVES}")
@@ -119,7 +139,7 @@ def trained(
 
 
 def new_model(night: Night, name: str) -> Recommender:
-    """An untrained model with the run's settings for it."""
+    """Makes an untrained model with the run's settings for it."""
     model = REGISTRY[name]
     return model(override(model.Config(), night.model_settings(name), f"models.{name}"))
 
@@ -134,8 +154,8 @@ def require_gpu(model: str) -> None:
         raise InputError(f"--require-gpu: there is no GPU, only {device()}; run it on a worker of the gpu queue")
 
 
-def others(night: Night, name: str, known: Ids) -> dict[str, Recommender]:
-    """What the run trained, for the model that combines it."""
+def load_members(night: Night, name: str, known: Ids) -> dict[str, Recommender]:
+    """Loads the models that the run has trained, for the ensemble; none for any other model."""
     if name != ENSEMBLE:
         return {}
     trained = {other: address for other, address in artifacts(night).items() if other != name}

@@ -1,4 +1,4 @@
-"""One user: what the user did, what is recommended and why, and who is alike."""
+"""Explains one user: history, recommendations with reasons, similar users."""
 
 import argparse
 from typing import Any
@@ -44,11 +44,11 @@ def main(args: argparse.Namespace) -> int:
         night = complete_night(db, args.domain, args.ds)
         add_publications(db, tables, "shown", [night], SHOWN)
         db.execute("SET search_path = 'shown'")
-        found = user(db, night, args.user_id)
+        shown = user(db, night, args.user_id)
     if args.format == "json":
-        show_json(found)
+        show_json(shown)
     else:
-        show_user(found, args.rows)
+        show_user(shown, args.rows)
     return 0
 
 
@@ -75,19 +75,19 @@ def user(db: duckdb.DuckDBPyConnection, night: Publication, user_id: str) -> dic
     return {"domain": domain, "ds": ds, "run_id": run_id, "user_id": user_id, **rows}
 
 
-def show_user(found: dict[str, Any], rows: int) -> None:
-    """The same for a terminal, the first rows of each part."""
-    history, lists, alike = (found[name][:rows] for name in ("history", "recommendations", "similar_users"))
-    order = "newest first" if any(map(when, history)) else "the source knows no order"
+def show_user(shown: dict[str, Any], rows: int) -> None:
+    """Prints a user on a terminal, the first rows of each part."""
+    history, lists, alike = (shown[name][:rows] for name in ("history", "recommendations", "similar_users"))
+    order = "newest first" if any(map(event_time, history)) else "the source knows no order"
     show(
-        f"user {found['user_id']}, {found['domain']} {found['ds']} (run {found['run_id']})",
+        f"user {shown['user_id']}, {shown['domain']} {shown['ds']} (run {shown['run_id']})",
         grid(
-            f"history: {len(history)} of {len(found['history'])}, {order}",
+            f"history: {len(history)} of {len(shown['history'])}, {order}",
             ("when", "title", "kind", "value"),
-            [(when(row), row["title"] or row["item_id"], row["kind"], row["value"]) for row in history],
+            [(event_time(row), row["title"] or row["item_id"], row["kind"], row["value"]) for row in history],
         ),
         grid(
-            f"recommendations: {len(lists)} of {len(found['recommendations'])}",
+            f"recommendations: {len(lists)} of {len(shown['recommendations'])}",
             ("rank", "title", "score", "model", "because"),
             [
                 (row["rank"], row["title"] or row["item_id"], f"{row['score']:.4f}", row["model"], row["because"])
@@ -95,15 +95,15 @@ def show_user(found: dict[str, Any], rows: int) -> None:
             ],
         ),
         grid(
-            f"similar users: {len(alike)} of {len(found['similar_users'])}",
+            f"similar users: {len(alike)} of {len(shown['similar_users'])}",
             ("method", "rank", "user", "similarity"),
             [(row["method"], row["rank"], row["user_id"], f"{row['similarity']:.4f}") for row in alike],
         ),
     )
 
 
-def when(event: dict[str, Any]) -> str:
-    """The time of an event, or its place in the user's order where the source has no times."""
+def event_time(event: dict[str, Any]) -> str:
+    """Formats the time of an event, or its place in the user's order where the source has no times."""
     if event["ts"] is not None:
         return f"{event['ts']:%Y-%m-%d %H:%M}"
     return "" if event["ordinal"] is None else f"#{event['ordinal']}"

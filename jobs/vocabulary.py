@@ -1,4 +1,4 @@
-"""Gives every new user and item a row number that it keeps for ever.
+"""Vocabulary: gives every new user and item a row number that it keeps for ever.
 
 Rows are dense from 0 within (domain, kind), in the order of the ids' UTF-8 bytes among the ids of one night. An id that
 vanishes keeps its row; a re-run of a night finds its ids known and gives them the same rows.
@@ -21,23 +21,24 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
         name: read(spark, night.tonight(name), TABLES[name].schema) for name in ("interactions", "items", "users")
     }
     known = read(spark, night.every_night("vocabulary"), TABLES["vocabulary"].schema)
-    rows = first_seen(ids(**tonight), known, night.ds)
+    rows = number_new(ids(**tonight), known, night.ds)
     rows = rows.withColumn("domain", F.lit(night.run.domain))
     write_table(rows.coalesce(1), attempt.folder("vocabulary"), TABLES["vocabulary"])
 
 
 def ids(interactions: DataFrame, items: DataFrame, users: DataFrame) -> DataFrame:
     """(kind, id), distinct: the users and items that the tables name."""
-    people = interactions.select("user_id").union(users.select("user_id"))
+    user_ids = interactions.select("user_id").union(users.select("user_id"))
     things = interactions.select("item_id").union(items.select("item_id"))
-    both = people.select(F.lit("user").alias("kind"), F.col("user_id").alias("id")).union(
+    both = user_ids.select(F.lit("user").alias("kind"), F.col("user_id").alias("id")).union(
         things.select(F.lit("item").alias("kind"), F.col("item_id").alias("id"))
     )
     return both.distinct()
 
 
-def first_seen(ids: DataFrame, known: DataFrame, ds: str) -> DataFrame:
-    """(ds, kind, id, row) of the ids whose first night is `ds`: those that `known` gives to it, then the new ones."""
+def number_new(ids: DataFrame, known: DataFrame, ds: str) -> DataFrame:
+    """Numbers the ids whose first night is `ds`, as (ds, kind, id, row): those that `known` gives to it, then the new
+    ones."""
     again = known.where(F.col("ds") == ds).select("ds", "kind", "id", "row")
     new = ids.join(known.select("kind", "id"), on=["kind", "id"], how="left_anti")
     taken = known.groupBy("kind").agg((F.max("row") + 1).alias("taken"))

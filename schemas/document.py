@@ -19,13 +19,13 @@ night are of its domain and day, required columns are never null, and no two row
 
 
 def document() -> str:
-    """The whole page."""
+    """Generates docs/tables.md."""
     names = ", ".join(f"[{name}](#{name})" for name in TABLES)
     return "\n".join([HEAD, _fill(names), *(line for table in TABLES.values() for line in section(table))]) + "\n"
 
 
 def section(table: Table) -> Iterator[str]:
-    """One table: meaning, key, partition, columns, checks, contracts."""
+    """Documents one table: meaning, key, partition, columns, checks, contracts."""
     yield from ("", f"## {table.name}", "", _fill(table.meaning), "")
     yield _fill(f"Key: {_code(table.key)}. Partition: {_code(table.partition)}.")
     columns = [(f"`{c.name}`", f"`{c.type}`", "yes" if c.required else "", c.meaning) for c in table.columns]
@@ -40,7 +40,7 @@ def _named(rules: Sequence[Check] | Sequence[Contract]) -> list[tuple[str, str]]
 
 
 def grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Rows as Markdown."""
+    """Formats rows as a Markdown table."""
     for row in (head, ["---"] * len(head), *rows):
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
 

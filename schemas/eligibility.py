@@ -15,7 +15,7 @@ OLDEST_RATING, OLDEST_USER = 21, 120  # years; beyond, a number is a mistake
 # A text with one whole number, as PG-13, 16+, PEGI 12; not -3, 3.5 or 1984.
 _NUMBER = "^(?:[^0-9.-]|[^0-9.-]-)*([0-9]{{1,2}})[^0-9]*$"
 _AGE = f"try_cast(regexp_extract(trim(age_rating), '{_NUMBER}', 1) AS INTEGER)"
-LEAST_AGE = f"""CASE upper(trim(coalesce(age_rating, '')))
+MIN_AGE = f"""CASE upper(trim(coalesce(age_rating, '')))
     {" ".join(f"WHEN '{name}' THEN {age}" for name, age in AGES.items())}
     ELSE CASE WHEN {_AGE} <= {OLDEST_RATING} THEN {_AGE} ELSE {ADULT} END END"""
 
@@ -29,6 +29,6 @@ ITEM_RULES: Mapping[str, str] = {
 # Over age_rating and regions of an item, age and country of a user (null where unknown): which may be recommended to
 # whom.
 USER_RULES: Mapping[str, str] = {
-    "age": f"{LEAST_AGE} <= CASE WHEN age BETWEEN 0 AND {OLDEST_USER} THEN age ELSE {{assumed_age}} END",
+    "age": f"{MIN_AGE} <= CASE WHEN age BETWEEN 0 AND {OLDEST_USER} THEN age ELSE {{assumed_age}} END",
     "region": "(regions IS NULL OR list_contains(regions, coalesce(country, {assumed_country})))",
 }

@@ -1,4 +1,4 @@
-"""Tables of what came in: files, their rejected rows, and the cleaned interactions, items and users."""
+"""Tables of the input: files, their rejected rows, and the cleaned interactions, items and users."""
 
 import pyarrow as pa
 

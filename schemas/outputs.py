@@ -116,7 +116,7 @@ RECOMMENDATIONS = Table(
         Column(
             "model",
             pa.string(),
-            "what chose the item: the champion, content_knn or popularity where the champion knows too little, or "
+            "what chose the item: the champion, content_knn or popularity as the cold-start fallback, or "
             "exploration, for an item that nobody has yet",
             required=True,
         ),

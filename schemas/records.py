@@ -1,4 +1,4 @@
-"""Tables of what a night says of itself: metrics, models, and the run."""
+"""Tables about a night itself: metrics, models, and the run."""
 
 import pyarrow as pa
 

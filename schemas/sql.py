@@ -1,6 +1,6 @@
 """SQL as DuckDB and Spark both read it."""
 
 
-def quoted(text: str) -> str:
-    """A text as an SQL literal."""
+def quote(text: str) -> str:
+    """Quotes a text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"

@@ -1,4 +1,4 @@
-"""What the tasks of a run hand to each other and nobody publishes."""
+"""Intermediate tables: what the tasks of a run hand to each other, never published."""
 
 import pyarrow as pa
 

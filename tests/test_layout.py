@@ -2,13 +2,20 @@
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from jobs.commands import COMMANDS
+from tests.support.layout import layout
+
 TESTS = Path(__file__).parent
 FILES = sorted(TESTS.rglob("*.py"))
+PACKAGES = ("benchmarks", "dags", "jobs", "models", "schemas")
+FRAME = {"__init__", "__main__", "backend", "cli", "commands", "contracts", "errors", "forkserver", "job", "known_ids"}
+FRAME |= {"local_airflow", "night", "output", "settings", "states", "terminal", "version", "warm"}
 
 
 def imported(file: Path) -> Iterator[str]:
@@ -31,11 +38,51 @@ def test_nothing_imports_a_test(file: Path) -> None:
     assert [name for name in below if not name.startswith("tests.support.")] == []
 
 
-@pytest.mark.parametrize("name", ["benchmarks", "dags", "jobs", "models", "schemas"])
+@pytest.mark.parametrize("name", PACKAGES)
 def test_every_folder_of_a_package_says_what_lives_there(name: str) -> None:
     """A folder without `__init__.py` is in no package, so that import-linter and setuptools do not see it."""
     folders = {file.parent for file in (TESTS.parent / name).rglob("*.py")}
-    found = {folder.relative_to(TESTS.parent): folder / "__init__.py" for folder in folders}
-    assert [str(folder) for folder, door in found.items() if not door.exists()] == []
-    docstrings = {folder: ast.get_docstring(ast.parse(door.read_text("utf-8"))) for folder, door in found.items()}
+    doors_of = {folder.relative_to(TESTS.parent): folder / "__init__.py" for folder in folders}
+    assert [str(folder) for folder, door in doors_of.items() if not door.exists()] == []
+    docstrings = {folder: ast.get_docstring(ast.parse(door.read_text("utf-8"))) for folder, door in doors_of.items()}
     assert [str(folder) for folder, text in docstrings.items() if not text] == []
+
+
+@pytest.mark.parametrize("name", ["schemas", "models", "jobs", "dags"])
+def test_modules_functions_and_folders_are_small(name: str) -> None:
+    """Modules have at most 250 lines, functions 40 without their docstring, folders 20 files; `jobs` itself is apart,
+    since whatever can be called stands there."""
+    large = []
+    files = sorted((TESTS.parent / name).rglob("*.py"))
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        if (lines := len(text.splitlines())) > 250:
+            large.append(f"{file}: {lines} lines")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                first = node.body[1] if ast.get_docstring(node) and len(node.body) > 1 else node.body[0]
+                if (lines := (node.end_lineno or 0) - first.lineno + 1) > 40:
+                    large.append(f"{file}:{node.lineno} {node.name}: {lines} lines")
+    folders = Counter(file.parent.relative_to(TESTS.parent) for file in files)
+    large += [f"{folder}: {count} files" for folder, count in folders.items() if count > 20 and str(folder) != "jobs"]
+    assert large == []
+
+
+def test_architecture_lists_every_package() -> None:
+    page = (TESTS.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `([\w/]+)/`", page, re.MULTILINE))
+    inner = {
+        f"{top}/{door.parent.name}" for top in ("jobs", "models") for door in (TESTS.parent / top).glob("*/__init__.py")
+    }
+    assert inner <= listed
+
+
+@pytest.mark.parametrize("name", ["schemas", "models", "jobs", "dags"])
+def test_no_modules_import_each_other(name: str) -> None:
+    assert layout(name).circles == []
+
+
+def test_modules_of_jobs_can_be_called_or_are_its_frame() -> None:
+    """Everything else is in a package."""
+    called = {command.module.split(".")[1] for command in COMMANDS.values()}
+    assert {file.stem for file in (TESTS.parent / "jobs").glob("*.py")} <= called | FRAME

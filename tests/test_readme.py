@@ -18,7 +18,9 @@ NIGHT = "2018-09-24"
 
 def blocks(language: str) -> list[str]:
     """The pages' code blocks in a language."""
-    fences = [found for page in PAGES for found in re.findall(r"^```(\w*)\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)]
+    fences = [
+        result for page in PAGES for result in re.findall(r"^```(\w*)\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    ]
     return [text for name, text in fences if name == language]
 
 
@@ -35,24 +37,24 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_tables_read_from_python_and_duckdb(clone: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     (code,) = blocks("python")
     exec(
         code.replace(
             "table.scan(row_filter=\"domain = 'movies' and", "frame = table.scan(row_filter=\"domain = 'movies' and"
         ),
-        found,
+        result,
     )
-    assert set(found["frame"]["user_id"]) == set(USERS)
-    rows = [row for file in found["files"] for row in duckdb.read_parquet(file.removeprefix("file://")).fetchall()]
-    assert len(rows) == len(found["frame"])
+    assert set(result["frame"]["user_id"]) == set(USERS)
+    rows = [row for file in result["files"] for row in duckdb.read_parquet(file.removeprefix("file://")).fetchall()]
+    assert len(rows) == len(result["frame"])
 
 
 def test_the_tables_commands_work(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
     commands = [line.split("#")[0].strip() for block in blocks("") for line in block.splitlines()]
-    told = [shlex.split(line)[1:] for line in commands if line.startswith("encore tables ")]
-    assert len(told) == 11  # three of them in both pages
-    for words in told:
+    calls = [shlex.split(line)[1:] for line in commands if line.startswith("encore tables ")]
+    assert len(calls) == 11  # three of them in both pages
+    for words in calls:
         assert cli.main(words) == 0, words
     assert USERS[0] in capsys.readouterr().out
 

@@ -25,7 +25,7 @@ def test_a_package_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     for name, code in files.items():
         (tmp_path / "counted" / f"{name}.py").write_text(f"{code}\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    found = layout("counted")
-    assert (found.modules, found.floors, found.imports) == (5, 3, 4)
-    assert found.circles == [{"counted.left", "counted.right"}]
+    result = layout("counted")
+    assert (result.modules, result.floors, result.imports) == (5, 3, 4)
+    assert result.circles == [{"counted.left", "counted.right"}]
     assert "counted" not in sys.modules, "nothing is run"

@@ -1,4 +1,4 @@
-"""The nights' pages in the UI of Airflow, for users who are logged in and may see the DAG.
+"""Nightly HTML reports in the Airflow UI, for users who are logged in and may see the DAG.
 
 A page lies beside its run, where `encore report` has written it:
 `<warehouse>/runs/<domain>/<ds>/<run>/report/<attempt>/report.html`, with the attempt that counts in
@@ -22,9 +22,9 @@ from dags.common import DOMAINS, REPORTS, base_path, page_url, warehouse
 from schemas.names import NAME
 
 DAG_ID = "nightly"
-MOST = 300  # reports in the list; a filter shows older ones of a domain
+MAX_REPORTS = 300  # reports in the list; a filter shows older ones of a domain
 STATES = ("complete", "refused")
-# No script, nothing from outside, no frame but Airflow's own: the texts on a page are those of strangers.
+# No script, nothing from outside, no frame but Airflow's own: a page shows untrusted text.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 HEADERS = {
     "Content-Security-Policy": f"{POLICY}; frame-ancestors 'self'",
@@ -46,7 +46,7 @@ app = FastAPI(
 
 @app.exception_handler(401)
 def log_in(request: Request, error: HTTPException) -> Response:
-    """Sends a browser to the login, and from there back; tells a program that it needs a token."""
+    """Redirects a browser to the login, and from there back; tells a program that it needs a token."""
     if "text/html" in request.headers.get("accept", ""):
         return RedirectResponse(f"{base_path()}/api/v2/auth/login?next={quote(str(request.url))}", 303)
     return JSONResponse({"detail": error.detail}, 401)
@@ -54,7 +54,7 @@ def log_in(request: Request, error: HTTPException) -> Response:
 
 @app.get("/")
 def index(domain: str | None = None, state: str | None = None) -> HTMLResponse:
-    """The nights that have a report, the newest first: all, or those of a domain or a state."""
+    """Lists the nights that have a report, newest first: all, or those of a domain or a state."""
     domain = domain if domain and NAME.fullmatch(domain) else None
     state = state if state in STATES else None
     chosen = [page for page in pages(domain) if state in (None, page.state)]
@@ -97,10 +97,10 @@ class Page(NamedTuple):
 
 
 def pages(domain: str | None = None) -> list[Page]:
-    """The newest MOST reports, of all domains or of one, the newest night first."""
+    """The newest MAX_REPORTS reports, of all domains or of one, the newest night first."""
     fs, root = store()
-    found = [str(entry) for entry in fs.glob(f"{root}/runs/{domain or '*'}/*/*/manifest/report.json")]
-    newest = sorted(found, key=lambda entry: entry.split("/")[-4:-2], reverse=True)[:MOST]
+    manifests = [str(entry) for entry in fs.glob(f"{root}/runs/{domain or '*'}/*/*/manifest/report.json")]
+    newest = sorted(manifests, key=lambda entry: entry.split("/")[-4:-2], reverse=True)[:MAX_REPORTS]
     made = []
     for entry, content in fs.cat(newest).items() if newest else ():
         facts = json.loads(content)["facts"]
@@ -109,13 +109,13 @@ def pages(domain: str | None = None) -> list[Page]:
     return sorted(made, key=lambda page: (page.ds, page.run), reverse=True)
 
 
-def listing(found: list[Page], domain: str | None = None, state: str | None = None) -> str:
+def listing(reports: list[Page], domain: str | None = None, state: str | None = None) -> str:
     """A small page with a link to each, and links that filter."""
     rows = "".join(
         f'<tr><th scope="row">{escape(page.ds)}</th><td>{escape(page.domain)}</td><td>{escape(page.state)}</td>'
         f"<td>{escape(page.champion)}</td>"
         f'<td><a href="{escape(page_url(page.domain, page.ds, page.run))}">{escape(page.run)}</a></td></tr>'
-        for page in found
+        for page in reports
     )
     domains = (*DOMAINS, domain) if domain and domain not in DOMAINS else DOMAINS
     heads = "".join(f'<th scope="col">{name}</th>' for name in ("night", "domain", "state", "champion", "run"))
@@ -132,7 +132,7 @@ nav a, nav b {{ margin-right: 1rem; }}
 <nav aria-label="Domain"><p>{choices("domain", domains, domain, {"state": state})}</p></nav>
 <nav aria-label="State"><p>{choices("state", STATES, state, {"domain": domain})}</p></nav>
 <table><thead><tr>{heads}</tr></thead>
-<tbody>{rows}</tbody></table>{"" if found else "<p>No night has such a report yet.</p>"}</body></html>"""
+<tbody>{rows}</tbody></table>{"" if reports else "<p>No night has such a report yet.</p>"}</body></html>"""
 
 
 def choices(name: str, values: tuple[str, ...], chosen: str | None, others: Mapping[str, str | None]) -> str:

@@ -8,11 +8,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.cleaning.growth import Counts
+from jobs.cleaning.pieces import Counts
 from jobs.cleaning.pinned import Deliveries
 from jobs.errors import ContractError, InputError
 from jobs.night import Attempt
 from jobs.storage.frames import write
+from schemas.domains import settings_behind
 from schemas.inputs import FILES
 
 GOOD = ("accepted", "known", "corrected")
@@ -81,8 +82,10 @@ def check_share(pinned: Deliveries, attempt: Attempt, files: list[Row], rejected
     reasons = Counter(reason for some in rejected["reasons"].to_pylist() for reason in some)
     reason, most = reasons.most_common(1)[0]
     example = next(row for row in rejected.to_pylist() if reason in row["reasons"])
+    settings = settings_behind(pinned.night.domain, reason)
+    rule = f"{reason} of {settings}" if settings else reason
     raise InputError(
         f"{bad} of {total} rows rejected ({bad / total:.1%}), over max_rejected_share = {limit:.1%}; most by the rule "
-        f"{reason} ({most} rows, for example {example['file']} line {example['line']}: {example['raw'][:200]!r}); most "
+        f"{rule} ({most} rows, for example {example['file']} line {example['line']}: {example['raw'][:200]!r}); most "
         f"in {worst['path']}; the rows and their reasons are in {attempt.folder('rejected')}; nothing was published"
     )

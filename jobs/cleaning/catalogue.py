@@ -43,11 +43,11 @@ def items(facts: pa.Table, annotations: pa.Table, earlier: pa.Table) -> pa.Table
         )
         newest = ", ".join(map(_newest, single))
         added = ", ".join(f"list_sort(coalesce(list_distinct(flatten(list({name}))), [])) AS {name}" for name in _ADDED)
-        said = f"SELECT item_id, {', '.join(_ADDED)} FROM"
+        stated = f"SELECT item_id, {', '.join(_ADDED)} FROM"
         return db.execute(
             f"""SELECT * REPLACE (coalesce(available, TRUE) AS available) FROM
                 (SELECT item_id, {newest} FROM (FROM living UNION ALL BY NAME FROM missing) GROUP BY item_id)
-                JOIN (SELECT item_id, {added} FROM ({said} living UNION ALL {said} annotations) GROUP BY item_id)
+                JOIN (SELECT item_id, {added} FROM ({stated} living UNION ALL {stated} annotations) GROUP BY item_id)
                 USING (item_id)"""
         ).to_arrow_table()
 
@@ -70,11 +70,11 @@ def outcomes(facts: pa.Table, earlier: pa.Table, key: str) -> list[tuple[int, st
     fact before them said, else corrected."""
     if not facts.num_rows:
         return []
-    said = [name for name in facts.column_names if name in earlier.column_names and name != key]
+    columns = [name for name in facts.column_names if name in earlier.column_names and name != key]
     same = " AND ".join(
         f"(f.{n} IS NULL OR list_has_all(before.{n}, f.{n}))" if n in _ADDED else
         f"(f.{n} IS NULL OR f.{n} IS NOT DISTINCT FROM before.{n})"
-        for n in said
+        for n in columns
     )  # fmt: skip
     with _facts(facts, earlier) as db:
         rows = db.execute(

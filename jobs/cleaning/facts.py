@@ -16,12 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.cleaning import catalogue
-from jobs.cleaning.growth import Counts, Landed
 from jobs.cleaning.held import Waiting
 from jobs.cleaning.judging import bad_rows, read_share, rules_of, shares
+from jobs.cleaning.pieces import IDS, LINKS, Counts, Judging, Landed
 from jobs.cleaning.pinned import Deliveries
-from jobs.cleaning.tasks import ITEMS as IDS
-from jobs.cleaning.tasks import LINKS, Judging
 from jobs.cleaning.writing import constant
 from jobs.night import Attempt
 from jobs.storage.deliveries import SNAPSHOT
@@ -83,9 +81,9 @@ def learn(pinned: Deliveries, judging: Judging, waits: Waiting) -> Known:
     annotations = _together([*(rows(one, "annotations") for one in old["annotations"]), *held, *fresh], "annotations")
     known.items = catalogue.items(facts["items"], annotations, base["items"])
     known.users = catalogue.users(facts["users"], base["users"])
-    for table, said in (("items", facts["items"]), ("annotations", annotations), ("users", facts["users"])):
+    for table, new_facts in (("items", facts["items"]), ("annotations", annotations), ("users", facts["users"])):
         numbers = pa.array([one.number for one in new[table]], pa.int64())
-        mine = said.filter(pc.is_in(said["number"], value_set=numbers))
+        mine = new_facts.filter(pc.is_in(new_facts["number"], value_set=numbers))
         count(
             known.counts, catalogue.outcomes(mine, last["users" if table == "users" else "items"], KEYS[table]), table
         )
@@ -144,8 +142,8 @@ def _last(pinned: Deliveries, table: str) -> pa.Table:
 
 def rows(one: Landed, table: str) -> pa.Table:
     """The facts that a delivery of an earlier judgement brought."""
-    found = [_landed(share, table, one) for share in shares(one.data)]
-    every = pa.concat_tables(found) if found else _schema(table).empty_table()
+    parts = [_landed(share, table, one) for share in shares(one.data)]
+    every = pa.concat_tables(parts) if parts else _schema(table).empty_table()
     if one.excluded and table != "annotations":
         bad = pc.is_in(every["line"], value_set=pa.array(sorted(one.excluded), pa.int64()))
         every = every.filter(pc.invert(bad))
@@ -156,7 +154,7 @@ def _judged(
     one: Landed, table: str, judging: Judging, items: pa.Array | None, known: Known, held: bool = False
 ) -> pa.Table:
     """The good facts of a delivery; those that are not go into `known.bad`."""
-    rules = rules_of(table, judging.words, waits=judging.waits, items=items)
+    rules = rules_of(table, judging.placeholders, waits=judging.waits, items=items)
     parts = []
     for share in shares(one.data):
         landed = read_share(share, table, [*_names(table), "line", "unparsable"])
@@ -206,10 +204,10 @@ def name_unknown(known: Known, attempt: Attempt, pinned: Deliveries) -> None:
 
 def publish(known: Known, attempt: Attempt, domain: str, ds: str) -> None:
     """Writes the state as the night's `items` and `users`, and notes what it is made of."""
-    for name, found in (("items", known.items), ("users", known.users)):
+    for name, state in (("items", known.items), ("users", known.users)):
         table = TABLES[name]
         key = next(column for column in table.key if column not in table.partition)
-        rows = found.append_column("domain", constant(domain, found.num_rows).cast(pa.string()))
-        rows = rows.append_column("ds", constant(ds, found.num_rows).cast(pa.string()))
+        rows = state.append_column("domain", constant(domain, state.num_rows).cast(pa.string()))
+        rows = rows.append_column("ds", constant(ds, state.num_rows).cast(pa.string()))
         write(rows.select(table.schema.names).cast(table.schema).sort_by(key), attempt.folder(name))
     attempt.facts["catalogue"] = known.stamp

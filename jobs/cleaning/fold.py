@@ -65,101 +65,149 @@ def fold(
     db.register("versions", versions)
     db.register("stands", stands)
     db.register("snapshots", snapshots)
-    for statement in _statements(spec, adds_up):
+    for statement in _Statements(spec, adds_up).all():
         db.execute(statement)
-    found = Folded(*(db.execute(f"FROM {name}").to_arrow_table() for name in ("standing", "changed", "lost", "counts")))
+    result = Folded(
+        *(db.execute(f"FROM {name}").to_arrow_table() for name in ("standing", "changed", "lost", "counts"))
+    )
     for name in ("versions", "stands", "snapshots"):
         db.unregister(name)
-    return found
+    return result
 
 
-def _statements(spec: Spec, additive: bool) -> list[str]:
-    key, row = ", ".join(spec.key), ", ".join(spec.row)
-    said = ", ".join(f"{name} := {name}" for name in (*spec.content, *spec.payload))
-    content = ", ".join(f"{name} := said.{name}" for name in spec.content)
-    of_line = ", ".join(f"{name} := {name}" for name in spec.content)
-    value = "sum(value) FILTER (NOT mention)" if additive else "NULL"
-    same_key = " AND ".join(f"{{0}}.{name} IS NOT DISTINCT FROM {{1}}.{name}" for name in ("hash", *spec.key))
-    said_columns = ", ".join(f"said.{name} AS {name}" for name in (*spec.content, *spec.payload))
-    total = "struct_update(said, value := total)" if additive else "said"
-    return [
-        # What each delivery says of each key: its newest line, or all its lines together. A line that an earlier night
-        # takes from a later one is there twice.
-        f"""CREATE OR REPLACE TEMP TABLE stated AS
-            SELECT hash, {key}, number, any_value(batch) AS batch, any_value(mode) AS mode,
+class _Statements:
+    """The SQL of the fold: a statement for each temporary table, in their order.
+
+    additive: whether the values of a key's rows add up.
+    """
+
+    def __init__(self, spec: Spec, additive: bool) -> None:
+        self.spec, self.additive = spec, additive
+        content, payload = spec.content, spec.payload
+        self.key, self.row, self.content = ", ".join(spec.key), ", ".join(spec.row), ", ".join(content)
+        self.packed_row = ", ".join(f"{name} := {name}" for name in (*content, *payload))
+        self.packed_content = ", ".join(f"{name} := {name}" for name in content)
+        self.said_content = ", ".join(f"{name} := said.{name}" for name in content)
+        self.said_columns = ", ".join(f"said.{name} AS {name}" for name in (*content, *payload))
+        self.total = "struct_update(said, value := total)" if additive else "said"
+
+    def all(self) -> list[str]:
+        """Returns the statements, to be run one after another."""
+        tables = {
+            "stated": self.stated(),
+            "alive": self.alive(),
+            "ordered": self.ordered(),
+            "judged": self.judged(),
+            "results": self.results(),
+            "resulting": f"SELECT hash, ds, number AS delivery, {self.key}, {self.said_columns} FROM results",
+            "changed": self.changed(),
+            "standing": f"SELECT hash, ds, delivery, {self.row} FROM resulting SEMI JOIN changed USING (hash)",
+            "lost": self.lost(),
+            "counts": self.counts(),
+        }
+        statements = [f"CREATE OR REPLACE TEMP TABLE {name} AS {query}" for name, query in tables.items()]
+        if self.additive:
+            statements.insert(1, "UPDATE stated SET said = struct_update(said, value := value)")
+        return statements
+
+    def same_key(self, one: str, other: str) -> str:
+        """A condition for rows of two tables."""
+        return " AND ".join(f"{one}.{name} IS NOT DISTINCT FROM {other}.{name}" for name in ("hash", *self.spec.key))
+
+    def stated(self) -> str:
+        """What each delivery says of each key: its newest line, or all its lines together. A line that an earlier night
+        takes from a later one is there twice."""
+        value = "sum(value) FILTER (NOT mention)" if self.additive else "NULL"
+        return f"""
+            SELECT hash, {self.key}, number, any_value(batch) AS batch, any_value(mode) AS mode,
                    min(night) FILTER (NOT mention) AS night, bool_or(fresh) AS fresh,
                    count(*) FILTER (NOT mention) AS lines,
-                   arg_max(struct_pack({said}), coalesce(line, 0)) FILTER (NOT mention) AS said, {value} AS value
+                   arg_max(struct_pack({self.packed_row}), coalesce(line, 0)) FILTER (NOT mention) AS said,
+                   {value} AS value
             FROM (FROM versions QUALIFY line IS NULL OR 1 = row_number() OVER (
-                      PARTITION BY hash, number, line ORDER BY fresh DESC)) GROUP BY hash, {key}, number""",
-        *(["UPDATE stated SET said = struct_update(said, value := value)"] if additive else []),
-        # A snapshot that lacks the key ends what was said before.
-        f"""CREATE OR REPLACE TEMP TABLE alive AS
+                      PARTITION BY hash, number, line ORDER BY fresh DESC)) GROUP BY hash, {self.key}, number"""
+
+    def alive(self) -> str:
+        """Without what is ended: a snapshot that lacks the key ends what was said before."""
+        return f"""
             SELECT * EXCLUDE (first_said, repeated),
                    coalesce(repeated, 0) >= (SELECT count(*) FROM snapshots s
-                                             WHERE s.kind = {_of("again", spec)} AND s.batch > again.batch)
+                                             WHERE s.kind = {_of("again", self.spec)} AND s.batch > again.batch)
                    AS lives
-            FROM (SELECT *, sum(first_said) OVER (PARTITION BY hash, {key} ORDER BY batch DESC
+            FROM (SELECT *, sum(first_said) OVER (PARTITION BY hash, {self.key} ORDER BY batch DESC
                                                   RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS repeated
                   FROM (SELECT *, (mode = '{SNAPSHOT}' AND row_number() OVER (
-                                   PARTITION BY hash, {key}, batch, mode ORDER BY number) = 1)::INT AS first_said
-                        FROM stated)) AS again""",
-        # In the order of arrival: where a new state begins (`resets`), what it adds up to, where it differs.
-        f"""CREATE OR REPLACE TEMP TABLE ordered AS
-            SELECT *, {"sum(value)" if additive else "max(value)"} OVER (
-                       PARTITION BY hash, {key}, state ORDER BY number) AS total
-            FROM (SELECT *, sum(resets) OVER (PARTITION BY hash, {key} ORDER BY number) AS state
-                  FROM (SELECT *, ({"FALSE" if additive else "TRUE"} OR mode <> '{APPEND}')::INT AS resets
-                        FROM alive WHERE lives AND lines > 0))""",
-        f"""CREATE OR REPLACE TEMP TABLE judged AS
+                                   PARTITION BY hash, {self.key}, batch, mode ORDER BY number) = 1)::INT AS first_said
+                        FROM stated)) AS again"""
+
+    def ordered(self) -> str:
+        """In the order of arrival: where a new state begins (`resets`), and what it adds up to."""
+        return f"""
+            SELECT *, {"sum(value)" if self.additive else "max(value)"} OVER (
+                       PARTITION BY hash, {self.key}, state ORDER BY number) AS total
+            FROM (SELECT *, sum(resets) OVER (PARTITION BY hash, {self.key} ORDER BY number) AS state
+                  FROM (SELECT *, ({"FALSE" if self.additive else "TRUE"} OR mode <> '{APPEND}')::INT AS resets
+                        FROM alive WHERE lives AND lines > 0))"""
+
+    def judged(self) -> str:
+        """With the outcome of each: where it differs from what was said before."""
+        return f"""
             SELECT *, CASE WHEN before IS NULL THEN 'accepted' WHEN before = now THEN 'known'
                            WHEN resets = 1 THEN 'corrected' ELSE 'accepted' END AS outcome
-            FROM (SELECT *, lag(now) OVER (PARTITION BY hash, {key} ORDER BY number) AS before
-                  FROM (SELECT * REPLACE ({total} AS said), struct_pack({content}) AS now
-                        FROM (SELECT * REPLACE ({total} AS said) FROM ordered)))""",
-        f"""CREATE OR REPLACE TEMP TABLE results AS
-            SELECT hash, {key}, min(night) AS ds, max(number) FILTER (outcome <> 'known') AS number,
+            FROM (SELECT *, lag(now) OVER (PARTITION BY hash, {self.key} ORDER BY number) AS before
+                  FROM (SELECT * REPLACE ({self.total} AS said), struct_pack({self.said_content}) AS now
+                        FROM (SELECT * REPLACE ({self.total} AS said) FROM ordered)))"""
+
+    def results(self) -> str:
+        """The earliest night of each key, and what its newest delivery says."""
+        return f"""
+            SELECT hash, {self.key}, min(night) AS ds, max(number) FILTER (outcome <> 'known') AS number,
                    arg_max(said, number) FILTER (outcome <> 'known') AS said
-            FROM judged GROUP BY hash, {key}""",
-        f"""CREATE OR REPLACE TEMP TABLE resulting AS
-            SELECT hash, ds, number AS delivery, {key}, {said_columns} FROM results""",
-        f"""CREATE OR REPLACE TEMP TABLE changed AS
+            FROM judged GROUP BY hash, {self.key}"""
+
+    def changed(self) -> str:
+        """Hashes of keys whose rows are others than those that stand."""
+        return f"""
             SELECT DISTINCT hash FROM (
-                SELECT hash, {key}, ds, delivery, {", ".join(spec.content)} FROM resulting
-                EXCEPT SELECT hash, {key}, night, number, {", ".join(spec.content)} FROM stands
-                UNION ALL (SELECT hash, {key}, night, number, {", ".join(spec.content)} FROM stands
-                EXCEPT SELECT hash, {key}, ds, delivery, {", ".join(spec.content)} FROM resulting))""",
-        f"""CREATE OR REPLACE TEMP TABLE standing AS
-            SELECT hash, ds, delivery, {row} FROM resulting SEMI JOIN changed USING (hash)""",
-        # Lines and rows whose content stands no longer.
-        f"""CREATE OR REPLACE TEMP TABLE lost AS
+                SELECT hash, {self.key}, ds, delivery, {self.content} FROM resulting
+                EXCEPT SELECT hash, {self.key}, night, number, {self.content} FROM stands
+                UNION ALL (SELECT hash, {self.key}, night, number, {self.content} FROM stands
+                EXCEPT SELECT hash, {self.key}, ds, delivery, {self.content} FROM resulting))"""
+
+    def lost(self) -> str:
+        """Lines and rows whose content stands no longer."""
+        packed = f"SELECT *, struct_pack({self.packed_content}) AS now FROM"
+        differs = "FALSE" if self.additive else "r.now IS DISTINCT FROM v.now"
+        return f"""
             SELECT s.* , CASE WHEN r.hash IS NULL THEN 'gone' ELSE 'corrected' END AS outcome
-            FROM (SELECT *, struct_pack({of_line}) AS now FROM stands) s
-            LEFT JOIN (SELECT *, struct_pack({of_line}) AS now FROM resulting) r ON {same_key.format("s", "r")}
+            FROM ({packed} stands) s LEFT JOIN ({packed} resulting) r ON {self.same_key("s", "r")}
             WHERE r.hash IS NULL OR r.now IS DISTINCT FROM s.now
             UNION ALL BY NAME
             SELECT v.*, 'corrected' AS outcome
-            FROM (SELECT *, struct_pack({of_line}) AS now FROM versions WHERE fresh) v
-            JOIN (SELECT *, struct_pack({of_line}) AS now FROM resulting) r ON {same_key.format("v", "r")}
-            WHERE {"FALSE" if additive else "r.now IS DISTINCT FROM v.now"}""",
-        f"""CREATE OR REPLACE TEMP TABLE counts AS
+            FROM ({packed} versions WHERE fresh) v JOIN ({packed} resulting) r ON {self.same_key("v", "r")}
+            WHERE {differs}"""
+
+    def counts(self) -> str:
+        """Fresh rows by delivery and outcome."""
+        lines = "a.lines" if self.additive else "1"
+        repeated = "" if self.additive else f"UNION ALL {self.repeated_lines()}"
+        return f"""
             SELECT number, outcome, sum(rows)::BIGINT AS rows FROM (
-                SELECT a.number, coalesce(j.outcome, 'corrected') AS outcome, {"a.lines" if additive else "1"} AS rows
-                FROM alive a LEFT JOIN judged j ON {same_key.format("a", "j")} AND a.number = j.number WHERE a.fresh
-                {
-            ""
-            if additive
-            else f'''
-                UNION ALL
-                SELECT v.number, CASE WHEN v.now = a.now THEN 'known' ELSE 'corrected' END AS outcome,
-                       count(*) - any_value((v.now = a.now)::INT) AS rows
-                FROM (SELECT *, struct_pack({of_line}) AS now FROM versions WHERE fresh) v
-                JOIN (SELECT *, struct_pack({content}) AS now FROM alive WHERE lines > 1) a
-                  ON {same_key.format('v', 'a')} AND v.number = a.number
-                GROUP BY v.hash, {', '.join(f'v.{n}' for n in spec.key)}, v.number, v.now, a.now'''
-        })
-            GROUP BY number, outcome HAVING sum(rows) > 0""",
-    ]
+                SELECT a.number, coalesce(j.outcome, 'corrected') AS outcome, {lines} AS rows
+                FROM alive a LEFT JOIN judged j ON {self.same_key("a", "j")} AND a.number = j.number
+                WHERE a.fresh {repeated})
+            GROUP BY number, outcome HAVING sum(rows) > 0"""
+
+    def repeated_lines(self) -> str:
+        """Further lines of a key in one delivery: known where they say what its newest says."""
+        key = ", ".join(f"v.{name}" for name in self.spec.key)
+        return f"""
+            SELECT v.number, CASE WHEN v.now = a.now THEN 'known' ELSE 'corrected' END AS outcome,
+                   count(*) - any_value((v.now = a.now)::INT) AS rows
+            FROM (SELECT *, struct_pack({self.packed_content}) AS now FROM versions WHERE fresh) v
+            JOIN (SELECT *, struct_pack({self.said_content}) AS now FROM alive WHERE lines > 1) a
+              ON {self.same_key("v", "a")} AND v.number = a.number
+            GROUP BY v.hash, {key}, v.number, v.now, a.now"""
 
 
 def _of(rows: str, spec: Spec) -> str:

@@ -7,15 +7,16 @@ because a delivery is withdrawn or comes out of order, the landed rows of these 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pyarrow as pa
 
 from jobs.cleaning.judging import shares
-from jobs.cleaning.keys import Hashes, among, digest
+from jobs.cleaning.keys import NONE, Hashes, digest, find_common, write_hashes
+from jobs.cleaning.pieces import Counts, Extraction, Given, Grown, Judged, Piece, Published, Sweep
 from jobs.cleaning.ranges import (
     Fold,
     Range,
@@ -28,83 +29,19 @@ from jobs.cleaning.ranges import (
     standing_keys,
     swept_keys,
 )
-from jobs.cleaning.spec import Spec
 from jobs.cleaning.spread import Spread, flat
-from jobs.cleaning.tasks import (
-    Extraction,
-    Judged,
-    Judging,
-    Piece,
-    Published,
-    Source,
-    Sweep,
-    extract,
-    judge,
-    write_hashes,
-)
+from jobs.cleaning.tasks import extract, judge
 from jobs.storage import files
 from jobs.storage.deliveries import SNAPSHOT
 from models.sorting import distinct, first_of_equals, is_among, repeated
 
 RANGE_ROWS = 1_000_000  # that one piece of the fold weighs, about
 SNAPSHOTS = pa.schema([("batch", pa.int64()), ("kind", pa.string())])
-Counts = dict[int, dict[str, int]]
-NONE = np.empty(0, np.uint64)
-
-
-@dataclass(frozen=True)
-class Landed:
-    """A delivery with its files (none where they are gone), as tonight needs it.
-
-    Of one that an earlier night (`ds`) has judged: excluded, its lines that were not accepted; nights, those lines that
-    a later night accepted.
-    """
-
-    source: Source
-    data: tuple[str, ...]
-    ds: str = ""
-    excluded: frozenset[int] = frozenset()
-    nights: Mapping[int, str] = field(default_factory=dict)
-
-    @property
-    def number(self) -> int:
-        """Of the delivery."""
-        return self.source.number
-
-
-@dataclass(frozen=True)
-class Given:
-    """All that a table grows from.
-
-    new: judged tonight. waiting: held rows of earlier deliveries. earlier: gives those that were judged before and
-    stay; newest: their highest number; last_snapshot: the import of the newest snapshot among them. withdrawn: to be
-    taken back. partitions: night → files, as published. adds_up: whether the rows of a key do.
-    """
-
-    spec: Spec
-    judging: Judging
-    partitions: Mapping[str, Sequence[str]]
-    new: Sequence[Landed] = ()
-    waiting: Sequence[Landed] = ()
-    earlier: Callable[[], Sequence[Landed]] = tuple
-    newest: int = 0
-    last_snapshot: int = 0
-    withdrawn: Sequence[Landed] = ()
-    adds_up: bool = False
-
-
-@dataclass
-class Grown:
-    """What the table becomes. partitions: those that change, and tonight's, night → files. counts: delivery → outcome
-    → rows of the good ones. bad: files of the others."""
-
-    partitions: dict[str, list[str]]
-    counts: Counts
-    bad: list[str]
 
 
 def grow(given: Given, spread: Spread) -> Grown:
-    """Judges, weighs and writes."""
+    """Grows a table of events by a night's deliveries: judges their rows, weighs those that meet others, writes the
+    files."""
     pieces = [
         Piece(given.spec, given.judging, landed.source, share, f"{landed.number}-{part}{suffix}")
         for suffix, every in (("", given.new), ("-held", given.waiting))
@@ -142,7 +79,7 @@ class Weighing:
         every = np.concatenate([NONE, *self.digests])
         every.sort()
         tonight = every[first_of_equals(every)]
-        there = among(tonight, (digest(file.address, self.given.spec.key) for file in self.published))
+        there = find_common(tonight, (digest(file.address, self.given.spec.key) for file in self.published))
         recalls = self._recalls(there)
         ended = self._older(max([self.given.last_snapshot, *(sweep.batch for sweep in self.sweeps)]))
         suspects = distinct(np.concatenate([repeated(every), there, *ended, self._mentioned()]))
@@ -168,7 +105,7 @@ class Weighing:
         given = self.given
         swept = any(sweep.batch <= given.newest for sweep in self.sweeps)
         ended = any(len(own) for own in self._older(given.last_snapshot))
-        return bool(given.withdrawn) or swept or ended or len(among(there, self._older(given.newest + 1))) > 0
+        return bool(given.withdrawn) or swept or ended or len(find_common(there, self._older(given.newest + 1))) > 0
 
     def _older(self, number: int) -> list[Hashes]:
         """Hashes of the pieces of deliveries that arrived before one."""
@@ -188,13 +125,13 @@ class Weighing:
         landed = [(self.given.spec, share) for one in gone for share in shares(one.data)]
         numbers = frozenset(one.number for one in gone)
         stand = [(file, numbers) for file in self.published] if gone else []
-        found = self.spread(landed_keys, landed) + self.spread(standing_keys, stand)
-        return distinct(np.concatenate([NONE, *found]))
+        parts = self.spread(landed_keys, landed) + self.spread(standing_keys, stand)
+        return distinct(np.concatenate([NONE, *parts]))
 
     def _part(self, wanted: str, keys: Hashes) -> None:
         """Judges those pieces again that have rows to weigh, and puts these rows apart."""
         every = zip(self.digests, self.judged, strict=True)
-        meets = [n for n, (own, one) in enumerate(every) if len(among(keys, [own, one.mentioned]))]
+        meets = [n for n, (own, one) in enumerate(every) if len(find_common(keys, [own, one.mentioned]))]
         apart = {"skip": wanted, "apart": f"{self.work}/versions", "ranges": self.ranges}
         again = [replace(self.pieces[n], **apart) for n in meets]  # type: ignore[arg-type]
         for n, one in zip(meets, self.spread(judge, again), strict=True):
@@ -255,7 +192,7 @@ class Weighing:
             return set()
         spec, judging = self.given.spec, self.given.judging
         gone = write_hashes(changed, self.work, "gone")
-        hit = [file for file in self.published if len(among(changed, [digest(file.address, spec.key)]))]
+        hit = [file for file in self.published if len(find_common(changed, [digest(file.address, spec.key)]))]
         places = [place_of(judging.folder, spec.name, file.ds, judging.ds) for file in hit]
         work = [(file, gone, place, f"less-{n}") for n, (file, place) in enumerate(zip(hit, places, strict=True))]
         for file, less in zip(hit, self.spread(amend_piece, work), strict=True):

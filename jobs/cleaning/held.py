@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from jobs.cleaning.growth import Landed
+from jobs.cleaning.pieces import Landed
 from jobs.cleaning.pinned import Deliveries
 from jobs.night import Attempt
 from jobs.storage.frames import write
@@ -33,25 +33,25 @@ class Waiting:
 def waiting(pinned: Deliveries) -> Waiting:
     """What waits at the night: rows of its own and earlier nights; also those that a later night has accepted, which
     then come to this one."""
-    found = Waiting({}, {}, [], {})
+    result = Waiting({}, {}, [], {})
     for row in pinned.held.to_pylist():
         key = (row["delivery"], row["line"])
         if row["ds"] > pinned.ds or row["delivery"] in pinned.judged_anew:
             continue
         if row["delivery"] in pinned.taken_back:
             if row["taken"] is None:
-                found.ended[key] = WITHDRAWN
+                result.ended[key] = WITHDRAWN
         elif row["taken"] is None or (row["taken"] > pinned.ds and row["outcome"] == ACCEPTED):
-            found.judged[key] = row
-    found.tables = {row["delivery"]: row["table_name"] for row in found.judged.values()}
-    for table in set(found.tables.values()):
-        numbers = [number for number, name in found.tables.items() if name == table]
+            result.judged[key] = row
+    result.tables = {row["delivery"]: row["table_name"] for row in result.judged.values()}
+    for table in set(result.tables.values()):
+        numbers = [number for number, name in result.tables.items() if name == table]
         for one in pinned.earlier(table, numbers):
-            lines = frozenset(line for number, line in found.judged if number == one.number)
-            found.deliveries.append(replace(one, source=replace(one.source, lines=lines)))
-    there = {one.number for one in found.deliveries if one.data}
-    found.judged = {key: row for key, row in found.judged.items() if key[0] in there}
-    return found
+            lines = frozenset(line for number, line in result.judged if number == one.number)
+            result.deliveries.append(replace(one, source=replace(one.source, lines=lines)))
+    there = {one.number for one in result.deliveries if one.data}
+    result.judged = {key: row for key, row in result.judged.items() if key[0] in there}
+    return result
 
 
 def settle(pinned: Deliveries, attempt: Attempt, waits: Waiting, bad: pa.Table, hold_days: int) -> pa.Table:

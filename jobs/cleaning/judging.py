@@ -1,6 +1,6 @@
 """Judges landed rows by the checks of their table (schemas/inputs.py): good, too early, or bad, with all reasons."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,9 +61,9 @@ class Rules:
         rows = rows.append_column("place", pa.array(np.arange(rows.num_rows)))
         with database() as db:
             db.register("rows", rows)
-            found = db.execute(f"SELECT place, ({bits})::BIGINT AS bits FROM rows").fetchnumpy()
+            failures = db.execute(f"SELECT place, ({bits})::BIGINT AS bits FROM rows").fetchnumpy()
         judged = np.zeros(rows.num_rows, np.int64)
-        judged[found["place"]] = found["bits"]
+        judged[failures["place"]] = failures["bits"]
         return judged
 
     def reasons(self, bits: int) -> list[str]:
@@ -71,10 +71,10 @@ class Rules:
         return [name for place, name in enumerate(self.names) if bits >> place & 1]
 
 
-def rules_of(table: str, words: Mapping[str, str], *, waits: Sequence[str] = EARLY, items: pa.Array | None) -> Rules:
+def rules_of(table: str, values: Mapping[str, str], *, waits: Sequence[str] = EARLY, items: pa.Array | None) -> Rules:
     """The rules of a landing table; without `items` nobody asks whether the catalogue has an item."""
     checks: Sequence[Check] = LANDING[table].checks
-    filled = {c.name: c.violation.format(**words) for c in checks if items is not None or c.name != "unknown_item"}
+    filled = {c.name: c.violation.format(**values) for c in checks if items is not None or c.name != "unknown_item"}
     return Rules(table, filled, frozenset(waits), items if "unknown_item" in filled else None)
 
 
@@ -90,7 +90,7 @@ def _known(ids: pa.ChunkedArray, items: pa.Array) -> pa.Array:
 
 def shares(addresses: Sequence[str], rows_of_share: int = 1 << 20) -> list[Share]:
     """Landed files for tasks, each as (address, row groups), of at most about so many rows."""
-    found: list[Share] = []
+    result: list[Share] = []
     for address in addresses:
         fs, path = filesystem(address)
         with fs.open_input_file(path) as source:
@@ -101,11 +101,11 @@ def shares(addresses: Sequence[str], rows_of_share: int = 1 << 20) -> list[Share
             groups.append(group)
             rows += metadata.row_group(group).num_rows
             if rows >= rows_of_share:
-                found.append((address, tuple(groups)))
+                result.append((address, tuple(groups)))
                 groups, rows = [], 0
         if groups:
-            found.append((address, tuple(groups)))
-    return found
+            result.append((address, tuple(groups)))
+    return result
 
 
 def read_share(share: Share, table: str, columns: Sequence[str]) -> pa.Table:
@@ -142,9 +142,3 @@ def bad_rows(share: Share, rules: Rules, number: int, file: str, lines: pa.Array
         "early": pa.array(early),
     }
     return pa.table(columns).select(BAD.names).cast(BAD)
-
-
-def in_batches(rows: pa.Table, size: int) -> Iterator[pa.Table]:
-    """Slices of a table."""
-    for low in range(0, rows.num_rows, size):
-        yield rows.slice(low, size)

@@ -5,6 +5,7 @@ compares the rows themselves. A digest of a million keys takes 4 MiB, its file t
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from pyarrow import fs as arrow_fs
 from pyarrow import parquet as pq
 
 from jobs.storage.files import filesystem
+from jobs.storage.frames import write
 from models import sorting
 from models.sorting import distinct, is_among
 
@@ -22,10 +24,12 @@ SUFFIX = ".keys"
 GROUP_ROWS = 1 << 17
 NULL = np.uint64(0x9E3779B97F4A7C15)
 Hashes = npt.NDArray[np.uint64]
+NONE = np.empty(0, np.uint64)
 _DIGEST = pa.schema([("key", pa.int64())])
+_HASHES = pa.schema([("hash", pa.int64())])
 
 
-def mixed(values: Hashes) -> Hashes:
+def mix(values: Hashes) -> Hashes:
     """The finalizer of SplitMix64 (Steele, Lea & Flood 2014): every bit of the input changes half of the output's."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -36,7 +40,7 @@ def hashes(table: pa.Table | pa.RecordBatch, columns: Sequence[str]) -> Hashes:
     """BITS bits for every row: equal where the columns (texts, whole numbers, times) are, nulls equal to each other."""
     every = np.zeros(table.num_rows, np.uint64)
     for column in columns:
-        every = mixed(every * np.uint64(3) + _of_column(table[column]))
+        every = mix(every * np.uint64(3) + _of_column(table[column]))
     return every >> np.uint64(64 - BITS)
 
 
@@ -48,12 +52,12 @@ def _of_column(column: pa.ChunkedArray | pa.Array) -> Hashes:
         coded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
         known = np.append(_of_texts(coded.dictionary.cast(pa.string())), NULL)
         places = pc.fill_null(coded.indices, len(known) - 1).to_numpy(zero_copy_only=False)
-        found: Hashes = known[places]
-        return found
+        result: Hashes = known[places]
+        return result
     if pa.types.is_timestamp(array.type):
         array = array.cast(pa.timestamp("us", array.type.tz))
     numbers = pc.fill_null(array.cast(pa.int64()), 0).to_numpy(zero_copy_only=False).astype(np.uint64)
-    mixture = mixed(numbers + np.uint64(1))
+    mixture = mix(numbers + np.uint64(1))
     if array.null_count:
         mixture[array.is_null().to_numpy(zero_copy_only=False)] = NULL
     return mixture
@@ -71,7 +75,7 @@ def _of_texts(texts: pa.Array) -> Hashes:
     powers = np.cumprod(np.full(int(lengths.max(initial=1)) + 1, 0x100000001B3, np.uint64))
     terms = (content.astype(np.uint64) + np.uint64(1)) * powers[place]
     sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(terms)])
-    return mixed(sums[ends[1:] - ends[0]] - sums[ends[:-1] - ends[0]] + lengths.astype(np.uint64) * NULL)
+    return mix(sums[ends[1:] - ends[0]] - sums[ends[:-1] - ends[0]] + lengths.astype(np.uint64) * NULL)
 
 
 def write_digest(address: str, keys: Hashes) -> None:
@@ -88,19 +92,19 @@ def digest(address: str, columns: Sequence[str]) -> Hashes:
     fs, path = filesystem(address + SUFFIX)
     if fs.get_file_info(path).type == arrow_fs.FileType.File:
         with fs.open_input_file(path) as source:
-            found: Hashes = pq.read_table(source)["key"].to_numpy().astype(np.uint64)
-            return found
+            keys: Hashes = pq.read_table(source)["key"].to_numpy().astype(np.uint64)
+            return keys
     fs, path = filesystem(address)
     with fs.open_input_file(path) as source:
         batches = pq.ParquetFile(source).iter_batches(columns=list(columns))
         parts = [hashes(batch, columns) for batch in batches]
-    return np.sort(np.concatenate([np.empty(0, np.uint64), *parts]))
+    return np.sort(np.concatenate([NONE, *parts]))
 
 
-def among(keys: Hashes, others: Iterable[Hashes]) -> Hashes:
+def find_common(keys: Hashes, others: Iterable[Hashes]) -> Hashes:
     """Those of the sorted `keys` that stand in one of the others, each sorted; sorted, each once."""
-    found = [_common(keys, other) for other in others]
-    return distinct(np.concatenate([np.empty(0, np.uint64), *found]))
+    parts = [_common(keys, other) for other in others]
+    return distinct(np.concatenate([NONE, *parts]))
 
 
 def _common(one: Hashes, other: Hashes) -> Hashes:
@@ -109,8 +113,22 @@ def _common(one: Hashes, other: Hashes) -> Hashes:
     return common
 
 
-def repeated(keys: Iterator[Hashes] | Sequence[Hashes]) -> Hashes:
+def find_repeated(keys: Iterator[Hashes] | Sequence[Hashes]) -> Hashes:
     """Keys that stand more than once in all of these together; sorted, each once."""
-    every = np.concatenate([np.empty(0, np.uint64), *keys])
+    every = np.concatenate([NONE, *keys])
     every.sort()
     return sorting.repeated(every)
+
+
+def write_hashes(keys: Hashes, folder: str, name: str) -> str:
+    """Keeps sorted hashes in a file for many pieces of work; returns its address."""
+    return write(pa.table([pa.array(keys.astype(np.int64))], schema=_HASHES), folder, name)
+
+
+@lru_cache(maxsize=4)
+def read_hashes(address: str) -> Hashes:
+    """Hashes that `write_hashes` has kept; a worker reads a file once."""
+    fs, path = filesystem(address)
+    with fs.open_input_file(path) as source:
+        keys: Hashes = pq.read_table(source)["hash"].to_numpy().astype(np.uint64)
+    return keys

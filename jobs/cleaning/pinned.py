@@ -7,8 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.cleaning.growth import Landed
-from jobs.cleaning.tasks import Source
+from jobs.cleaning.pieces import Landed, Source
 from jobs.night import Night
 from jobs.storage.deliveries import SNAPSHOT
 from jobs.storage.frames import read
@@ -33,18 +32,18 @@ class Deliveries:
 
     def partitions(self, table: str) -> dict[str, list[str]]:
         """Night → files of a published table."""
-        found: dict[str, list[str]] = {}
+        result: dict[str, list[str]] = {}
         for ds, path in self.night.pin["history"][table]:
-            found.setdefault(ds, []).append(path)
-        return found
+            result.setdefault(ds, []).append(path)
+        return result
 
     def new(self, table: str) -> list[Landed]:
         """Those that are judged tonight."""
-        return [landed(entry, self.ds) for entry in self.night.pin["inputs"] if entry["table"] == table]
+        return [make_landed(entry, self.ds) for entry in self.night.pin["inputs"] if entry["table"] == table]
 
     def withdrawn(self, table: str) -> list[Landed]:
         """Those whose rows go: taken back, or judged anew."""
-        return [landed(entry, entry["ds"]) for entry in self.night.pin["withdrawn"] if entry["table"] == table]
+        return [make_landed(entry, entry["ds"]) for entry in self.night.pin["withdrawn"] if entry["table"] == table]
 
     def newest(self, table: str) -> int:
         """The highest number of those that were judged before and stay."""
@@ -60,7 +59,7 @@ class Deliveries:
         chosen = None if numbers is None else set(numbers)
         entries = [e for e in self.night.pin["earlier"] if e["table"] == table]
         return [
-            landed(e, e["ds"], self._excluded.get(e["number"], frozenset()), self._nights.get(e["number"], {}))
+            make_landed(e, e["ds"], self._excluded.get(e["number"], frozenset()), self._nights.get(e["number"], {}))
             for e in entries
             if chosen is None or e["number"] in chosen
         ]
@@ -83,14 +82,14 @@ class Deliveries:
 
     @cached_property
     def _nights(self) -> Mapping[int, Mapping[int, str]]:
-        found: dict[int, dict[int, str]] = {}
+        result: dict[int, dict[int, str]] = {}
         accepted = self.held.filter(pc.equal(pc.fill_null(self.held["outcome"], ""), "accepted"))
         for row in accepted.select(["delivery", "line", "taken"]).to_pylist():
-            found.setdefault(row["delivery"], {})[row["line"]] = row["taken"]
-        return found
+            result.setdefault(row["delivery"], {})[row["line"]] = row["taken"]
+        return result
 
 
-def landed(
+def make_landed(
     entry: Mapping[str, Any], ds: str, excluded: frozenset[int] = frozenset(), nights: Mapping[int, str] | None = None
 ) -> Landed:
     """A delivery of the pin."""

@@ -11,8 +11,9 @@ from jobs.cleaning.database import database
 from jobs.cleaning.fold import Folded, fold, versions_schema
 from jobs.cleaning.judging import Share, read_share
 from jobs.cleaning.keys import Hashes, hashes
+from jobs.cleaning.pieces import Judging, Piece, Published, Sweep
 from jobs.cleaning.spec import Spec
-from jobs.cleaning.tasks import Judging, Piece, Published, Sweep, amend, ended, recall
+from jobs.cleaning.tasks import amend, find_ended, recall
 from jobs.cleaning.writing import constant, write_rows
 from jobs.storage.files import listing
 from jobs.storage.frames import read, write
@@ -49,7 +50,7 @@ class Range:
 
 
 def fold_range(work: Fold, number: int) -> Range:
-    """Folds a range."""
+    """Folds a range of keys: reads its versions, writes the rows that stand."""
     schema = versions_schema(work.spec)
     stands = read(listing(f"{work.work}/stands/{number}", ".parquet"), schema)
     versions = read(listing(f"{work.work}/versions/{number}", ".parquet"), schema)
@@ -141,14 +142,14 @@ def swept_keys(work: tuple[Published, tuple[Sweep, ...]]) -> Hashes:
     """Hashes of the rows of a published file that some snapshots end, unless they have them."""
     file, sweeps = work
     rows = read([file.address], file.spec.schema, columns=[*file.spec.key, "delivery"])
-    return distinct(hashes(rows.filter(pa.array(ended(rows, sweeps))), file.spec.key))
+    return distinct(hashes(rows.filter(pa.array(find_ended(rows, sweeps))), file.spec.key))
 
 
 def recall_piece(work: tuple[Piece, frozenset[int], Mapping[int, str]]) -> None:
-    """`recall` with its arguments in one."""
+    """Calls `recall` with its arguments in one."""
     recall(*work)
 
 
 def amend_piece(work: tuple[Published, str, str, str]) -> str | None:
-    """`amend` likewise."""
+    """Calls `amend` with its arguments in one."""
     return amend(*work)

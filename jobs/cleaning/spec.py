@@ -39,7 +39,7 @@ class Spec:
 
     @property
     def schema(self) -> pa.Schema:
-        """Of the published table."""
+        """The schema of the published table."""
         return self.table.schema
 
     @property

@@ -17,12 +17,12 @@ _RESULT = "place long, result binary"
 
 
 def here(function: Callable[[Work], Result], pieces: Sequence[Work]) -> list[Result]:
-    """The results in the order of the pieces, made in this process."""
+    """Runs all pieces in this process; returns the results in their order."""
     return [function(piece) for piece in pieces]
 
 
 def on(session: Callable[[], SparkSession]) -> Spread:
-    """The same on Spark, whose session is asked for when there is work."""
+    """Runs the same as tasks of Spark, whose session is asked for when there is work."""
 
     def spread(function: Callable[[Any], Any], pieces: Sequence[Any]) -> list[Any]:
         if len(pieces) < 2:
@@ -36,8 +36,8 @@ def on(session: Callable[[], SparkSession]) -> Spread:
                     yield pa.RecordBatch.from_pydict({"place": [place], "result": [pickle.dumps(call(piece))]})
 
         rows = session().range(0, len(every), 1, len(every)).mapInArrow(run, _RESULT).collect()
-        found = {row["place"]: pickle.loads(row["result"]) for row in rows}
-        return [found[place] for place in range(len(every))]
+        results = {row["place"]: pickle.loads(row["result"]) for row in rows}
+        return [results[place] for place in range(len(every))]
 
     return spread
 

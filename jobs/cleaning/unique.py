@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from jobs.cleaning.database import database
-from jobs.cleaning.keys import among, digest, hashes, repeated
+from jobs.cleaning.keys import digest, find_common, find_repeated, hashes
 from jobs.storage.frames import read
 from models.sorting import is_among
 from schemas.table import Table
@@ -17,12 +17,12 @@ def shared_keys(table: Table, addresses: Sequence[str], most: int) -> tuple[int,
     """How many keys more than one row has, and the first `most` of them. Only rows whose hashes meet are read."""
     key = [name for name in table.key if name != "domain"]
     digests = [digest(address, key) for address in addresses]
-    suspects = repeated(digests)
+    suspects = find_repeated(digests)
     if not len(suspects):
         return 0, []
     parts = []
     for address, own in zip(addresses, digests, strict=True):
-        if len(among(suspects, [own])):
+        if len(find_common(suspects, [own])):
             rows = read([address], table.schema, columns=key)
             parts.append(rows.filter(pa.array(is_among(hashes(rows, key), suspects))))
     with database() as db:
@@ -30,5 +30,5 @@ def shared_keys(table: Table, addresses: Sequence[str], most: int) -> tuple[int,
         columns = ", ".join(key)
         db.execute(f"CREATE TEMP TABLE shared AS SELECT {columns} FROM rows GROUP BY ALL HAVING count(*) > 1")
         ((count,),) = db.execute("SELECT count(*) FROM shared").fetchall()
-        found = db.execute("FROM shared ORDER BY ALL").fetchmany(most)
-    return int(count), [tuple(row) for row in found]
+        keys = db.execute("FROM shared ORDER BY ALL").fetchmany(most)
+    return int(count), [tuple(row) for row in keys]

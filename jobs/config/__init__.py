@@ -41,14 +41,14 @@ def main(args: argparse.Namespace) -> int:
     config = settings.load()
     settings.check_models(config)
     if args.action == "show":
-        say(*shown(config))
+        say(*show_settings(config))
         return DONE
     say(f"no fault in {config_source(config.config) or 'ENCORE_CONFIG, which is not set'}")
     say(f"domains: {', '.join(config.domains)}")
     return DONE
 
 
-def shown(config: Settings) -> Iterator[str]:
+def show_settings(config: Settings) -> Iterator[str]:
     """Lines `key = value  # origin`: the deployment, the sections, the domains, the models."""
     changes = read_toml(config.config, "") if config.config else {}
     source = config_source(config.config)

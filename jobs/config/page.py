@@ -44,7 +44,7 @@ scheduler's workers find it.
 
 
 def document() -> str:
-    """The whole page."""
+    """Generates docs/settings.md."""
     lines = [HEAD, *environment(), FILE + "".join(f"| `[{name}]` | settings, below |\n" for name in sections())]
     for name, config in sections().items():
         lines += [f"## {name.capitalize()}", "", f"`[{name}]`", "", *table(config), ""]

@@ -34,7 +34,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Ids:
-    """External ids by row, as many as the night knows rows, and `people`: int64, the rows of the users known at it.
+    """External ids by row, as many as the night knows rows; `known_users`, int64: the rows of the users known at it.
 
     A row of a later night that stands between is named too: an old night that runs again may have met a later id in a
     late file, and rows are given once for all.
@@ -42,11 +42,11 @@ class Ids:
 
     users: pa.Array
     items: pa.Array
-    people: IntArray
+    known_users: IntArray
 
 
 def ids(night: Night) -> Ids:
-    """The night's vocabulary by row."""
+    """Reads the night's vocabulary, by row."""
     known = known_ids(night)
     every = pa.concat_tables([known, read(night.later_nights("vocabulary"), SCHEMA)])
 
@@ -60,7 +60,7 @@ def ids(night: Night) -> Ids:
 
 
 def all_events(night: Night, ids: Ids) -> Histories:
-    """Every event up to the night."""
+    """Reads every event up to the night."""
     return _histories(night, read(night.tonight("sequences"), SEQUENCES), ids)
 
 
@@ -70,7 +70,7 @@ def split_name(night: Night) -> str:
 
 
 def split(night: Night, ids: Ids) -> Split:
-    """The events parted in training, validation and test."""
+    """Reads the train/validation/test split of the run's events."""
     table = read(night.tonight("sequences"), SEQUENCES)
 
     def events(*parts: str) -> Histories:
@@ -82,7 +82,7 @@ def split(night: Night, ids: Ids) -> Split:
 
 
 def held_out(before: Histories, after: Histories) -> HeldOut:
-    """The users who have items `after` that they did not have `before`: others are no discovery."""
+    """Held-out users: those who have items `after` that they did not have `before`."""
     relevant = after.matrix()
     relevant = relevant - relevant.multiply(before.matrix())
     relevant.eliminate_zeros()
@@ -91,7 +91,7 @@ def held_out(before: Histories, after: Histories) -> HeldOut:
 
 
 def catalogue(night: Night, ids: Ids) -> Catalogue:
-    """What tonight's `items` say of the items in the vocabulary."""
+    """Reads the metadata of the items in the vocabulary from tonight's `items`."""
     table = read(night.tonight("items"), TABLES["items"].schema)
     place = pc.index_in(ids.items, table["item_id"]).to_pylist()
 

@@ -27,8 +27,8 @@ DAMAGE = (
 def artifacts(night: Night) -> dict[str, str]:
     """Model → address of the artifact that the run trained."""
     entries = night.run.entries()
-    found = {name: entries.get(f"train_{name}") for name in night.models}
-    return {name: entry.facts["artifact"] for name, entry in found.items() if entry and entry.state == TaskState.DONE}
+    trained = {name: entries.get(f"train_{name}") for name in night.models}
+    return {name: entry.facts["artifact"] for name, entry in trained.items() if entry and entry.state == TaskState.DONE}
 
 
 def require_unseen(night: Night, name: str) -> None:
@@ -36,7 +36,7 @@ def require_unseen(night: Night, name: str) -> None:
     learned = night.run.entry(f"train_{name}").facts.get("learned")
     if learned != [TRAIN]:
         raise ContractError(
-            f"{night.run.domain} {night.ds}: the artifact of {name} has learned {learned or 'nobody knows what'}; only "
+            f"{night.run.domain} {night.ds}: the artifact of {name} has learned {learned or 'unknown parts'}; only "
             f"one that has learned {[TRAIN]} is judged on the test; train it again in this run"
         )
 

@@ -1,4 +1,4 @@
-"""Which model shall make the lists: the rules of the gate, on what was measured."""
+"""Rules of the promotion gate: which model becomes champion, from the metrics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,7 +29,8 @@ class Judged:
 
 @dataclass(frozen=True)
 class Choice:
-    """champion: who shall make the lists. reasons: model → what is said of it. refusal: why it may not, or None."""
+    """champion: the model that makes the lists. reasons: model → why it is champion or not. refusal: why the night is
+    refused, or None."""
 
     champion: str
     reasons: dict[str, str] = field(default_factory=dict)
@@ -67,17 +68,17 @@ def choose(judged: Judged, candidates: list[str], incumbent: str | None, domain:
         fallen = {name: guards(judged, name, incumbent, domain) for name in better}
         promoted = [name for name in better if not fallen[name]]
         champion = max(promoted, key=lambda name: means[name], default=incumbent)
-        told = {name: f"{gain} to the incumbent {incumbent}" for name, gain in gains.items()}
-        told |= {name: f"{told[name]}, but {'; '.join(fell)}" for name, fell in fallen.items() if fell}
-        told[incumbent] = "incumbent" if champion == incumbent else f"was incumbent, {champion} takes its place"
+        comparisons = {name: f"{gain} to the incumbent {incumbent}" for name, gain in gains.items()}
+        comparisons |= {name: f"{comparisons[name]}, but {'; '.join(fell)}" for name, fell in fallen.items() if fell}
+        comparisons[incumbent] = "incumbent" if champion == incumbent else f"was incumbent, {champion} takes its place"
     else:
         behind = differences(judged, {name: (name, best) for name in candidates if name != best})
         champion = next(name for name in candidates if name == best or behind[name].high >= 0)
-        told = {name: f"{difference} to the best, {best}" for name, difference in behind.items()}
-        told[best] = "the best"
+        comparisons = {name: f"{difference} to the best, {best}" for name, difference in behind.items()}
+        comparisons[best] = "the best"
         why = f"the incumbent {incumbent} was not trained" if incumbent else "no champion before"
-        told[champion] += f"; {why}: the simplest that is not worse beyond the interval"
-    reasons = {name: f"{measured[name]}, {told[name]}" for name in candidates}
+        comparisons[champion] += f"; {why}: the simplest that is not worse beyond the interval"
+    reasons = {name: f"{measured[name]}, {comparisons[name]}" for name in candidates}
     return Choice(champion, reasons, worse_than_popular(judged, champion))
 
 
@@ -107,16 +108,16 @@ def guards(judged: Judged, name: str, incumbent: str, domain: Domain) -> list[st
     Catalogue coverage and the share of tail items as they are; NDCG@10 of new users beyond the interval, because
     they are few.
     """
-    found = []
+    reasons = []
     for metric, fall in (("coverage", domain.max_coverage_fall), ("tail_items", domain.max_tail_items_fall)):
         least = (1 - fall) * judged.overall.get((incumbent, metric), 0.0)
         if (value := judged.overall.get((name, metric), 0.0)) < least:
-            found.append(f"{metric} {value:.4f} is below its limit {least:.4f}")
+            reasons.append(f"{metric} {value:.4f} is below its limit {least:.4f}")
     if judged.new.any():
         allowed = (1 - domain.max_new_users_fall) * judged.ndcg[incumbent][judged.new]
         gap = judged.ndcg[name][judged.new] - allowed
         low, high = intervals(gap[:, None], judged.seed, RESAMPLES)[0]
         if high < 0:
             gap_told = Difference(float(gap.mean()), low, high)
-            found.append(f"{GATED} of new users is {gap_told} to its limit {allowed.mean():.4f}")
-    return found
+            reasons.append(f"{GATED} of new users is {gap_told} to its limit {allowed.mean():.4f}")
+    return reasons

@@ -1,7 +1,7 @@
-"""Whether tonight's events look like those of the nights before: how many, of which items, how many a user.
+"""Drift of the night's events against earlier nights: volume, popularity of their items, events a user.
 
 Tonight is compared with the last NIGHTS nights that have events, as the run pinned them; of these, nights whose volume
-is not ordinary (a first import of years, a day of outage) are left out. Fewer than LEAST_NIGHTS say nothing.
+is not ordinary (a first import of years, a day of outage) are left out. Fewer than MIN_NIGHTS say nothing.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from models.evaluation.drift import deciles, noise, psi
 from schemas.tables import TABLES
 from schemas.working import SEQUENCES, TRAIN
 
-NIGHTS, LEAST_NIGHTS = 14, 3
+NIGHTS, MIN_NIGHTS = 14, 3
 BINS = 10
 Ints = npt.NDArray[np.int64]
 
@@ -56,17 +56,17 @@ def drift(night: Night) -> list[Drift]:
         median = float(np.median([*volumes.values()])) if volumes else 0.0
         low, high = domain.min_volume, domain.max_volume
         ordinary = [ds for ds, events in volumes.items() if low * median <= events <= high * median]
-        if len(ordinary) < LEAST_NIGHTS:
+        if len(ordinary) < MIN_NIGHTS:
             return []
         before = _number(db, "SELECT count(*) FROM active WHERE ds IN (SELECT unnest($ds))", ds=ordinary)
         users = _number(db, "SELECT count(*) FROM active_tonight")
         volume = _number(db, "SELECT count(*) FROM tonight") / float(np.median([volumes[ds] for ds in ordinary]))
-        found = [Drift("volume", volume, low, high, users)]
+        result = [Drift("volume", volume, low, high, users)]
         for metric, count in (("popularity_psi", by_popularity), ("activity_psi", by_activity)) if users else ():
             expected, actual = count(db, night, ordinary)
             limit = domain.max_psi + noise(before, users, len(expected))
-            found.append(Drift(metric, psi(expected, actual), 0.0, limit, users))
-    return found
+            result.append(Drift(metric, psi(expected, actual), 0.0, limit, users))
+    return result
 
 
 def by_popularity(db: duckdb.DuckDBPyConnection, night: Night, nights: list[str]) -> tuple[Ints, Ints]:

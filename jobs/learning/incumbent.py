@@ -68,13 +68,14 @@ def name_of(champion: Mapping[str, Any] | None, trained: Collection[str]) -> str
 
 
 def incumbent_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Of the facts of train_<model> those of its training with the incumbent's settings; empty where there was none."""
+    """Returns the facts of the training with the incumbent's settings, out of those of train_<model>; empty without
+    one."""
     return dict(facts.get(FACT) or facts.get(OLD_FACT) or {})
 
 
 def trained_incumbents(night: Night) -> dict[str, dict[str, Any]]:
     """<model>-incumbent → its model and the facts of its training; empty where no settings have changed."""
     entries = night.run.entries()
-    found = {name: entries.get(f"train_{name}") for name in night.models}
-    done = {name: incumbent_facts(e.facts) for name, e in found.items() if e and e.state == TaskState.DONE}
+    trained = {name: entries.get(f"train_{name}") for name in night.models}
+    done = {name: incumbent_facts(e.facts) for name, e in trained.items() if e and e.state == TaskState.DONE}
     return {as_incumbent(name): {"model": name, **facts} for name, facts in done.items() if facts}

@@ -1,4 +1,4 @@
-"""How the night's lists are made (`models/serving/lists.py`): who may be recommended what, and who is like whom."""
+"""Eligibility groups and segments of users, and the night's settings for making lists (`models/serving/lists.py`)."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -30,7 +30,7 @@ LIKE = """concat_ws(', ', nullif(segment, ''), 'users in ' || nullif(country, ''
 class Audience:
     """Rows by user row, int64 [n_users]: `group` of `allowed`, bool [n_groups, n_items]; `segment` of `labels`.
 
-    The first segment, '', is that of users of whom nothing is known, or who are too few alike.
+    The first segment, '', is that of users of whom nothing is known, or whose segment would be too small.
     """
 
     group: npt.NDArray[np.int64]
@@ -40,7 +40,7 @@ class Audience:
 
 
 def serving(night: Night, audience: Audience, histories: Histories, items: Catalogue) -> Serving:
-    """How lists are made where `histories` (of all users, by row) are what is known of them."""
+    """Prepares how lists are made for users with these `histories` (of all users, by row)."""
 
     @cache
     def content() -> Recommender:
@@ -49,17 +49,17 @@ def serving(night: Night, audience: Audience, histories: Histories, items: Catal
     known = describe_items(histories, items)
     popular = popular_by_segment(histories, audience.segment, len(audience.labels))
     rules = night.domain.diversity_lambda, night.domain.exploration_slots, night_seed(night)
-    who = audience.segment, popular, audience.group, audience.allowed
-    return Serving(*who, known.cold, known.kinds, content, *rules)
+    users = audience.segment, popular, audience.group, audience.allowed
+    return Serving(*users, known.cold, known.kinds, content, *rules)
 
 
 def night_seed(night: Night) -> int:
-    """Another one every night, the same when a night runs again."""
+    """The seed of exploration: another one every night, the same when a night runs again."""
     return night.seed + int(night.ds.replace("-", ""))
 
 
 def audience(night: Night, known: Ids) -> Audience:
-    """The users by what they may be recommended and by what they are like, from tonight's `items` and `users`."""
+    """Finds the eligibility group and the segment of every user, from tonight's `items` and `users`."""
     with connect() as db:
         for table in ("items", "users"):
             parquet_view(db, table, night.tonight(table), TABLES[table].schema)
@@ -73,36 +73,40 @@ def audience(night: Night, known: Ids) -> Audience:
 
 
 def _groups(db: duckdb.DuckDBPyConnection) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Users of the same age and country, and items of the same rating and regions, are asked about once; users who
-    may see the same are one group."""
+    """Eligibility groups: the group of each user, and which items each group may be recommended.
+
+    Rules are evaluated once for each pair of a user kind (age and country) and an item kind (age rating and regions);
+    users who may see the same items are one group.
+    """
     db.execute(
-        """CREATE TABLE offered AS SELECT row, e.item_id IS NOT NULL AS may, age_rating, regions,
-               dense_rank() OVER (ORDER BY age_rating, regions) - 1 AS what
+        """CREATE TABLE item_kinds AS SELECT row, e.item_id IS NOT NULL AS eligible, age_rating, regions,
+               dense_rank() OVER (ORDER BY age_rating, regions) - 1 AS item_kind
            FROM item_rows LEFT JOIN eligible e ON e.item_id = id ORDER BY row;
-           CREATE TABLE people AS SELECT row, age, country, dense_rank() OVER (ORDER BY age, country) - 1 AS who
+           CREATE TABLE user_kinds AS SELECT row, age, country,
+               dense_rank() OVER (ORDER BY age, country) - 1 AS user_kind
            FROM user_rows LEFT JOIN users u ON u.user_id = id ORDER BY row"""
     )
-    pairs = db.execute(
-        """SELECT suits(age_rating, regions, age, country) AS may
-           FROM (SELECT DISTINCT who, age, country FROM people)
-           CROSS JOIN (SELECT DISTINCT what, age_rating, regions FROM offered) ORDER BY who, what"""
-    ).fetchnumpy()["may"]
-    items = db.execute("FROM offered ORDER BY row").fetchnumpy()
-    who = db.execute("SELECT who FROM people ORDER BY row").fetchnumpy()["who"]
-    kinds = max(int(items["what"].max(initial=0)) + 1, 1)
-    patterns, group = np.unique(np.asarray(pairs, bool).reshape(-1, kinds), axis=0, return_inverse=True)
-    return group[who], patterns[:, items["what"]] & np.asarray(items["may"], bool)
+    suitable = db.execute(
+        """SELECT suits(age_rating, regions, age, country) AS suitable
+           FROM (SELECT DISTINCT user_kind, age, country FROM user_kinds)
+           CROSS JOIN (SELECT DISTINCT item_kind, age_rating, regions FROM item_kinds) ORDER BY user_kind, item_kind"""
+    ).fetchnumpy()["suitable"]
+    items = db.execute("FROM item_kinds ORDER BY row").fetchnumpy()
+    user_kind = db.execute("SELECT user_kind FROM user_kinds ORDER BY row").fetchnumpy()["user_kind"]
+    kinds = max(int(items["item_kind"].max(initial=0)) + 1, 1)
+    patterns, group = np.unique(np.asarray(suitable, bool).reshape(-1, kinds), axis=0, return_inverse=True)
+    return group[user_kind], patterns[:, items["item_kind"]] & np.asarray(items["eligible"], bool)
 
 
 def _segments(db: duckdb.DuckDBPyConnection) -> tuple[npt.NDArray[np.int64], list[str]]:
     db.execute(
-        f"""CREATE TABLE alike AS SELECT row, {LIKE} AS label FROM user_rows LEFT JOIN users u ON u.user_id = id;
+        f"""CREATE TABLE labelled AS SELECT row, {LIKE} AS label FROM user_rows LEFT JOIN users u ON u.user_id = id;
             CREATE TABLE segments AS SELECT label, row_number() OVER (ORDER BY count(*) DESC, label) AS number
-            FROM alike WHERE label <> '' GROUP BY label HAVING count(*) >= {SEGMENT_USERS}
+            FROM labelled WHERE label <> '' GROUP BY label HAVING count(*) >= {SEGMENT_USERS}
             ORDER BY number LIMIT {SEGMENTS}"""
     )
     labels = [row[0] for row in db.execute("SELECT label FROM segments ORDER BY number").fetchall()]
-    found = db.execute(
-        "SELECT coalesce(number, 0) AS number FROM alike LEFT JOIN segments USING (label) ORDER BY row"
+    segments = db.execute(
+        "SELECT coalesce(number, 0) AS number FROM labelled LEFT JOIN segments USING (label) ORDER BY row"
     ).fetchnumpy()["number"]
-    return np.asarray(found, np.int64), ["", *labels]
+    return np.asarray(segments, np.int64), ["", *labels]

@@ -1,7 +1,7 @@
-"""Last night's model, with whose weights tonight's training begins: nothing held out tonight may be in them.
+"""Warm start from last night's model: checks that nothing held out tonight is in its weights.
 
 It is the artifact that the last complete night trained on its training part; what made that night's lists has learned
-the held-out days too and is nobody's beginning. Why a training starts from scratch, the log says.
+the held-out days too and is never used. The log says why a training starts from scratch.
 """
 
 import logging
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class ColdError(Exception):
-    """Why there is nothing to begin with."""
+    """Why a training starts from scratch."""
 
 
 class Start(NamedTuple):
@@ -105,11 +105,11 @@ def require_earlier(night: Night, run: Run, parts: Split) -> None:
     table = read(run.files("sequences"), SEQUENCES, columns=["user_row", "item_row", "part"])
     table = table.filter(pc.equal(table["part"], pa.scalar(TRAIN)))
     for name, held in (("validation", parts.validation), ("test", parts.test)):
-        if count := seen(table, held):
+        if count := count_seen(table, held):
             raise ColdError(f"{count} items of tonight's {name} were learned by their users then")
 
 
-def seen(learned: pa.Table, held: HeldOut) -> int:
+def count_seen(learned: pa.Table, held: HeldOut) -> int:
     """How many held-out items their users had among some learned events (user_row, item_row; sorted by user)."""
     n_users = 1 + max(pc.max(learned["user_row"]).as_py() or 0, int(held.users.max(initial=0)))
     items = learned["item_row"].to_numpy()

@@ -1,4 +1,4 @@
-"""What the page of a night shows, read from its published tables; metrics, segments and models are whatever is there.
+"""Queries of the nightly HTML report on the published tables; metrics, segments and models are whatever is there.
 
 The night's own rows come from the schema `shown`, which holds one publication. Earlier nights come from the plain
 tables, as their last publications left them.
@@ -20,8 +20,8 @@ EXAMPLES = 3  # of the rejected rows, for each reason
 
 def rows(db: duckdb.DuckDBPyConnection, query: str, **values: Any) -> Rows:
     """The rows of a query as dictionaries."""
-    found: Rows = db.execute(query, values).to_arrow_table().to_pylist()
-    return found
+    result: Rows = db.execute(query, values).to_arrow_table().to_pylist()
+    return result
 
 
 def models(db: duckdb.DuckDBPyConnection) -> Rows:
@@ -130,5 +130,5 @@ def files(db: duckdb.DuckDBPyConnection, ds: str) -> Rows:
 def tasks(run: dict[str, Any]) -> Rows:
     """The tasks of the run in the order of the night: seconds, peak memory (MiB), state."""
     order = {job.name: place for place, job in enumerate(JOBS)}
-    found = [{"task": task, **entry} for task, entry in json.loads(run["tasks"] or "{}").items()]
-    return sorted(found, key=lambda row: (order.get(row["task"], order["train"]), row["task"]))
+    result = [{"task": task, **entry} for task, entry in json.loads(run["tasks"] or "{}").items()]
+    return sorted(result, key=lambda row: (order.get(row["task"], order["train"]), row["task"]))

@@ -1,4 +1,4 @@
-"""Which figures the page has: what of the metrics each of them shows."""
+"""Figures of the nightly HTML report: which rows of the metrics each of them shows."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -23,8 +23,8 @@ def headline_rows(judged: Rows) -> Rows:
     if wanted is None:
         return []
     same = ("split", "metric", "k")
-    found = [row for row in everyone if all(row[name] == wanted[name] for name in same)]
-    return sorted(found, key=lambda row: (-row["value"], row["model"]))
+    result = [row for row in everyone if all(row[name] == wanted[name] for name in same)]
+    return sorted(result, key=lambda row: (-row["value"], row["model"]))
 
 
 def colours_of(ranked: Rows) -> defaultdict[str, str]:
@@ -34,7 +34,7 @@ def colours_of(ranked: Rows) -> defaultdict[str, str]:
 
 
 def headline(ranked: Rows, colours: Mapping[str, str]) -> Plot | None:
-    """The models on the measure that decides."""
+    """Plots the models on the headline measure, which decides."""
     if not ranked:
         return None
     title = f"{measure(ranked[0])} with 95 % intervals, {ranked[0]['users']:,} users"
@@ -42,18 +42,18 @@ def headline(ranked: Rows, colours: Mapping[str, str]) -> Plot | None:
 
 
 def segments(judged: Rows, ranked: Rows, colours: Mapping[str, str]) -> Plot | None:
-    """The same by segment, where there are several."""
+    """Plots the headline measure by segment, where there are several."""
     same = ("split", "metric", "k")
-    found = [row for row in judged if ranked and all(row[name] == ranked[0][name] for name in same)]
-    if len({row["segment"] for row in found}) < 2:
+    result = [row for row in judged if ranked and all(row[name] == ranked[0][name] for name in same)]
+    if len({row["segment"] for row in result}) < 2:
         return None
     place = {row["model"]: number for number, row in enumerate(ranked[: len(SERIES)])}
-    found = sorted((row for row in found if row["model"] in place), key=lambda row: place[row["model"]])
-    return plots.by_segment("segments", f"{measure(ranked[0])} by segment", found, colours)
+    result = sorted((row for row in result if row["model"] in place), key=lambda row: place[row["model"]])
+    return plots.by_segment("segments", f"{measure(ranked[0])} by segment", result, colours)
 
 
 def history(past: Rows, colours: Mapping[str, str], nights: Rows, ranked: Rows) -> Plot | None:
-    """Every model's headline measure over the nights; None where tonight is the first."""
+    """Plots every model's headline measure over the nights; None where tonight is the first."""
     if not ranked or len({row["ds"] for row in past}) < 2:
         return None
     name = measure(ranked[0])
@@ -71,7 +71,7 @@ def history(past: Rows, colours: Mapping[str, str], nights: Rows, ranked: Rows) 
 
 
 def drift(past: Rows) -> list[Plot]:
-    """Each measure of the data over the nights, where there are several."""
+    """Plots each measure of the data over the nights, where there are several."""
     series: dict[str, Rows] = {}
     for row in past:
         if row["model"] == DATA:

@@ -1,4 +1,4 @@
-"""What the night's imports left out of its files, and ids that look like no id or hold an unusual share of events."""
+"""Findings of the night's imports, and suspicious ids: those that look like none or hold an unusual share of events."""
 
 import json
 from typing import Any
@@ -13,33 +13,33 @@ STAND_INS = ("null", "nan", "none", "na", "n/a", "nil", "undefined", "unknown", 
              "-1", "-", "?", "\\n", "00000000-0000-0000-0000-000000000000")  # fmt: skip
 TIMES_THE_MEAN = 50  # an id with so many times the events of the mean one, and with this share of all, is unusual:
 SHARES = {"user": 0.02, "item": 0.1}
-MOST = 10  # ids shown
+MAX_IDS = 10  # ids shown
 
 
 def left_out(run: Run) -> list[dict[str, Any]]:
     """{file, findings} of the files that the run pinned, as their imports counted them; those without any are not."""
     pin = run.find("pin")
     inputs = pin.facts.get("inputs", []) if pin else []
-    found: dict[str, list[str]] = {}
+    result: dict[str, list[str]] = {}
     for batch in dict.fromkeys(str(data).rsplit("/", 2)[0] for entry in inputs for data in entry.get("data", [])[:1]):
         content = files.read_bytes(f"{batch}/batch.json")
         for path, findings in (json.loads(content).get("findings", {}) if content else {}).items():
-            found.setdefault(path, []).extend(findings)
+            result.setdefault(path, []).extend(findings)
     pinned = [entry["path"] for entry in inputs]
-    return [{"file": path, "findings": found[path]} for path in dict.fromkeys(pinned) if found.get(path)]
+    return [{"file": path, "findings": result[path]} for path in dict.fromkeys(pinned) if result.get(path)]
 
 
 def odd_ids(db: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     """{kind, id, events, share, reason} of ids of users and items that hardly are anybody's, most events first."""
-    found: list[dict[str, Any]] = []
+    result: list[dict[str, Any]] = []
     for kind, share in SHARES.items():
         query = f"""
             WITH counted AS (SELECT {kind}_id AS id, count(*) AS events FROM shown.interactions GROUP BY ALL),
                  shared AS (SELECT *, events / sum(events) OVER () AS share, avg(events) OVER () AS mean FROM counted)
             SELECT id, events, share, lower(trim(id)) IN (SELECT unnest($names)) AS stands_in FROM shared
-            WHERE stands_in OR (share > $share AND events > $times * mean) ORDER BY events DESC, id LIMIT {MOST}"""
+            WHERE stands_in OR (share > $share AND events > $times * mean) ORDER BY events DESC, id LIMIT {MAX_IDS}"""
         values = {"names": list(STAND_INS), "share": share, "times": TIMES_THE_MEAN}
         for id, events, part, stands_in in db.execute(query, values).fetchall():
             reason = "stands for no id in other systems" if stands_in else "an unusual share of all events"
-            found.append({"kind": kind, "id": id, "events": events, "share": part, "reason": reason})
-    return sorted(found, key=lambda row: -row["events"])
+            result.append({"kind": kind, "id": id, "events": events, "share": part, "reason": reason})
+    return sorted(result, key=lambda row: -row["events"])

@@ -1,4 +1,4 @@
-"""The night's page: one HTML file with everything in it, made from the published tables and nothing else."""
+"""Nightly HTML report: one file with everything in it, made from the published tables and nothing else."""
 
 import base64
 import hashlib
@@ -28,7 +28,7 @@ Context = dict[str, Any]
 
 
 def html(db: duckdb.DuckDBPyConnection, run: dict[str, Any], folder: Run) -> str:
-    """The page of a publication: `run` is its row of `runs`, whose tables the schema `shown` holds."""
+    """Renders the HTML report of a publication: `run` is its row of `runs`, whose tables the schema `shown` holds."""
     style = (HERE / "page.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     environment = Environment(
@@ -40,17 +40,17 @@ def html(db: duckdb.DuckDBPyConnection, run: dict[str, Any], folder: Run) -> str
 
 
 def count(value: float | None) -> str:
-    """A whole number with its thousands apart."""
+    """Formats a whole number with its thousands apart."""
     return "–" if value is None else f"{value:,.0f}"
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """A measured value."""
+    """Formats a measured value."""
     return "–" if value is None else f"{value:,.{digits}f}"
 
 
 def context(db: duckdb.DuckDBPyConnection, run: dict[str, Any], folder: Run) -> Context:
-    """Everything that the template shows."""
+    """Collects everything that the template shows."""
     domain, ds = run["domain"], run["ds"]
     models, judged = facts.models(db), facts.metrics(db)
     past = facts.history(db, domain, ds)
@@ -68,7 +68,7 @@ def context(db: duckdb.DuckDBPyConnection, run: dict[str, Any], folder: Run) -> 
         "refusal": refusal(db, run, folder, models),
         "models": models,
         "champion": champion,
-        "verdict": verdict(champion, headline),
+        "decision": decision(champion, headline),
         "headline": figures.headline(headline, colours),
         "by_segment": figures.segments(judged, headline, colours),
         "groups": groups(judged, names, headline[0]["k"] if headline else None),
@@ -113,7 +113,7 @@ def refusal(db: duckdb.DuckDBPyConnection, run: Mapping[str, Any], folder: Run, 
     }
 
 
-def verdict(champion: str | None, headline: Rows) -> Context | None:
+def decision(champion: str | None, headline: Rows) -> Context | None:
     """The champion's row of the headline and the best of the others; None where nothing was measured."""
     mine = next((row for row in headline if row["model"] == champion), None)
     rival = next((row for row in headline if row["model"] != champion), None)
@@ -126,20 +126,20 @@ def groups(judged: Rows, models: list[str], k: int | None) -> list[Context]:
     `cells` are those of lists of `k` items, or of whatever length a metric has; `others` the rest of the lengths.
     """
     has_k = {row["metric"] for row in judged if row["k"] == k}
-    found: dict[tuple[str, str], Context] = {}
+    result: dict[tuple[str, str], Context] = {}
     for row in judged:
-        group = found.setdefault((row["split"], row["segment"]), {"cells": {}, "others": {}, "users": 0, "models": []})
+        group = result.setdefault((row["split"], row["segment"]), {"cells": {}, "others": {}, "users": 0, "models": []})
         lines = group["others" if row["metric"] in has_k and row["k"] != k else "cells"]
         lines.setdefault(figures.measure(row), {})[row["model"]] = row
         group["users"] = max(group["users"], row["users"] or 0)
         group["models"] = [name for name in models if name == row["model"] or name in group["models"]]
-    for (split, segment), group in found.items():
+    for (split, segment), group in result.items():
         group |= {"split": split, "segment": segment}
-    return sorted(found.values(), key=lambda group: group["segment"] != "all")
+    return sorted(result.values(), key=lambda group: group["segment"] != "all")
 
 
 def drift(past: Rows, ds: str) -> list[tuple[object, ...]]:
-    """What was measured of the night's data itself: measure, value and its interval."""
+    """Drift of the night's data: measure, value and interval."""
     ours = [row for row in past if row["model"] == DATA and row["ds"] == ds]
     return [(figures.measure(row), row["value"], row["low"], row["high"]) for row in ours]
 
@@ -163,7 +163,7 @@ def reach(db: duckdb.DuckDBPyConnection, domain: Domain, ds: str) -> Context:
 
 
 def meanings() -> dict[str, str]:
-    """What each reason for a rejection means, as the tables say."""
+    """Meanings of the reasons for a rejection, as the tables state them."""
     return {check.name: check.meaning for table in TABLES.values() for check in table.checks}
 
 

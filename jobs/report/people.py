@@ -12,7 +12,7 @@ ITEMS, NEIGHBOURS = 6, 5
 
 def users(db: duckdb.DuckDBPyConnection) -> Rows:
     """Users evenly apart from the one with the most events to the one with the fewest: history, list and reasons."""
-    found = rows(
+    result = rows(
         db,
         """WITH counted AS (SELECT user_id, count(*) AS n FROM shown.interactions GROUP BY user_id),
            placed AS (SELECT user_id, coalesce(n, 0) AS events,
@@ -25,11 +25,11 @@ def users(db: duckdb.DuckDBPyConnection) -> Rows:
            LEFT JOIN shown.users USING (user_id) ORDER BY place""",
         n=USERS,
     )
-    ids = [user["user_id"] for user in found]
+    ids = [user["user_id"] for user in result]
     for name, some in (("listed", _listed(db, ids)), ("past", _past(db, ids))):
-        for user in found:
+        for user in result:
             user[name] = [row for row in some if row["user_id"] == user["user_id"]]
-    return found
+    return result
 
 
 def _listed(db: duckdb.DuckDBPyConnection, ids: list[str]) -> Rows:
@@ -59,7 +59,7 @@ def _past(db: duckdb.DuckDBPyConnection, ids: list[str]) -> Rows:
 
 def similar_items(db: duckdb.DuckDBPyConnection) -> Rows:
     """Items evenly apart among the hundred most popular ones that have neighbours, each with its nearest by method."""
-    found: Rows = rows(
+    result: Rows = rows(
         db,
         """WITH counted AS (SELECT item_id, count(*) AS events FROM shown.interactions
                             SEMI JOIN shown.item_similarity USING (item_id) GROUP BY item_id),
@@ -76,13 +76,13 @@ def similar_items(db: duckdb.DuckDBPyConnection) -> Rows:
         """SELECT s.item_id, method, rank, similarity, coalesce(title, similar_item_id) AS title
            FROM shown.item_similarity s LEFT JOIN shown.items i ON i.item_id = s.similar_item_id
            WHERE s.item_id IN $ids AND rank <= $n ORDER BY ALL""",
-        ids=[item["item_id"] for item in found],
+        ids=[item["item_id"] for item in result],
         n=NEIGHBOURS,
     )
-    for item in found:
+    for item in result:
         methods: dict[str, list[dict[str, Any]]] = {}
         for row in near:
             if row["item_id"] == item["item_id"]:
                 methods.setdefault(row["method"], []).append(row)
         item["methods"] = methods
-    return found
+    return result

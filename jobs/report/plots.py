@@ -1,4 +1,4 @@
-"""The plots of the page, each with the table of what it shows."""
+"""Plots of the nightly HTML report, each with the table of what it shows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,10 +41,10 @@ def intervals(name: str, title: str, judged: Rows, colours: Mapping[str, str]) -
         axes.grid(axis="y", visible=False)
         axes.margins(y=0.5 / max(len(judged), 1))
 
-    told = ", ".join(f"{row['model']} {row['value']:.4f} ({row['low']:.4f} to {row['high']:.4f})" for row in judged)
+    text = ", ".join(f"{row['model']} {row['value']:.4f} ({row['low']:.4f} to {row['high']:.4f})" for row in judged)
     columns = ("model", "value", "low", "high", "users")
     cells = [tuple(row[column] for column in columns) for row in judged]
-    return Plot(title, drawing(name, title, told, 0.6 + ROW * len(judged), draw), columns, cells)
+    return Plot(title, drawing(name, title, text, 0.6 + ROW * len(judged), draw), columns, cells)
 
 
 def by_segment(name: str, title: str, judged: Rows, colours: Mapping[str, str]) -> Plot:
@@ -67,9 +67,9 @@ def by_segment(name: str, title: str, judged: Rows, colours: Mapping[str, str]) 
 
     height = 0.5 + len(segments) * max(ROW, 0.13 * len(models)) + LEGEND_LINE * -(-len(models) // 2)
     cells = [(row["segment"], row["model"], row["value"], row["low"], row["high"], row["users"]) for row in judged]
-    told = f"segments {', '.join(segments)}; models {', '.join(models)}"
+    text = f"segments {', '.join(segments)}; models {', '.join(models)}"
     columns = ("segment", "model", "value", "low", "high", "users")
-    return Plot(title, drawing(name, title, told, height, draw), columns, cells, texts=2)
+    return Plot(title, drawing(name, title, text, height, draw), columns, cells, texts=2)
 
 
 def over_nights(
@@ -101,9 +101,9 @@ def over_nights(
         for one, some in series.items()
         for row in some
     ]
-    told = f"{len(nights)} nights, {nights[0]} to {nights[-1]}: {', '.join(series)}"
+    text = f"{len(nights)} nights, {nights[0]} to {nights[-1]}: {', '.join(series)}"
     columns = ("night", "of", "", "value", "low", "high")
-    return Plot(title, drawing(name, title, told, 2.3 + legend, draw), columns, sorted(cells), texts=3)
+    return Plot(title, drawing(name, title, text, 2.3 + legend, draw), columns, sorted(cells), texts=3)
 
 
 def bars(name: str, title: str, unit: str, values: Mapping[str, float]) -> Plot:
@@ -119,9 +119,9 @@ def bars(name: str, title: str, unit: str, values: Mapping[str, float]) -> Plot:
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.set_xlabel(unit)
 
-    told = ", ".join(f"{one} {value:,.1f}" for one, value in values.items())
+    text = ", ".join(f"{one} {value:,.1f}" for one, value in values.items())
     cells = [(one, round(value, 1)) for one, value in values.items()]
-    return Plot(title, drawing(name, title, told, 0.7 + 0.24 * len(values), draw), ("", unit), cells)
+    return Plot(title, drawing(name, title, text, 0.7 + 0.24 * len(values), draw), ("", unit), cells)
 
 
 def coverage(name: str, title: str, curve: Floats) -> Plot:
@@ -138,8 +138,8 @@ def coverage(name: str, title: str, curve: Floats) -> Plot:
 
     ranks = np.unique(np.linspace(1, len(curve), min(len(curve), 8)).round().astype(int))
     cells = [(int(rank), f"{curve[rank - 1]:.1%}") for rank in ranks]
-    told = f"{curve[0]:.1%} of the items are some user's first, {curve[-1]:.1%} stand in some list"
-    return Plot(title, drawing(name, title, told, 2.4, draw), ("items of each list", "share of the catalogue"), cells)
+    text = f"{curve[0]:.1%} of the items are some user's first, {curve[-1]:.1%} stand in some list"
+    return Plot(title, drawing(name, title, text, 2.4, draw), ("items of each list", "share of the catalogue"), cells)
 
 
 def concentration(name: str, title: str, curves: Mapping[str, Floats]) -> Plot:
@@ -155,7 +155,7 @@ def concentration(name: str, title: str, curves: Mapping[str, Floats]) -> Plot:
         axes.legend(loc="lower right")
 
     cells = [(f"{share:.0%}", *(f"{at(curve, share):.1%}" for curve in curves.values())) for share in SHARES]
-    told = "; ".join(
+    text = "; ".join(
         f"the most popular tenth of the items holds {at(c, 0.1):.1%} of the {one}" for one, c in curves.items()
     )
-    return Plot(title, drawing(name, title, told, 2.4, draw), ("most popular items", *curves), cells)
+    return Plot(title, drawing(name, title, text, 2.4, draw), ("most popular items", *curves), cells)

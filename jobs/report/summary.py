@@ -55,21 +55,21 @@ def metrics(db: duckdb.DuckDBPyConnection, run: dict[str, Any]) -> Grid:
 def example(db: duckdb.DuckDBPyConnection, run: dict[str, Any]) -> list[Grid]:
     """The list of the user with the most events of the night's domain, with titles and reasons."""
     where = [run["domain"], run["ds"]]
-    found = db.execute(
+    users = db.execute(
         """SELECT user_id FROM interactions JOIN (SELECT DISTINCT domain, user_id FROM recommendations
            WHERE domain = $1 AND ds = $2) USING (domain, user_id)
            GROUP BY user_id ORDER BY count(*) DESC, user_id LIMIT 1""",
         where,
     ).fetchall()  # fmt: skip
-    if not found:
+    if not users:
         return []
     rows = db.execute(
         """SELECT rank, coalesce(title, r.item_id), score, model, because FROM recommendations r
            LEFT JOIN items i USING (domain, ds, item_id)
            WHERE domain = $1 AND ds = $2 AND user_id = $3 AND rank <= $4 ORDER BY rank""",
-        [*where, found[0][0], SHOWN_ITEMS],
+        [*where, users[0][0], SHOWN_ITEMS],
     ).fetchall()  # fmt: skip
-    grid = Grid(title=Text(visible(f"user {found[0][0]}")), title_justify="left")
+    grid = Grid(title=Text(visible(f"user {users[0][0]}")), title_justify="left")
     for column in ("rank", "title", "score", "model", "because"):
         grid.add_column(column)
     for rank, title, score, model, because in rows:

@@ -89,6 +89,6 @@ def _restyle(element: ElementTree.Element, name: str) -> None:
         attributes["clip-path"] = attributes["clip-path"].replace("url(#", f"url(#{name}-")
     if "id" in attributes:
         named = element.tag in (f"{_SVG}path", f"{_SVG}clipPath")  # the only ones that are referred to
-        found = attributes.pop("id")
+        identity = attributes.pop("id")
         if named:
-            attributes["id"] = f"{name}-{found}"
+            attributes["id"] = f"{name}-{identity}"

@@ -52,11 +52,11 @@ def write_users(
     users = ComparedRows(store.folder, "events")
     numbers = spark.range(0, len(users.blocks), 1, max(len(users.blocks), 1))
     profile = numbers.mapInArrow(_profiles(users, items), "row int, feature int, value double")
-    people = read(spark, night.tonight("users"), TABLES["users"].schema).join(rows, on="user_id", how="inner")
+    user_facts = read(spark, night.tonight("users"), TABLES["users"].schema).join(rows, on="user_id", how="inner")
     decade = (F.floor(F.col("age") / 10) * 10).cast("string")
     facts = {"segment": F.col("segment"), "country": F.col("country"), "age": decade}
     known = F.array_compact(F.array(*(F.concat(F.lit(f"{name}:"), fact) for name, fact in facts.items())))
-    terms = people.select("row", F.explode(known).alias("term"), F.lit(1.0).alias("value"))
+    terms = user_facts.select("row", F.explode(known).alias("term"), F.lit(1.0).alias("value"))
     parts = {"profile": profile, "facts": _weighted(spark, terms, store, "facts")}
     write_matrices(spark, store, parts)
     return tuple(parts)

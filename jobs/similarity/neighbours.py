@@ -74,7 +74,7 @@ class SimilarityTable:
 
     @property
     def schema(self) -> pa.Schema:
-        """Its columns."""
+        """The columns of the table."""
         return TABLES[f"{self.entity}_similarity"].schema
 
     def rows(self, method: str, rows: Array, lists: Neighbours) -> pa.RecordBatch:

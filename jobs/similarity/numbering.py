@@ -58,7 +58,7 @@ def _schema(column: str) -> pa.Schema:
 
 
 def number_ids_in_memory(values: pa.Array, column: str, folder: str) -> NumberedIds:
-    """The same of strings that this process has in memory, one part."""
+    """Numbers strings that this process has in memory, as one part."""
     ordered = pa.table({column: values.take(pc.sort_indices(values)), "place": np.arange(len(values), dtype=np.int64)})
     return NumberedIds(folder, column, ((0, (write(ordered, f"{folder}/part=0"),)),), len(values))
 

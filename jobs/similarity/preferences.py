@@ -37,7 +37,7 @@ class PreferenceMerger:
 
     @property
     def columns(self) -> list[str]:
-        """Of the matrix."""
+        """The columns of the matrix."""
         return ["row", "feature", "value"] + ([] if self.end is None else ["age_days"])
 
     def __call__(self, events: pa.Table) -> pa.Table:

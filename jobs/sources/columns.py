@@ -28,20 +28,20 @@ def readings(folder: Folder, options: Options) -> list[Reading]:
     The format `demo` has files of every format. InputError where there is none, or where a file lacks columns.
     """
     formats = list(SUFFIXES) if options.format == "demo" else [options.format]
-    found = [
+    result = [
         _reading(folder, file, form, options)
         for file in folder.names
         for form in formats
         if file.lower().endswith(SUFFIXES[form]) or folder.chosen == (file,)
         if options.table or _stem(file) in LANDING
     ]
-    if not found:
+    if not result:
         raise InputError(
             f"{folder.path}: no {options.format} file named after a table ({', '.join(LANDING)}); it holds: "
             f"{folder.listing}. Rename the files, or say which table they are with --table"
         )
-    _check_times(options, {reading.table for reading in found})
-    return found
+    _check_times(options, {reading.table for reading in result})
+    return result
 
 
 def _stem(file: str) -> str:

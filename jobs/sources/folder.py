@@ -70,7 +70,7 @@ class Folder:
     """
 
     def __init__(self, path: Path, chosen: tuple[str, ...] = ()) -> None:
-        """`chosen` are files that the user named himself; these alone are read, wherever a link leads."""
+        """`chosen` are files that the user named; these alone are read, wherever a link leads."""
         self.path = path
         self.root = path.resolve()
         self.chosen = chosen

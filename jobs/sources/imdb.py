@@ -40,8 +40,8 @@ FIELDS = {
 
 def readings(folder: Folder, options: Options) -> list[Reading]:
     """All JSON Lines files of the folder; InputError where there is none."""
-    found = [name for name in folder.names if name.endswith((".jsonl", ".jsonl.gz"))]
-    if not found:
+    files = [name for name in folder.names if name.endswith((".jsonl", ".jsonl.gz"))]
+    if not files:
         raise InputError(f"{folder.path}: no file of reviews here (*.jsonl, *.jsonl.gz); it holds: {folder.listing}")
     form = JsonLines(required=("split", "imdb_id", "text", "rating", "label"))
-    return [Reading(name, "reviews", form, FIELDS) for name in found]
+    return [Reading(name, "reviews", form, FIELDS) for name in files]

@@ -30,7 +30,7 @@ class JsonLines:
     required: tuple[str, ...] = ()
 
     def columns(self, folder: Folder, file: str) -> None:
-        """None: every record has its own."""
+        """Returns None: every record has its own columns."""
 
     def records(self, folder: Folder, file: str, wanted: Collection[str], findings: Findings) -> Iterator[Records]:
         """A line that is no JSON object, or has a key twice, is broken; objects within objects are unreadable."""

@@ -25,14 +25,14 @@ TAGGED = Reading("user_taggedartists.dat", "annotations", TABS, {}, lookups=("ta
 
 def readings(folder: Folder, options: Options) -> list[Reading]:
     """The files that the folder has; InputError where there is none, or tagged artists without the tags' names."""
-    found = [reading for reading in (PLAYS, ARTISTS) if reading.file in folder.names]
+    result = [reading for reading in (PLAYS, ARTISTS) if reading.file in folder.names]
     if TAGGED.file in folder.names:
         tags = named("tagID", _tags(folder), as_list=True)
-        found.append(replace(TAGGED, fields={"item_id": identity("artistID"), "tags": tags}))
-    if not found:
+        result.append(replace(TAGGED, fields={"item_id": identity("artistID"), "tags": tags}))
+    if not result:
         wanted = ", ".join(reading.file for reading in (PLAYS, ARTISTS, TAGGED))
         raise InputError(f"{folder.path}: no file of Last.fm (HetRec 2011) here ({wanted}); it holds: {folder.listing}")
-    return found
+    return result
 
 
 def _tags(folder: Folder) -> dict[str, str]:

@@ -14,7 +14,7 @@ from jobs.errors import InputError
 from jobs.sources.folder import Stream
 from jobs.sources.signatures import BOMS, refuse_other_kinds, utf_16_without_mark
 
-LONGEST = 1 << 20
+MAX_LINE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Lines:
 
 
 def lines(stream: Stream, encoding: str = "utf-8") -> Iterator[Lines]:
-    """All lines of a stream. InputError for a line over LONGEST bytes and for bytes that are not of the encoding."""
+    """All lines of a stream. InputError for a line over MAX_LINE_BYTES and for bytes that are not of the encoding."""
     first = 1
     for block, end in _blocks(stream, encoding):
         text = pc.split_pattern(_decode(block, stream.where, first, encoding), end).values
@@ -45,14 +45,14 @@ def _blocks(stream: Stream, encoding: str) -> Iterator[tuple[bytes, str]]:
     end = b""
     for chunk in _utf_8(stream, encoding):
         end = end or (b"\r" if b"\r" in chunk and b"\n" not in chunk else b"\n")
-        head, found, tail = chunk.rpartition(end)
-        if found:
+        head, separator, tail = chunk.rpartition(end)
+        if separator:
             seen += chunk.count(end)
             yield rest + head, end.decode()
             rest = tail
         else:
             rest += chunk
-        if len(rest) > LONGEST:
+        if len(rest) > MAX_LINE_BYTES:
             raise _too_long(stream.where, seen + 1)
     if rest:
         yield rest, end.decode()
@@ -112,12 +112,12 @@ def _decode(block: bytes, where: str, first: int, encoding: str) -> pa.Array:
 
 def _check_length(text: pa.Array, where: str, first: int) -> None:
     lengths = pc.binary_length(text)
-    if (longest := pc.max(lengths).as_py()) > LONGEST:
+    if (longest := pc.max(lengths).as_py()) > MAX_LINE_BYTES:
         raise _too_long(where, first + pc.index(lengths, longest).as_py())
 
 
 def _too_long(where: str, line: int) -> InputError:
     return InputError(
-        f"{where}, line {line}: longer than {LONGEST:,} bytes, the most that a line may have; is this a text file with "
-        "one record a line?"
+        f"{where}, line {line}: longer than {MAX_LINE_BYTES:,} bytes, the most that a line may have; is this a text "
+        "file with one record a line?"
     )

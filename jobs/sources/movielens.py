@@ -20,8 +20,8 @@ CSV = Delimited(",")
 
 def year_of_title(titles: pa.Array) -> Parsed:
     """The first of January of the year that ends a title, as in `Toy Story (1995)`."""
-    found = pc.struct_field(pc.extract_regex(titles, r"\((?P<year>[12]\d{3})\)\s*$"), "year")
-    return pc.binary_join_element_wise(found, "01-01", "-").cast(pa.date32()), None
+    year = pc.struct_field(pc.extract_regex(titles, r"\((?P<year>[12]\d{3})\)\s*$"), "year")
+    return pc.binary_join_element_wise(year, "01-01", "-").cast(pa.date32()), None
 
 
 RATING = {
@@ -110,9 +110,9 @@ HUNDRED = (
 def readings(folder: Folder, options: Options) -> list[Reading]:
     """The files of one release that the folder has; any of them may be missing, as in a day's increment."""
     for release in (RELEASE, MILLION, HUNDRED):
-        if found := [reading for reading in release if reading.file in folder.names]:
+        if result := [reading for reading in release if reading.file in folder.names]:
             is_10m = release is MILLION and "users.dat" not in folder.names
-            return [_in_utf8(reading) for reading in found] if is_10m else found
+            return [_in_utf8(reading) for reading in result] if is_10m else result
     raise InputError(
         f"{folder.path}: no file of a MovieLens release here ({_files(RELEASE)}; or {_files(MILLION)}; or "
         f"{_files(HUNDRED)}); it holds: {folder.listing}"

@@ -76,23 +76,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     own.add_argument("--decimal", choices=[".", ","], help="what stands before the decimals of numbers (default: .)")
 
 
-def given(args: argparse.Namespace) -> dict[str, Any]:
+def given_options(args: argparse.Namespace) -> dict[str, Any]:
     """The options that were given, by name; InputError for those of another format."""
     names = dict.fromkeys(name for allowed in ALLOWED.values() for name in allowed)
-    said = {name: value for name in names if (value := getattr(args, name)) is not None}
-    for name in said:
+    options = {name: value for name in names if (value := getattr(args, name)) is not None}
+    for name in options:
         if name not in ALLOWED.get(args.format, ()):
             option = FLAGS.get(name, name.replace("_", "-"))
             other = "whose columns are known" if args.format not in ALLOWED else "which is read otherwise"
             raise InputError(f"--{option} is not for the format {args.format}, {other}; leave it out")
     for name in ("columns", "time_formats"):
-        if name in said:
-            said[name] = dict(said[name])
-    if "columns" in said and "table" not in said:
+        if name in options:
+            options[name] = dict(options[name])
+    if "columns" in options and "table" not in options:
         raise InputError("--map needs --table, which says to which columns the names are mapped")
-    for form in said.get("time_formats", {}).values():
+    for form in options.get("time_formats", {}).values():
         time_format(form)
-    return said
+    return options
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ COLUMN = "poster"
 _ELSEWHERE = r"^/|^[A-Za-z][A-Za-z0-9+.-]*:|(^|/)\.\.(/|$)"
 
 
-def located(rows: pa.RecordBatch, folder: Folder) -> pa.RecordBatch:
+def locate(rows: pa.RecordBatch, folder: Folder) -> pa.RecordBatch:
     """The rows with paths of pictures in `folder` made absolute; as they are where it is an archive."""
     if COLUMN not in rows.schema.names or isinstance(folder, ZipFolder):
         return rows

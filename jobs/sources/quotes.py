@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from jobs.sources.cells.scalars import Bits, Mask, bits, holding, some
-from jobs.sources.lines import LONGEST, Lines
+from jobs.sources.lines import MAX_LINE_BYTES, Lines
 
 WHOLE, OPEN, BAD = 0, 1, 2
 
@@ -60,14 +60,14 @@ class Quoting:
         waiting: Lines | None = None
         for block in blocks:
             if waiting is not None:
-                found, rest = self._assemble(
+                parsed, rest = self._assemble(
                     pa.concat_arrays([rest, waiting.text]), waiting, last=False, before=len(rest)
                 )
-                yield found
+                yield parsed
             waiting = block
         if waiting is not None:
-            found, _ = self._assemble(pa.concat_arrays([rest, waiting.text]), waiting, last=True, before=len(rest))
-            yield found
+            parsed, _ = self._assemble(pa.concat_arrays([rest, waiting.text]), waiting, last=True, before=len(rest))
+            yield parsed
 
     def _assemble(self, text: pa.Array, block: Lines, last: bool, before: int) -> tuple[Block, pa.Array]:
         """The records of some lines, and the lines of a record that is not complete yet."""
@@ -88,8 +88,8 @@ class Quoting:
             starts[[start for start, _ in merges]] = True
             text = pc.replace_with_mask(text, pa.array(starts), pa.array(joined, pa.string()))
         rest = text[cut:]
-        found = Block(text.filter(pa.array(kept)), first + np.flatnonzero(kept), some(broken[kept]), block.read)
-        return found, rest
+        result = Block(text.filter(pa.array(kept)), first + np.flatnonzero(kept), some(broken[kept]), block.read)
+        return result, rest
 
     def _classes(self, text: pa.Array) -> np.ndarray:
         """Of each line whether it is a whole record, ends within quotes, or is malformed."""
@@ -143,14 +143,14 @@ class Quoting:
 
     def fields(self, record: str) -> list[str]:
         """The fields of one well-formed record."""
-        found: list[str] = []
+        result: list[str] = []
         place = -1  # the delimiter before the field
         while place < len(record):
             field = self._one.match(record, place + 1)
             assert field is not None
-            found.append(self._plain(field[0]))
+            result.append(self._plain(field[0]))
             place = field.end()
-        return found
+        return result
 
     @cached_property
     def _one(self) -> re.Pattern[str]:
@@ -193,7 +193,7 @@ def _walk(
             continue
         place = np.searchsorted(ends, start + 1)
         end = int(ends[place]) if place < len(ends) else count
-        too_long = starts[min(end, count - 1) + 1] - starts[start] > LONGEST
+        too_long = starts[min(end, count - 1) + 1] - starts[start] > MAX_LINE_BYTES
         if closed[start] == OPEN and end == count and not last and not too_long:
             return merges, broken, start
         if closed[start] == BAD or end == count or too_long or inside[end] == BAD:

@@ -38,14 +38,14 @@ class Form(Protocol):
         """All records of a file with the cells of the wanted columns; InputError where the file is not of this form."""
 
 
-def check_columns(where: str, wanted: Collection[str], there: Collection[str], found: str, hint: str = "") -> None:
+def check_columns(where: str, wanted: Collection[str], there: Collection[str], source: str, hint: str = "") -> None:
     """InputError for a wanted column that is not there, or is there twice; `found` is the header as it stands."""
     names = list(there)
     for column in wanted:
         if column not in names:
             raise InputError(
-                f"{where}: there is no column {column!r}; it has: {found[:300]}. {hint}"
+                f"{where}: there is no column {column!r}; it has: {source[:300]}. {hint}"
                 "Is this the right file? `encore import csv|jsonl|parquet --map` gives other names to columns"
             )
         if names.count(column) > 1:
-            raise InputError(f"{where}: the column {column!r} stands there twice: {found[:300]}; rename one of them")
+            raise InputError(f"{where}: the column {column!r} stands there twice: {source[:300]}; rename one of them")

@@ -23,8 +23,8 @@ FILES = (
 
 def readings(folder: Folder, options: Options) -> list[Reading]:
     """The files that the folder has; InputError where there is none."""
-    found = [reading for reading in FILES if reading.file in folder.names]
-    if not found:
+    result = [reading for reading in FILES if reading.file in folder.names]
+    if not result:
         wanted = ", ".join(reading.file for reading in FILES)
         raise InputError(f"{folder.path}: no file of Steam 200k here ({wanted}); it holds: {folder.listing}")
-    return found
+    return result

@@ -18,11 +18,11 @@ def vocabulary(spark: SparkSession, night: Night, kind: str) -> DataFrame:
     rows = read(spark, known_files(night), SCHEMA)
     if later := night.later_nights("vocabulary"):
         late = read(spark, later, SCHEMA)
-        rows = rows.union(late.join(named(spark, night, kind), on="id", how="left_semi").select(rows.columns))
+        rows = rows.union(late.join(named_ids(spark, night, kind), on="id", how="left_semi").select(rows.columns))
     return rows.where(F.col("kind") == kind).select(F.col("id").alias(f"{kind}_id"), F.col("row").alias(f"{kind}_row"))
 
 
-def named(spark: SparkSession, night: Night, kind: str) -> DataFrame:
+def named_ids(spark: SparkSession, night: Night, kind: str) -> DataFrame:
     """(id) of every user or item that an event up to the night, or tonight's table of them, names."""
     name, table = F.col(f"{kind}_id").alias("id"), TABLES[f"{kind}s"]
     events = read(spark, event_files(night), TABLES["interactions"].schema)
@@ -37,7 +37,7 @@ def vocabulary_in_memory(night: Night) -> pa.Table | None:
 
 
 def event_files(night: Night) -> list[str]:
-    """Of all clean interactions up to the night."""
+    """Lists the files of all clean interactions up to the night."""
     return night.history("interactions") + night.tonight("interactions")
 
 

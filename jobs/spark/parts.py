@@ -67,7 +67,7 @@ class PartWriter:
         yield self.write_parts(batches, context.taskAttemptId())  # two attempts must not write into one file
 
     def write_parts(self, batches: Batches, number: int) -> pa.RecordBatch:
-        """The same for the attempt of that number; PARTS_SCHEMA."""
+        """Writes the parts as the attempt of that number; PARTS_SCHEMA."""
         written: list[tuple[int, int, int, int]] = []
         create_folder(self.parts)
         fs, path = filesystem(self._file(number))

@@ -56,7 +56,7 @@ class Histograms(NamedTuple):
 
     @classmethod
     def empty(cls) -> "Histograms":
-        """Of no users."""
+        """Returns histograms of no users."""
         return cls(Counter(), Counter(), Counter())
 
 

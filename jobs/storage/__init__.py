@@ -1,5 +1,5 @@
-"""Files and tables: the only package that reads and writes the warehouse and the landing folder.
+"""Storage: files at addresses, landing, runs with their manifests, Parquet, and the Iceberg catalog.
 
-Everything in `jobs` may import it; it imports no job. Begin with `runs.py` (the folder of a run and its manifest), then
-`catalog.py` (the published tables) and `sql.py` (DuckDB over them).
+Everything in `jobs` may import it; it imports no job, and alone uses PyIceberg. Begin with `runs.py` (the folder of a
+run and its manifest), then `catalog.py` (the published tables) and `sql.py` (DuckDB over them).
 """

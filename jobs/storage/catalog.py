@@ -1,8 +1,7 @@
-"""The published tables: Apache Iceberg through PyIceberg. One place that reads and commits them."""
+"""The catalog of published tables: Apache Iceberg through PyIceberg, the one place that reads and commits them."""
 
 import json
 import logging
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,13 +11,12 @@ from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.expressions import And, BooleanExpression, EqualTo, LessThan, Or
 from pyiceberg.table import Table as IcebergTable
-from pyiceberg.table.update.snapshot import ManageSnapshots
 from sqlalchemy.exc import DBAPIError
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
 
 from jobs.errors import InputError
 from jobs.settings import Settings
 from jobs.storage import files
+from jobs.storage.commits import replace_files, retry
 from jobs.storage.frames import read
 from jobs.storage.object_store import iceberg_properties
 from schemas.table import Table
@@ -26,20 +24,9 @@ from schemas.tables import TABLES
 
 FORMAT = 2  # 2: rows know their delivery; format 1 becomes it when the next night adds the columns
 NAMESPACE = "encore"
-COMMITS = 30  # tries while others commit to the same table
 METRICS = "write.metadata.metrics"
 PROPERTIES = {"commit.retry.num-retries": "0"}  # PyIceberg's own retry forgets the tag; `replace` tries again itself
 log = logging.getLogger(__name__)
-
-
-def retried(conflict: type[Exception]) -> Retrying:
-    """Calls a commit, and again on top of the other one where another process came between."""
-    return Retrying(
-        retry=retry_if_exception_type(conflict),
-        stop=stop_after_attempt(COMMITS),
-        wait=wait_random(0.02, 0.3),
-        reraise=True,
-    )
 
 
 @dataclass(frozen=True)
@@ -139,7 +126,7 @@ class Tables:
         raise InputError(f"warehouse {self.warehouse}: there is no table {name} yet; the next night makes it")
 
     def pointer(self, name: str) -> Pointer:
-        """Where the catalog points for a table."""
+        """Returns where the catalog points for a table."""
         table = self._find(name)
         if table is None:
             return Pointer()
@@ -157,7 +144,7 @@ class Tables:
         return max(numbers, default=0)
 
     def left(self, name: str, domain: str, sequence: int) -> int | None:
-        """The snapshot in which the domain's publications up to `sequence` left a table.
+        """Returns the snapshot in which the domain's publications up to `sequence` left a table.
 
         None where they have none; the current one where the tags do not tell.
         """
@@ -174,7 +161,7 @@ class Tables:
         return str(self._load(name).metadata_location)
 
     def tagged(self, name: str, tag: str) -> int | None:
-        """The snapshot that a publication left behind."""
+        """Returns the snapshot that a publication left behind, by its tag."""
         return self.pointer(name).tags.get(tag)
 
     def current_files(self, name: str, domain: str, ds: str | None = None) -> list[tuple[str, str]]:
@@ -209,7 +196,7 @@ class Tables:
         see the table before or after, nothing between. Commits of other processes are waited for: the commit is made
         again on top of theirs.
         """
-        retried(CommitFailedException)(self._replace, name, partition, paths, tag, others or {})
+        retry(CommitFailedException)(self._replace, name, partition, paths, tag, others or {})
 
     def _replace(
         self,
@@ -227,29 +214,11 @@ class Tables:
             where = Or(where, And(EqualTo("domain", partition["domain"]), EqualTo("ds", ds)))
         every = [*paths, *(path for some in others.values() for path in some)]
         try:
-            _commit(table, where, every, tag, {})
+            replace_files(table, where, every, tag, {})
         except UnicodeEncodeError:
             # PyIceberg shortens the bounds of a text by raising its last letter, and U+D7FF has none above it.
             log.warning("table %s: a text has no upper bound in Unicode; these files get no bounds", name)
             kept = {
                 f"{METRICS}.column.{column}": "full" for column in TABLES[name].partition
             }  # they tell the partition
-            _commit(self._load(name), where, every, tag, {f"{METRICS}.default": "counts", **kept})
-
-
-def _commit(
-    table: IcebergTable, where: BooleanExpression, paths: Sequence[str], tag: str, metrics: Mapping[str, str]
-) -> None:
-    """One transaction. metrics: properties of the table for these files alone."""
-    properties = {"encore.publication": tag}
-    with warnings.catch_warnings(), table.transaction() as transaction:
-        warnings.filterwarnings("ignore", "Delete operation did not match any records")
-        if metrics:
-            transaction.set_properties(dict(metrics))
-        transaction.delete(where, snapshot_properties=properties)
-        if paths:
-            transaction.add_files(list(paths), snapshot_properties=properties, check_duplicate_files=False)
-        if metrics:
-            transaction.remove_properties(*metrics)
-        if (snapshot := transaction.table_metadata.current_snapshot_id) is not None:
-            ManageSnapshots(transaction).create_tag(snapshot, tag).commit()
+            replace_files(self._load(name), where, every, tag, {f"{METRICS}.default": "counts", **kept})

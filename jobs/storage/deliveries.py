@@ -42,8 +42,8 @@ def deliveries(landing: str, domain: str, ds: str | None = None) -> list[Deliver
     unnumbered: list[Delivery] = []
     numbered: list[Delivery] = []
     for night, name in batches(landing, domain):
-        found = _read_batch(f"{landing}/{domain}/{night}/{name}", night)
-        (numbered if NUMBERED.match(name) else unnumbered).extend(found)
+        batch = _read_batch(f"{landing}/{domain}/{night}/{name}", night)
+        (numbered if NUMBERED.match(name) else unnumbered).extend(batch)
     old = [replace(d, number=n - len(unnumbered), batch=n - len(unnumbered)) for n, d in enumerate(unnumbered)]
     return [d for d in (*old, *sorted(numbered, key=lambda d: (d.number, d.data))) if ds is None or d.ds <= ds]
 
@@ -57,8 +57,8 @@ def batches(landing: str, domain: str) -> list[tuple[str, str]]:
 def _read_batch(batch: str, ds: str) -> list[Delivery]:
     content = batch_facts(batch) or {"files": []}
     gone = set(content.get("withdrawn", []))
-    said = {"mode": content.get("mode", APPEND), "format": content.get("format", "")}
-    known = {"ds": ds, "batch": content.get("batch", 0), **said}
+    described = {"mode": content.get("mode", APPEND), "format": content.get("format", "")}
+    known = {"ds": ds, "batch": content.get("batch", 0), **described}
     return [
         Delivery(
             **{**entry, **known, "data": tuple(f"{batch}/{name}" for name in entry["data"])},
@@ -96,7 +96,7 @@ def _address(landing: str, domain: str, ds: str, batch: int) -> str:
 
 
 def identity(table: str, mapping: Mapping[str, Any], checksums: Iterable[str]) -> str:
-    """16 hexadecimal digits that stand for what a delivery is: its table, how its columns are read, and its bytes."""
+    """Fingerprint of a delivery, 16 hexadecimal digits: its table, how its columns are read, and its bytes."""
     content = json.dumps([table, mapping, list(checksums)], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
@@ -108,12 +108,12 @@ def batch_facts(address: str) -> dict[str, Any] | None:
 
 
 def write_facts(address: str, content: Mapping[str, Any]) -> None:
-    """Writes or replaces it."""
+    """Writes or replaces the `batch.json` of an import."""
     files.write_bytes(f"{address}/batch.json", json.dumps(content, indent=1, ensure_ascii=False).encode())
 
 
-def news(asked: Sequence[Delivery], before: Sequence[Delivery]) -> list[Delivery]:
-    """What of an import has not arrived yet (of `asked` path, checksum, table, identity, ds and mode count).
+def new_deliveries(asked: Sequence[Delivery], before: Sequence[Delivery]) -> list[Delivery]:
+    """Selects what of an import has not arrived yet (of `asked` path, checksum, table, identity, ds and mode count).
 
     A file that is appended counts once, for its own night or an earlier one. A snapshot or a correction is news as a
     whole, unless these very files are what arrived last for their tables: an older state may be stated again.

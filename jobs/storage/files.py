@@ -1,4 +1,4 @@
-"""Files at addresses (`file://`, `s3://`, `gs://`, `hdfs://`), whole or not at all."""
+"""Reading and writing files at addresses (`file://`, `s3://`, `gs://`, `hdfs://`), whole or not at all."""
 
 import uuid
 from collections.abc import Iterator, Sequence
@@ -57,16 +57,16 @@ def write_bytes(address: str, content: bytes) -> None:
 def listing(address: str, suffix: str = "", recursive: bool = False) -> list[str]:
     """Addresses of the files below a folder, sorted; none where the folder is missing."""
     fs, path = filesystem(address)
-    found = fs.get_file_info(arrow_fs.FileSelector(path, allow_not_found=True, recursive=recursive))
-    inside = (info.path[len(path) :] for info in found if info.type == arrow_fs.FileType.File)
+    entries = fs.get_file_info(arrow_fs.FileSelector(path, allow_not_found=True, recursive=recursive))
+    inside = (info.path[len(path) :] for info in entries if info.type == arrow_fs.FileType.File)
     return sorted(address + name for name in inside if name.endswith(suffix))
 
 
 def folders(address: str) -> list[str]:
     """Names of the folders directly below a folder, sorted."""
     fs, path = filesystem(address)
-    found = fs.get_file_info(arrow_fs.FileSelector(path, allow_not_found=True))
-    return sorted(info.base_name for info in found if info.type == arrow_fs.FileType.Directory)
+    entries = fs.get_file_info(arrow_fs.FileSelector(path, allow_not_found=True))
+    return sorted(info.base_name for info in entries if info.type == arrow_fs.FileType.Directory)
 
 
 def create_folder(address: str) -> None:

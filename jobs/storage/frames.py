@@ -1,4 +1,4 @@
-"""Parquet files of a table as Arrow, and back."""
+"""Reads and writes Parquet files of a table as Arrow tables."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -68,7 +68,7 @@ def write_batches(
     group_rows: int | None = None,
     encodings: Mapping[str, str] | None = None,
 ) -> str:
-    """The same for rows that come in batches; one is in memory at a time."""
+    """Writes one Parquet file of rows that come in batches; one batch is in memory at a time."""
     create_folder(folder)
     address = f"{folder}/{name}.parquet"
     fs, path = filesystem(address)

@@ -15,7 +15,7 @@ KEPT = 1 << 26  # bytes that are kept at most
 
 
 class ImmutableFiles(ArrowFSWrapper):  # type: ignore[misc]
-    """As ArrowFSWrapper, with a memory for information about files and for small files. Only for reading."""
+    """A read-only file system with a cache of information about files, and of small files."""
 
     cachable = False  # one for each connection, which ends with it
 
@@ -45,7 +45,7 @@ class ImmutableFiles(ArrowFSWrapper):  # type: ignore[misc]
             return False
 
     def isfile(self, path: str) -> bool:
-        """The same."""
+        """Whether there is such a file."""
         return self.exists(path)
 
     def modified(self, path: str) -> Any:

@@ -1,4 +1,4 @@
-"""What lies below `runs/`, attempt by attempt, and whether its run still speaks of it.
+"""Files below `runs/`, attempt by attempt, and whether their run still refers to them.
 
 Snapshots tell which files a table refers to; a run's manifest tells which attempts count. What neither names is left
 over: from an attempt that failed, was killed or was made again.
@@ -26,7 +26,7 @@ GRACE_HOURS = 24.0
 
 @dataclass(frozen=True)
 class Stored:
-    """A file, its size and when it was written (UTC)."""
+    """A stored file: its address, its size and when it was written (UTC)."""
 
     address: str
     bytes: int
@@ -44,7 +44,7 @@ class Attempt:
 
     @property
     def address(self) -> str:
-        """Where it lies."""
+        """The address of the folder."""
         return "/".join(filter(None, (self.run.address, self.task, self.name)))
 
     @property
@@ -67,7 +67,7 @@ class RunFolder:
 
     @cached_property
     def entries(self) -> Mapping[str, Entry]:
-        """The run's manifest."""
+        """The entries of the run's manifest."""
         return self.run.entries()
 
     @cached_property
@@ -88,11 +88,11 @@ class RunFolder:
     def reads(self) -> frozenset[str]:
         """The files of other nights that the run has pinned: of tables with a whole state each night, the last one."""
         pin = self.entries.get("pin")
-        found: set[str] = set()
+        result: set[str] = set()
         for table, history in (pin.facts.get("history", {}) if pin else {}).items():
             last = max((ds for ds, _ in history if ds < self.run.ds), default="")
-            found |= {path for ds, path in history if ds == last or "ds" not in TABLES[table].key}
-        return frozenset(found)
+            result |= {path for ds, path in history if ds == last or "ds" not in TABLES[table].key}
+        return frozenset(result)
 
 
 def owner(address: str) -> str:
@@ -116,13 +116,13 @@ def run_folders(warehouse: str) -> tuple[list[RunFolder], list[Stored]]:
     for (domain, ds, run_id, task, attempt), files in sorted(attempts.items()):
         run = Run(warehouse, domain, ds, run_id)
         runs[run].append(Attempt(run, task, attempt, tuple(files)))
-    return [RunFolder(run, tuple(found)) for run, found in runs.items()], strays
+    return [RunFolder(run, tuple(attempt_folders)) for run, attempt_folders in runs.items()], strays
 
 
 def _stored(folder: str) -> list[Stored]:
     fs, path = filesystem(folder)
-    found = fs.get_file_info(arrow_fs.FileSelector(path, allow_not_found=True, recursive=True))
-    files = (info for info in found if info.type == arrow_fs.FileType.File)
+    entries = fs.get_file_info(arrow_fs.FileSelector(path, allow_not_found=True, recursive=True))
+    files = (info for info in entries if info.type == arrow_fs.FileType.File)
     epoch = datetime.fromtimestamp(0, UTC)
     return sorted(
         (Stored(folder + file.path[len(path) :], file.size, file.mtime or epoch) for file in files),

@@ -124,8 +124,8 @@ def _cleared(folder: str, lock: Any) -> Iterator[None]:
 def _last_number(landing: str, domain: str) -> int:
     """The highest number of a domain's deliveries; 0 where there are none."""
     names = [(f"{landing}/{domain}/{night}/{name}", NUMBERED.match(name)) for night, name in batches(landing, domain)]
-    newest = max((int(found[1]) for _, found in names if found), default=0)
-    of_newest = [address for address, found in names if found and int(found[1]) == newest]
+    newest = max((int(match[1]) for _, match in names if match), default=0)
+    of_newest = [address for address, match in names if match and int(match[1]) == newest]
     return max(
         (newest - 1 + len((batch_facts(address) or {"files": [0]})["files"]) for address in of_newest), default=0
     )

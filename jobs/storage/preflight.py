@@ -1,4 +1,4 @@
-"""Asks storage and catalog, before anything is computed, whether they are there as configured.
+"""Preflight check: asks storage and catalog, before anything is computed, whether they are there as configured.
 
 What is wrong there is wrong input (exit code 2): it names the setting, what was answered, and an example. The same
 answer in the middle of a night is a fault, which is tried again.

@@ -23,7 +23,8 @@ MAX_RUN_ID = 250  # as Airflow has it
 
 @dataclass(frozen=True)
 class Entry:
-    """What a task left behind. `files` and `rows` by table; `facts` is what later tasks need to know (JSON values)."""
+    """Result of a task in the manifest. `files` and `rows` by table; `facts` are JSON values that later
+    tasks need."""
 
     task: str
     state: str
@@ -57,7 +58,7 @@ class Run:
         return f"{self.warehouse}/runs/{self.domain}/{self.ds}/{self.run_id}"
 
     def tag(self, sequence: int) -> str:
-        """The name in every table of its publication that is the domain's `sequence`-th (`runs.sequence`)."""
+        """Returns the tag, in every table, of the domain's `sequence`-th publication (`runs.sequence`)."""
         return f"{self.domain}.{self.ds}.{self.run_id}.{sequence}"
 
     def new_attempt(self, task: str) -> str:
@@ -70,11 +71,11 @@ class Run:
 
     def entry(self, task: str) -> Entry:
         """The entry of a task that is done; InputError where it is not."""
-        found = self.find(task)
-        if found is None or found.state == TaskState.FAILED:
-            state = "has failed" if found else "has not run"
+        entry = self.find(task)
+        if entry is None or entry.state == TaskState.FAILED:
+            state = "has failed" if entry else "has not run"
             raise InputError(f"run {self.run_id} of {self.domain} {self.ds}: task {task} {state}; run it first")
-        return found
+        return entry
 
     def find(self, task: str) -> Entry | None:
         """The entry of a task, whatever its state; None where it has not run."""
@@ -83,8 +84,8 @@ class Run:
 
     def entries(self) -> dict[str, Entry]:
         """All entries by task."""
-        found = files.listing(f"{self.address}/manifest", ".json")
-        tasks = [address.rsplit("/", 1)[1].removesuffix(".json") for address in found]
+        manifests = files.listing(f"{self.address}/manifest", ".json")
+        tasks = [address.rsplit("/", 1)[1].removesuffix(".json") for address in manifests]
         return {task: entry for task in tasks if (entry := self.find(task))}
 
     def files(self, table: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""DuckDB over the published tables and over plain files."""
+"""SQL with DuckDB over the published tables and over plain files."""
 
 import importlib
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from jobs.storage.catalog import Pointer, Tables
 from jobs.storage.files import filesystem
 from jobs.storage.immutable import ImmutableFiles
 from jobs.storage.runs import Run
-from schemas.sql import quoted
+from schemas.sql import quote
 from schemas.tables import TABLES
 
 
@@ -28,7 +28,7 @@ def parquet_view(db: duckdb.DuckDBPyConnection, name: str, addresses: Sequence[s
     """A view `name` over Parquet files; with the columns of `schema` where there are no files."""
     if addresses:
         read_through_arrow(db, addresses[0])
-        paths = ", ".join(quoted(address.removeprefix("file://")) for address in addresses)
+        paths = ", ".join(quote(address.removeprefix("file://")) for address in addresses)
         options = "union_by_name = true, hive_partitioning = false"
         db.execute(f"CREATE VIEW {name} AS FROM read_parquet([{paths}], {options})")
     else:
@@ -72,7 +72,7 @@ def open_some(tables: Tables, names: Iterable[str]) -> duckdb.DuckDBPyConnection
     db = connect()
     for extension in ("avro", "iceberg"):
         folder = Path(str(importlib.import_module(f"duckdb_extension_{extension}").__file__)).parent
-        db.execute(f"LOAD {quoted(str(next(folder.rglob(f'{extension}.duckdb_extension'))))}")
+        db.execute(f"LOAD {quote(str(next(folder.rglob(f'{extension}.duckdb_extension'))))}")
     read_through_arrow(db, tables.warehouse)
     db.execute("CREATE SCHEMA columns")
     for name in names:
@@ -100,14 +100,14 @@ def add_publications(
         nights = "=" if "ds" in table.key else "<="  # where a night only adds rows, all nights count
         for one in publications:
             snapshot = pointer.tags.get(Run.of(tables.warehouse, one).tag(one.sequence))
-            where = f"domain = {quoted(one.domain)} AND ds {nights} {quoted(one.ds)}"
-            where += f" AND run_id = {quoted(one.run_id)}" if name == "runs" else ""
+            where = f"domain = {quote(one.domain)} AND ds {nights} {quote(one.ds)}"
+            where += f" AND run_id = {quote(one.run_id)}" if name == "runs" else ""
             selects += [f"{_scan(pointer, snapshot)} WHERE {where}"] if snapshot else []
         _view(db, f"{schema}.{name}", name, selects)
 
 
 def _scan(pointer: Pointer, snapshot: int) -> str:
-    return f"FROM iceberg_scan({quoted(pointer.metadata.removeprefix('file://'))}, snapshot_from_id = {snapshot})"
+    return f"FROM iceberg_scan({quote(pointer.metadata.removeprefix('file://'))}, snapshot_from_id = {snapshot})"
 
 
 def _shape(db: duckdb.DuckDBPyConnection, table: str) -> None:

@@ -1,4 +1,4 @@
-"""The tables for their upkeep: every snapshot with its files, and the commit that lets old nights go."""
+"""Table maintenance: every snapshot with its files, and the commit that expires old nights."""
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -14,7 +14,8 @@ from pyiceberg.table.refs import MAIN_BRANCH, SnapshotRefType
 from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.table.update.snapshot import ExpireSnapshots, ManageSnapshots
 
-from jobs.storage.catalog import Tables, retried
+from jobs.storage.catalog import Tables
+from jobs.storage.commits import retry
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Cut:
     expire: frozenset[int]
 
     def loses(self, file: DataFile) -> bool:
-        """Whether the file leaves the table as it is."""
+        """Whether the file leaves the table as it is now."""
         domain, ds = file.partition[:2]
         return ds < self.before.get(domain, "")
 
@@ -94,7 +95,7 @@ class Upkeep(Tables):
 
     def cut(self, name: str, plan: Callable[[State], Cut]) -> None:
         """Commits what `plan` makes of the table's state; plans anew where another commit came between."""
-        retried(CommitFailedException)(self._cut, name, plan)
+        retry(CommitFailedException)(self._cut, name, plan)
 
     def _cut(self, name: str, plan: Callable[[State], Cut]) -> None:
         table = self._load(name)
@@ -109,7 +110,7 @@ def _state(table: IcebergTable) -> State:
     read: dict[str, list[DataFile]] = {}
     snapshots: dict[int, frozenset[DataFile]] = {}
     for snapshot in table.metadata.snapshots:
-        found: list[DataFile] = []
+        data_files: list[DataFile] = []
         for manifest in snapshot.manifests(table.io):
             if manifest.manifest_path not in read:
                 entries = manifest.fetch_manifest_entry(table.io, discard_deleted=True)
@@ -117,8 +118,8 @@ def _state(table: IcebergTable) -> State:
                 read[manifest.manifest_path] = [
                     DataFile(file.file_path, file.record_count, tuple(map(str, file.partition))) for file in files
                 ]
-            found += read[manifest.manifest_path]
-        snapshots[snapshot.snapshot_id] = frozenset(found)
+            data_files += read[manifest.manifest_path]
+        snapshots[snapshot.snapshot_id] = frozenset(data_files)
     tags = {name: ref.snapshot_id for name, ref in refs.items() if ref.snapshot_ref_type == SnapshotRefType.TAG}
     branches = frozenset(ref.snapshot_id for name, ref in refs.items() if name != MAIN_BRANCH and name not in tags)
     committed = {snapshot.snapshot_id: _moment(snapshot) for snapshot in table.metadata.snapshots}

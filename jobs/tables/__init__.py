@@ -1,4 +1,4 @@
-"""The published tables, for people: list, show, query, history, rollback, and their upkeep.
+"""Interactive commands on the published tables: list, show, query, history, rollback, and their upkeep.
 
 One module an action, of which `jobs/cli.py` calls this one; they import storage and what publishes. Begin with `main`.
 """

@@ -1,4 +1,4 @@
-"""The SQLite catalog, saved to a file and brought back. It says which metadata file is each table's present one; the
+"""Backup and restore of the SQLite catalog. It says which metadata file is each table's present one; the
 data needs no more than a copy of the warehouse's folder.
 
 A backup is good as long as the files are there that it refers to: `encore tables expire` removes some, so back up after
@@ -55,7 +55,7 @@ def backup(args: argparse.Namespace) -> int:
         raise InputError(f"--to {args.to}: there is no such folder; make it first")
     with aside(args.to) as copy:
         copy_database(catalog, copy)
-        tables = registered(copy)
+        tables = read_registered(copy)
         copy.replace(args.to)
     say(f"saved the catalog of {config.warehouse} with {len(tables)} tables to {args.to}")
     return DONE
@@ -70,7 +70,7 @@ def restore(args: argparse.Namespace) -> int:
         raise InputError(f"--from {args.source}: there is no such file")
     with aside(catalog) as copy:
         copy_database(args.source, copy)
-        for name, metadata in registered(copy).items():
+        for name, metadata in read_registered(copy).items():
             if not metadata.startswith(f"{config.warehouse}/"):
                 raise InputError(f"--from {args.source}: table {name} is at {metadata}, not below {config.warehouse}")
             if read_bytes(metadata) is None:
@@ -90,12 +90,12 @@ def catalog_file(config: Settings) -> Path:
     return Path(filesystem(config.warehouse)[1]) / "catalog.db"
 
 
-def registered(file: Path) -> dict[str, str]:
+def read_registered(file: Path) -> dict[str, str]:
     """Table → metadata file, of a catalog; InputError where the file is no sound catalog."""
     try:
         with closing(sqlite3.connect(file)) as db:
-            if (told := db.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
-                raise InputError(f"{file}: damaged: {told}")
+            if (result := db.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
+                raise InputError(f"{file}: damaged: {result}")
             rows = db.execute(
                 "SELECT table_name, metadata_location FROM iceberg_tables WHERE table_namespace = ? ORDER BY 1",
                 [NAMESPACE],

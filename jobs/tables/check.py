@@ -1,4 +1,4 @@
-"""Consistency of warehouse and catalog. One line for each finding, exit code 1; 0 where nothing is found.
+"""Consistency check of warehouse and catalog. One line for each finding, exit code 1; 0 where nothing is found.
 
 Findings: a file that a table refers to and that is missing or has another number of rows; a model whose artifact is
 missing; events or reviews that stand twice, in whatever nights; a night that `runs` calls complete and whose tag a
@@ -67,13 +67,13 @@ def parser() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> int:
     """Prints what is found."""
     tables = Upkeep(settings.load())
-    found = [*check(tables, datetime.now(UTC) - timedelta(hours=args.grace_hours))]
-    findings = [finding for finding in found if not finding.remark]
+    problems = [*check(tables, datetime.now(UTC) - timedelta(hours=args.grace_hours))]
+    findings = [finding for finding in problems if not finding.remark]
     if args.format == "json":
-        show_json({"findings": list(map(asdict, findings)), "remarks": [asdict(f) for f in found if f.remark]})
+        show_json({"findings": list(map(asdict, findings)), "remarks": [asdict(f) for f in problems if f.remark]})
     else:
         show(*map(str, findings))
-        remarks = [finding for finding in found if finding.remark]
+        remarks = [finding for finding in problems if finding.remark]
         if remarks:
             show(f"no fault: {len(remarks)} leftovers or attempts under way, {size(sum(f.bytes for f in remarks))}")
         show(f"{len(findings)} findings in {tables.warehouse}")
@@ -81,7 +81,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def check(tables: Upkeep, since: datetime) -> Iterator[Finding]:
-    """All findings and remarks; what was written after `since` may belong to a night under way."""
+    """Finds all problems and remarks; what was written after `since` may belong to a night under way."""
     try:
         tables.check_format()
     except (InputError, ValueError, KeyError) as error:
@@ -95,20 +95,20 @@ def check(tables: Upkeep, since: datetime) -> Iterator[Finding]:
             yield Finding("metadata", f"table {name}", f"{error}; restore the file or a backup of the catalog")
     folders, strays = run_folders(tables.warehouse)  # after the tables: whatever they refer to is there by now
     there = {file.address for folder in folders for attempt in folder.attempts for file in attempt.files}
-    bad = {finding.thing: finding for name, state in states.items() for finding in unsound(name, state, there)}
+    bad = {finding.thing: finding for name, state in states.items() for finding in unsound_files(name, state, there)}
     yield from bad.values()
     if states.keys() < TABLES.keys():
         return  # nobody can tell what the other tables refer to
-    rows = published(tables.warehouse, states["runs"], bad.keys())
+    rows = published_runs(tables.warehouse, states["runs"], bad.keys())
     yield from tags(tables.warehouse, states, rows, since)
     yield from lost_artifacts(states["models"], bad.keys(), there)
-    yield from shared(states, bad.keys())
-    yield from orphans(states, folders, rows, since)
+    yield from shared_row_keys(states, bad.keys())
+    yield from orphan_attempts(states, folders, rows, since)
     yield from (Finding("orphan", file.address, "it belongs to no run; remove it", file.bytes) for file in strays)
 
 
-def unsound(name: str, state: State, there: Collection[str]) -> Iterator[Finding]:
-    """Files that a table refers to and that are missing, damaged or others."""
+def unsound_files(name: str, state: State, there: Collection[str]) -> Iterator[Finding]:
+    """Finds files that a table refers to and that are missing, damaged or others."""
     for file in sorted(state.every, key=lambda file: file.path):
         if file.path not in there:
             yield Finding("missing", file.path, f"table {name} refers to it, with {file.rows} rows")
@@ -122,34 +122,34 @@ def unsound(name: str, state: State, there: Collection[str]) -> Iterator[Finding
             yield Finding("rows", file.path, f"table {name} knows {file.rows} rows, the file has {rows}")
 
 
-def published(warehouse: str, runs: State, bad: Collection[str]) -> dict[Run, dict[str, Any]]:
+def published_runs(warehouse: str, runs: State, bad: Collection[str]) -> dict[Run, dict[str, Any]]:
     """The rows of `runs` that can be read, by run."""
     rows = read(sorted(file.path for file in runs.now if file.path not in bad), TABLES["runs"].schema).to_pylist()
     return {Run(warehouse, row["domain"], row["ds"], row["run_id"]): row for row in rows}
 
 
 def lost_artifacts(models: State, bad: Collection[str], there: Collection[str]) -> Iterator[Finding]:
-    """Artifacts that a row of `models` names and that are not there."""
+    """Finds artifacts that a row of `models` names and that are not there."""
     for artifact in artifacts(file.path for file in models.every if file.path not in bad):
         if not any(address.startswith(artifact) for address in there):
             yield Finding("missing", artifact, "table models names it as the artifact of a model")
 
 
-def shared(states: Mapping[str, State], bad: Collection[str]) -> Iterator[Finding]:
-    """Keys that stand twice in a table, over all nights of a domain, as they are checked at publication."""
+def shared_row_keys(states: Mapping[str, State], bad: Collection[str]) -> Iterator[Finding]:
+    """Finds keys that stand twice in a table, over all nights of a domain, as they are checked at publication."""
     for name in GROWING:
         for domain in sorted({file.partition[0] for file in states[name].now}):
             paths = sorted(f.path for f in states[name].now if f.partition[0] == domain and f.path not in bad)
             count, first = shared_keys(TABLES[name], paths, SHOWN)
             if count:
-                told = f"rows share {count:,} keys, for example {'; '.join(map(str, first))}"
-                yield Finding("key", f"table {name}, {domain}", told)
+                text = f"rows share {count:,} keys, for example {'; '.join(map(str, first))}"
+                yield Finding("key", f"table {name}, {domain}", text)
 
 
 def tags(
     warehouse: str, states: Mapping[str, State], rows: Mapping[Run, dict[str, Any]], since: datetime
 ) -> Iterator[Finding]:
-    """Tags without their publication, and complete nights without their tags.
+    """Finds tags without their publication, and complete nights without their tags.
 
     A run that was published again has tags of both times and one row: the later one's.
     """
@@ -160,15 +160,15 @@ def tags(
             ds, run_id, sequence = rest.split(".") if ours else ("", "", "")
             row = rows.get(Run(warehouse, domain, ds, run_id))
             if sequence.isdecimal() and (row is None or int(sequence) > row["sequence"]):
-                told = "no row of runs has this publication: it did not end; publish the run again, or expire"
-                yield Finding("tag", f"table {name}, {tag}", told, remark=state.committed[snapshot] >= since)
+                text = "no row of runs has this publication: it did not end; publish the run again, or expire"
+                yield Finding("tag", f"table {name}, {tag}", text, remark=state.committed[snapshot] >= since)
     for run, row in rows.items():
         tag = run.tag(row["sequence"])
         counts = {**json.loads(row["rows"]), "runs": 1}
         for name in (name for name in counts if row["state"] == NightState.COMPLETE and name in states):
             if tag not in states[name].tags and (counts[name] or _earlier(name, states[name], run)):
-                told = f"{run.domain} {run.ds} is complete, but its tag {tag} is missing; publish the run again"
-                yield Finding("tag", f"table {name}", told)
+                text = f"{run.domain} {run.ds} is complete, but its tag {tag} is missing; publish the run again"
+                yield Finding("tag", f"table {name}", text)
 
 
 def _earlier(name: str, state: State, run: Run) -> bool:
@@ -178,10 +178,10 @@ def _earlier(name: str, state: State, run: Run) -> bool:
     )
 
 
-def orphans(
+def orphan_attempts(
     states: Mapping[str, State], folders: Sequence[RunFolder], rows: Collection[Run], since: datetime
 ) -> Iterator[Finding]:
-    """Attempts with files that no table, tag or manifest refers to."""
+    """Finds attempts with files that no table, tag or manifest refers to."""
     every = {file.path for state in states.values() for file in state.every}
     every = every.union(*(folder.reads for folder in folders))
     for folder in folders:
@@ -191,5 +191,5 @@ def orphans(
                 continue
             under_way = bool(folder.entries) and attempt.written >= since and not folder.failed(attempt)
             kind = "leftover" if folder.run in rows else "under way" if under_way else "orphan"
-            told = f"{len(files)} files that no table, tag or manifest refers to; `encore tables expire` removes them"
-            yield Finding(kind, attempt.address, told, sum(file.bytes for file in files), kind != "orphan")
+            text = f"{len(files)} files that no table, tag or manifest refers to; `encore tables expire` removes them"
+            yield Finding(kind, attempt.address, text, sum(file.bytes for file in files), kind != "orphan")

@@ -33,9 +33,8 @@ WHOLE = ("items", "users")  # tonight's is last night's and the news
 
 @dataclass(frozen=True)
 class Kept:
-    """What stays. `first`: the oldest night that stays, of each domain that has enough of them. `tags`: of the
-    publications that stay; `gone`: of those that do not. `busy`: runs that may be under way. `since`: what is younger
-    stays."""
+    """Retention plan: what stays. `first`: the oldest night that stays, of each domain that has enough of them. `tags`:
+    of the publications that stay; `gone`: of those that do not. `busy`: runs under way."""
 
     domains: frozenset[str]
     first: Mapping[str, str]
@@ -109,9 +108,9 @@ def main(args: argparse.Namespace) -> int:
 
 def require_whole(tables: Upkeep, states: Mapping[str, State], folders: Sequence[RunFolder]) -> None:
     """InputError where a table refers to a file that is not among those found: then nothing found may be deleted."""
-    found = {file.address for folder in folders for attempt in folder.attempts for file in attempt.files}
+    there = {file.address for folder in folders for attempt in folder.attempts for file in attempt.files}
     for name, state in states.items():
-        if missing := sorted(paths(state.now) - found):
+        if missing := sorted(paths(state.now) - there):
             raise InputError(
                 f"table {name} refers to {missing[0]}, which is not below {tables.warehouse}/runs; "
                 "nothing was removed; `encore tables check` lists all such files"
@@ -121,7 +120,7 @@ def require_whole(tables: Upkeep, states: Mapping[str, State], folders: Sequence
 def kept(
     tables: Upkeep, runs: State, folders: Sequence[RunFolder], domains: Sequence[str], nights: int, since: datetime
 ) -> Kept:
-    """What stays of the given domains' nights; the other domains keep everything."""
+    """Decides what stays of the given domains' nights; the other domains keep everything."""
     rows = read(sorted(file.path for file in runs.now), TABLES["runs"].schema).to_pylist()
     first = {}
     for domain in domains:
@@ -142,7 +141,7 @@ def kept(
 
 
 def cut(name: str, state: State, keep: Kept) -> Cut:
-    """What a table loses.
+    """Decides what a table loses.
 
     A kept tag whose snapshot holds older nights too is moved to the table as it then is, where its own night is the
     same. Only `runs` keeps its snapshots, which tell when each night was published.
@@ -155,7 +154,11 @@ def cut(name: str, state: State, keep: Kept) -> Cut:
     move = {
         tag
         for tag, files in stay.items()
-        if before and name != "runs" and tag in keep.tags and not files <= now and own(tag, files) == own(tag, now)
+        if before
+        and name != "runs"
+        and tag in keep.tags
+        and not files <= now
+        and own_files(tag, files) == own_files(tag, now)
     }
     needed = {state.tags[tag] for tag in stay if tag not in move} | state.branches
     if state.current is not None and len(now) == len(state.now):  # else a new snapshot takes its place
@@ -176,20 +179,20 @@ def stays(tag: str, state: State, keep: Kept) -> bool:
     return tag not in keep.gone and state.committed[state.tags[tag]] >= keep.since
 
 
-def own(tag: str, files: Iterable[DataFile]) -> set[DataFile]:
-    """The files of a publication's own domain and night."""
+def own_files(tag: str, files: Iterable[DataFile]) -> set[DataFile]:
+    """Selects the files of a publication's own domain and night."""
     return {file for file in files if list(file.partition[:2]) == tag.split(".")[:2]}
 
 
 def paths(files: Iterable[DataFile]) -> frozenset[str]:
-    """Their addresses."""
+    """Returns the addresses of files."""
     return frozenset(file.path for file in files)
 
 
 def leftovers(
     folders: Sequence[RunFolder], referred: Mapping[str, frozenset[str]], keep: Kept
 ) -> tuple[list[Stored], list[Stored]]:
-    """Files of runs that nothing refers to: (to remove, too young to tell).
+    """Finds files of runs that nothing refers to: (to remove, too young to tell).
 
     Of a night that stays, those are the attempts that its manifest does not name; of one that went, all.
     """
@@ -208,7 +211,7 @@ def leftovers(
 def report(
     states: Mapping[str, State], cuts: Mapping[str, Cut], old: list[Stored], young: list[Stored], dry_run: bool
 ) -> list[str]:
-    """What went, or would go, line by line."""
+    """Reports what went, or would go, line by line."""
     lines = []
     for name, lost in cuts.items():
         partitions = {file.partition for file in states[name].now if lost.loses(file)}

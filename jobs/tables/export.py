@@ -1,4 +1,4 @@
-"""The last complete nights as plain Parquet for readers without a catalog: ADDRESS/<table>/domain=…/ds=…/*.parquet.
+"""Exports the last complete nights as Parquet for readers without a catalog: ADDRESS/<table>/domain=…/ds=…/*.parquet.
 
 The rows are those of `latest.<table>`. On a local disk the export is written aside and renamed when it is whole, in the
 place of an earlier one; an object store cannot rename: there `_export.json`, written last, says that it is whole.
@@ -49,7 +49,7 @@ def main(args: argparse.Namespace) -> int:
     local = isinstance(files.filesystem(target)[0], arrow_fs.LocalFileSystem)
     folder = f"{target}.{uuid.uuid4().hex[:8]}.tmp" if local else target
     with open_tables(tables) as db:
-        nights = chosen(db, args.domain)
+        nights = choose_nights(db, args.domain)
         try:
             if not local:
                 files.delete_folder(target)
@@ -76,7 +76,7 @@ def require_ours(target: str) -> None:
         raise InputError(f"--to {target}: it holds files that are no export; name an empty or a new folder")
 
 
-def chosen(db: duckdb.DuckDBPyConnection, domains: Sequence[str] | None) -> dict[str, str]:
+def choose_nights(db: duckdb.DuckDBPyConnection, domains: Sequence[str] | None) -> dict[str, str]:
     """Domain → its last complete night; InputError where a domain that was asked for, or every one, has none."""
     nights = dict(db.execute("SELECT domain, ds FROM latest ORDER BY domain").fetchall())
     for domain in domains or []:
@@ -89,8 +89,8 @@ def chosen(db: duckdb.DuckDBPyConnection, domains: Sequence[str] | None) -> dict
 
 def export(db: duckdb.DuckDBPyConnection, name: str, nights: Mapping[str, str], folder: str) -> int:
     """Writes one table; returns its rows. A table without any gets a file for each night with columns and no rows."""
-    found = db.execute(f"SELECT DISTINCT domain, ds FROM latest.{name} ORDER BY ALL").fetchall()
-    mine = [partition for partition in found if partition[0] in nights] or [*nights.items()]
+    partitions = db.execute(f"SELECT DISTINCT domain, ds FROM latest.{name} ORDER BY ALL").fetchall()
+    mine = [partition for partition in partitions if partition[0] in nights] or [*nights.items()]
     return sum(write(db, name, domain, ds, f"{folder}/domain={domain}/ds={ds}") for domain, ds in mine)
 
 

@@ -1,4 +1,4 @@
-"""Publishes again what an earlier run of a (domain, ds) published; touches no other domain or night.
+"""Rollback: publishes again what an earlier run of a (domain, ds) published; touches no other domain or night.
 
 What came in stays as it is (files, rejected, held, replaced, interactions, reviews): later nights have added to it, and
 `encore deliveries withdraw` takes a delivery back. So does the vocabulary: a row number is never given back.
@@ -26,27 +26,27 @@ def roll_back(settings: Settings, domain: str, ds: str, to: str) -> str:
     Raises InputError where that run has not completed the night.
     """
     there = Night(settings, Run(settings.warehouse, domain, ds, to))
-    row = published(there)
+    row = find_published(there)
     sequence = there.tables.last_sequence(domain) + 1
     night = Night(settings, Run(settings.warehouse, domain, ds, f"rollback-{sequence}"))
-    commit(night, earlier(there, row), sequence)
+    commit(night, published_files(there, row), sequence)
     attempt = Attempt("rollback", night.run.new_attempt("rollback"))
     complete(night, attempt, sequence, {"trigger": f"rollback to {to}"} | {name: row[name] for name in KEPT})
     return night.run.run_id
 
 
-def published(night: Night) -> dict[str, str]:
+def find_published(night: Night) -> dict[str, str]:
     """The row of `runs` of a run that completed the night; InputError that lists those there are."""
     paths = [path for _, path in night.tables.current_files("runs", night.run.domain, night.ds)]
     rows = read(paths, TABLES["runs"].schema).to_pylist()
     complete = {row["run_id"]: row for row in rows if row["state"] == NightState.COMPLETE}
-    if found := complete.get(night.run.run_id):
-        return dict(found)
+    if publication := complete.get(night.run.run_id):
+        return dict(publication)
     there = ", ".join(sorted(complete)) or "none"
     raise InputError(f"run {night.run.run_id} has not completed {night.run.domain} {night.ds}; there are: {there}")
 
 
-def earlier(night: Night, row: dict[str, str]) -> dict[str, list[str]]:
+def published_files(night: Night, row: dict[str, str]) -> dict[str, list[str]]:
     """Table → the files that the night's run published, as its row of `runs` tells."""
     tables, domain = night.tables, night.run.domain
     tag = night.run.tag(int(row["sequence"]))
@@ -57,4 +57,4 @@ def earlier(night: Night, row: dict[str, str]) -> dict[str, list[str]]:
     }
     for name in ("vocabulary", *CAME_IN):
         files[name] = tables.current_files(name, domain, night.ds)
-    return {name: [path for _, path in found] for name, found in files.items()}
+    return {name: [path for _, path in entries] for name, entries in files.items()}

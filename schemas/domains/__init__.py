@@ -15,7 +15,7 @@ from schemas.countries import CODES
 from schemas.eligibility import ITEM_RULES, OLDEST_USER, USER_RULES
 from schemas.methods import are_methods
 from schemas.names import NAME, NAME_RULE
-from schemas.sql import quoted
+from schemas.sql import quote
 
 Share = Annotated[float, Interval(ge=0.0, le=1.0)]
 
@@ -51,7 +51,7 @@ def is_country(code: str) -> bool:
 
 
 def is_day(text: str) -> bool:
-    """A day, YYYY-MM-DD."""
+    """Whether a text is a day, YYYY-MM-DD."""
     return bool(date.fromisoformat(text))
 
 
@@ -183,14 +183,14 @@ class Domain:
 
 def eligible(domain: Domain, ds: str) -> str:
     """SQL condition on `items` for those that may be recommended."""
-    blocked = ", ".join(map(quoted, domain.blocked))
+    blocked = ", ".join(map(quote, domain.blocked))
     rules = [rule.format(ds=ds, blocked=blocked) for name, rule in ITEM_RULES.items() if name in domain.eligibility]
     return " AND ".join(rules) or "TRUE"
 
 
 def suits(domain: Domain) -> str:
     """SQL condition on (age_rating, regions) of an item and (age, country) of a user: whether it may be shown."""
-    assumed = {"assumed_age": domain.assumed_age, "assumed_country": quoted(domain.assumed_country)}
+    assumed = {"assumed_age": domain.assumed_age, "assumed_country": quote(domain.assumed_country)}
     rules = [rule.format(**assumed) for name, rule in USER_RULES.items() if name in domain.eligibility]
     return " AND ".join(rules) or "TRUE"
 

@@ -1,4 +1,4 @@
-"""The night's page in a real browser: it loads alone, fits a phone, needs no mouse, can be read and printed.
+"""The nightly HTML report in a real browser: it loads alone, fits a phone, needs no mouse, can be read and printed.
 
 The page is the planted one, whose titles are scripts and words without end.
 """
@@ -149,9 +149,9 @@ def test_every_text_stands_out_by_day_and_by_night(page: Page, scheme: str) -> N
             "dark": "rgb(17, 19, 23)",
         }[scheme]
     )
-    found = page.evaluate(CONTRASTS)
-    assert len(found) > 200
-    assert [pair for pair in found if pair[0] < 4.5] == []
+    result = page.evaluate(CONTRASTS)
+    assert len(result) > 200
+    assert [pair for pair in result if pair[0] < 4.5] == []
 
 
 def test_it_prints_with_every_list(page: Page, tmp_path: Path) -> None:

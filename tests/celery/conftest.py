@@ -1,4 +1,4 @@
-"""Airflow past one machine: its home is made before the first import, as for tests/dags."""
+"""Airflow scaled out: its home is made before the first import, as for tests/dags."""
 
 import os
 import shutil

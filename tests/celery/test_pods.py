@@ -24,7 +24,7 @@ def pods():
     """Task → the pod that the executor would send to the API server, as JSON values."""
     bag = DagBag(ROOT / "dags")
     assert bag.import_errors == {}
-    found = {}
+    result = {}
     for task in bag.dags["nightly"].tasks:
         override = task.executor_config.get("pod_override")
         pod = PodGenerator.construct_pod(
@@ -32,8 +32,8 @@ def pods():
             date=datetime(2026, 3, 1, tzinfo=UTC), args=["airflow", "task"], pod_override_object=override,
             base_worker_pod=BASE, namespace="encore", scheduler_job_id="1", run_id="run",
         )  # fmt: skip
-        found[task.task_id] = ApiClient().sanitize_for_serialization(pod)
-    return found
+        result[task.task_id] = ApiClient().sanitize_for_serialization(pod)
+    return result
 
 
 def test_every_pod_is_valid_for_kubernetes(pods):

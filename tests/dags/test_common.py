@@ -87,8 +87,8 @@ def test_the_job_gets_the_object_store_of_an_airflow_connection(tmp_path, monkey
 
 def test_kill_ends_the_job_and_its_children(tmp_path, monkeypatch):
     program = tmp_path / "encore"
-    said = tmp_path / "child"
-    program.write_text(f"#!/bin/sh\nsleep 60 & echo $! >{said}; wait\n")
+    written = tmp_path / "child"
+    program.write_text(f"#!/bin/sh\nsleep 60 & echo $! >{written}; wait\n")
     program.chmod(0o755)
     monkeypatch.setenv("ENCORE", str(program))
     job = task()
@@ -96,7 +96,7 @@ def test_kill_ends_the_job_and_its_children(tmp_path, monkeypatch):
     with pytest.raises(AirflowException, match="exit code -15") as caught:
         job.execute({})
     assert "ended by SIGTERM" in str(caught.value)
-    child = int(said.read_text())
+    child = int(written.read_text())
     state = subprocess.run(["ps", "-o", "stat=", "-p", str(child)], capture_output=True, text=True).stdout.strip()
     assert state[:1] in ("", "Z")
 

@@ -27,9 +27,9 @@ DONE = {"movies.pin": "success", "movies.publish": "success", "movies.report": "
     ],
 )
 def test_a_request_that_no_night_can_meet_is_refused(params, message):
-    found = refusal(params, params, NIGHT, TODAY)
-    assert message in found
-    assert len(found) < 300
+    result = refusal(params, params, NIGHT, TODAY)
+    assert message in result
+    assert len(result) < 300
 
 
 def test_a_date_is_that_of_the_schedule_or_ds():
@@ -96,7 +96,7 @@ def test_a_run_is_good_where_every_domain_is_complete_or_refused():
     ],
 )
 def test_a_run_is_bad_where_a_domain_is_neither(changed, message):
-    assert any(message in found for found in problems({**DONE, **changed}, {"movies": None}))
+    assert any(message in result for result in problems({**DONE, **changed}, {"movies": None}))
 
 
 def test_only_the_outcome_decides_on_a_run(dag):

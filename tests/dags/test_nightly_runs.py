@@ -20,9 +20,9 @@ print(json.dumps("parsed"))
 
 
 def states_of(states, domain):
-    found = {task.removeprefix(f"{domain}."): str(state) for task, state in states.items() if task.startswith(domain)}
-    assert found.pop(ON_GPU) != "success"
-    return found
+    result = {task.removeprefix(f"{domain}."): str(state) for task, state in states.items() if task.startswith(domain)}
+    assert result.pop(ON_GPU) != "success"
+    return result
 
 
 def test_scheduled_night_of_all_domains(night, in_jobs_environment):

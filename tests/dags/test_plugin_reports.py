@@ -48,13 +48,13 @@ def get(server, shelf, monkeypatch):
     """Asks for a path; as=: nobody, a bearer of a token, or a browser with the cookie of the UI."""
     monkeypatch.setenv("ENCORE_WAREHOUSE", str(shelf))
 
-    def ask(path, how="bearer", **headers):
+    def ask(path, method="bearer", **headers):
         headers |= {
             "bearer": {"Authorization": f"Bearer {server.token}"},
             "cookie": {"Cookie": f"_token={server.token}"},
             "forged": {"Authorization": f"Bearer {server.token[:-4]}abcd"},
             "nobody": {},
-        }[how]
+        }[method]
         return server.get(path, headers=headers)
 
     return ask
@@ -69,9 +69,9 @@ def test_nobody_gets_in_without_login(get, path):
     assert browser.headers["location"].startswith("/api/v2/auth/login?next=http")
 
 
-@pytest.mark.parametrize("how", ["bearer", "cookie"])
-def test_a_user_gets_the_page_as_it_is_and_nothing_in_it_may_run(get, how):
-    answer = get(page_url("movies", DS, RUN), how)
+@pytest.mark.parametrize("method", ["bearer", "cookie"])
+def test_a_user_gets_the_page_as_it_is_and_nothing_in_it_may_run(get, method):
+    answer = get(page_url("movies", DS, RUN), method)
     assert (answer.status_code, answer.text) == (200, PAGE)
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     policy = answer.headers["content-security-policy"]

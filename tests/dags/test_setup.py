@@ -41,13 +41,13 @@ def test_java_is_used_where_it_is_new_enough(machine, version):
 
 
 @pytest.mark.parametrize(
-    ("programs", "found"), [({"java": java("1.8.0_412")}, 8), ({"java": java("11.0.2")}, 11), ({}, 0)]
+    ("programs", "result"), [({"java": java("1.8.0_412")}, 8), ({"java": java("11.0.2")}, 11), ({}, 0)]
 )
-def test_java_is_asked_for_in_one_line(machine, programs, found):
+def test_java_is_asked_for_in_one_line(machine, programs, result):
     done = machine("java.sh", {**programs, "id": "echo 1000", "apt-get": "exit 9"})
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert f"found version {found} " in done.stderr
+    assert f"found version {result} " in done.stderr
     assert "run: sudo apt-get install openjdk-17-jre-headless" in done.stderr
 
 

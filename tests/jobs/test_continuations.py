@@ -52,8 +52,8 @@ def test_vectors_and_continuations_are_published(config: Settings, night: Night)
     assert main(["continuations", *WORDS]) == 0
     assert main(publish_words("run")) == 0
     # new items have vectors too: their titles are known
-    found = ask(config, "SELECT item_id, model, len(vector) FROM latest.item_vectors ORDER BY item_id")
-    assert found == [(item, "two_tower", QUICK["dim"] + 1) for item in sorted(SEEN + OFFERED)]
+    result = ask(config, "SELECT item_id, model, len(vector) FROM latest.item_vectors ORDER BY item_id")
+    assert result == [(item, "two_tower", QUICK["dim"] + 1) for item in sorted(SEEN + OFFERED)]
     # both items that anybody had are had by everybody, and of the others nothing was learned of what follows them
     assert ask(config, "SELECT count(*) FROM latest.continuations") == [(0,)]
 
@@ -69,9 +69,9 @@ def test_a_continuation_is_what_the_user_has_not_had(config: Settings, night: Ni
     configured(night, {"seq2seq": SETTINGS["seq2seq"]})
     assert main(["train", "--model", "seq2seq", *WORDS]) == 0
     assert main(["continuations", *WORDS]) == 0
-    found = night.run.entry("continuations")
+    result = night.run.entry("continuations")
     # 4 of the 5 items were learned: one is left for the first two users, two for the others
-    assert found.rows == {"continuations": 1 + 1 + 2 + 2}
+    assert result.rows == {"continuations": 1 + 1 + 2 + 2}
 
 
 def test_a_run_without_the_model_publishes_none(config: Settings, night: Night) -> None:

@@ -79,10 +79,10 @@ def test_a_broken_rule_stops_the_publication(
     fake_night(shared, 2, broken=breach)
     before = Tables(shared).snapshots()
     assert main(publish_words("run")) == 2
-    told = capsys.readouterr().err.splitlines()[-1]
-    assert told.startswith(f"error: table {table} breaks the rule {rule}: ")
-    assert example in told.partition("for example ")[2]
-    assert told.endswith("Nothing was published")
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert message.startswith(f"error: table {table} breaks the rule {rule}: ")
+    assert example in message.partition("for example ")[2]
+    assert message.endswith("Nothing was published")
     assert Tables(shared).snapshots() == before
 
 
@@ -101,11 +101,11 @@ def test_the_rule_that_most_rows_break_is_named_first_and_the_others_after_it(
 
     night = fake_night(shared, 2, broken=breach)
     assert main(publish_words("run")) == 2
-    told = capsys.readouterr().err.splitlines()[-1]
+    message = capsys.readouterr().err.splitlines()[-1]
     count = read(night.run.files("recommendations"), TABLES["recommendations"].schema).num_rows
-    assert told.startswith("error: table recommendations breaks the rule score_descending: ")
-    assert f". {count} rows do, for example " in told
-    assert ". Broken too: items key_unique (1 rows)" in told
+    assert message.startswith("error: table recommendations breaks the rule score_descending: ")
+    assert f". {count} rows do, for example " in message
+    assert ". Broken too: items key_unique (1 rows)" in message
 
 
 def test_an_event_of_an_earlier_night_may_not_come_again(
@@ -141,9 +141,9 @@ def test_a_run_that_was_overtaken_may_not_change_rows_of_the_vocabulary(
     assert main(publish_words("fast")) == 0
     capsys.readouterr()
     assert main(publish_words("slow")) == 2
-    told = capsys.readouterr().err.splitlines()[-1]
-    assert told.startswith("error: table vocabulary breaks the rule append_only: ")
-    assert "('user', 'a', 0)" in told
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert message.startswith("error: table vocabulary breaks the rule append_only: ")
+    assert "('user', 'a', 0)" in message
     assert both(config) == (expected(2, users=3),) * 2
 
 

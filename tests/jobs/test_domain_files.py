@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from jobs.errors import InputError
-from jobs.night import pinned_domain, resolved
+from jobs.night import pinned_domain, resolve
 from jobs.settings import Settings, domain_names, load, override
 from schemas.domains import Domain, Kind, placeholders, settings_behind
 from schemas.eligibility import ITEM_RULES, USER_RULES
@@ -250,7 +250,7 @@ def test_the_assumed_country_is_a_code() -> None:
 
 def test_a_run_knows_its_domain_when_the_file_is_gone(written: Writer) -> None:
     films = written(FILMS).domains["films"]
-    pinned = json.loads(json.dumps(resolved(films, ["popularity"], {})))["domain"]
+    pinned = json.loads(json.dumps(resolve(films, ["popularity"], {})))["domain"]
     assert pinned_domain(pinned, "films", load({})) == films
 
 

@@ -76,27 +76,27 @@ def test_what_a_model_learns_does_not_depend_on_the_test(config: Settings, name:
 def test_every_metric_of_every_segment_is_there(config: Settings) -> None:
     night = night_of(config, 3)
     assert jobs(night, "train", "evaluate") == [0] * 3
-    found = metrics(night)
+    result = metrics(night)
     # nobody is new: all came on the first night
     for segment in ("all", "casual", "heavy", "head_items", "tail_items"):
         for metric in METRICS:
             for k in (5, 10, 20):
-                row = found["item_knn", segment, metric, k]
+                row = result["item_knn", segment, metric, k]
                 assert 0 <= row["low"] <= row["value"] <= row["high"] <= 1
-    assert found["item_knn", "casual", "ndcg", 10]["users"] + found["item_knn", "heavy", "ndcg", 10]["users"] == USERS
-    assert found["item_knn", "all", "coverage", 10]["value"] > 2 * found["popularity", "all", "coverage", 10]["value"]
-    assert found["item_knn", "all", "popularity", 10]["value"] < found["popularity", "all", "popularity", 10]["value"]
-    assert {metric for _, _, metric, _ in found} == {
+    assert result["item_knn", "casual", "ndcg", 10]["users"] + result["item_knn", "heavy", "ndcg", 10]["users"] == USERS
+    assert result["item_knn", "all", "coverage", 10]["value"] > 2 * result["popularity", "all", "coverage", 10]["value"]
+    assert result["item_knn", "all", "popularity", 10]["value"] < result["popularity", "all", "popularity", 10]["value"]
+    assert {metric for _, _, metric, _ in result} == {
         *METRICS, "coverage", "novelty", "diversity", "popularity", "cold_items", "tail_items",
     }  # fmt: skip
-    assert {row["split"] for row in found.values()} == {"time"}
+    assert {row["split"] for row in result.values()} == {"time"}
 
 
 def test_segments_of_users_by_eye() -> None:
     histories = histories_of([], [0], [0, 1], [0, 1, 2, 3], n_items=5)
     test = HeldOut(np.arange(4), histories, sp.csr_array(np.ones((4, 5), np.float32)))
-    found = {name: members.tolist() for name, members in evaluate.people(test).items()}
-    assert found == {
+    result = {name: members.tolist() for name, members in evaluate.segment_members(test).items()}
+    assert result == {
         "all": [True] * 4,
         "new": [True, False, False, False],
         "casual": [False, True, True, False],
@@ -140,17 +140,17 @@ class Told(Recommender):
 def test_items_that_may_not_be_recommended_are_not_asked_for() -> None:
     relevant = sp.csr_array(np.array([[1, 1, 0], [0, 1, 0], [0, 0, 1]], np.float32))
     test = HeldOut(np.arange(3), silent(3, 3), relevant)
-    found = evaluate.offered(test, serving(3, [True, False, True], [1, 1, 1]))
-    assert found.users.tolist() == [0, 2]
-    assert found.relevant.toarray().tolist() == [[1, 0, 0], [0, 0, 1]]
-    assert found.histories.n_users == 2
+    result = evaluate.keep_eligible(test, serving(3, [True, False, True], [1, 1, 1]))
+    assert result.users.tolist() == [0, 2]
+    assert result.relevant.toarray().tolist() == [[1, 0, 0], [0, 0, 1]]
+    assert result.histories.n_users == 2
 
 
 NEVER = -np.inf
 
 
 @pytest.mark.parametrize(
-    ("scores", "popular", "size", "found"),
+    ("scores", "popular", "size", "result"),
     [
         # of items 1 to 4 two fit behind item 0; 5 may not be recommended, 6 was seen: 1 of the 2 relevant ones is there
         ([9, 5, 5, 5, 5, 5, 5], [1] * 7, 4, 2),
@@ -163,7 +163,7 @@ NEVER = -np.inf
     ],
 )
 def test_ties_behind_the_end_of_a_list_are_counted(
-    scores: list[float], popular: list[float], size: int, found: int
+    scores: list[float], popular: list[float], size: int, result: int
 ) -> None:
     """A list of three; items 1 and 3 are relevant."""
     test = HeldOut(
@@ -171,7 +171,7 @@ def test_ties_behind_the_end_of_a_list_are_counted(
     )
     served = serve(Told([scores]), serving(1, [True] * 5 + [False, True], popular), test, 3)
     seen = tie_groups(served, np.array([2]))
-    assert (seen.size[0, 2], seen.hits[0, 2]) == (size, found)
+    assert (seen.size[0, 2], seen.hits[0, 2]) == (size, result)
 
 
 def test_lists_that_end_with_nothing_behind_need_no_scores() -> None:
@@ -195,5 +195,5 @@ def test_recent_popularity_of_equal_items_is_no_better_than_chance() -> None:
     test = HeldOut(users, histories, relevant)
     model = Popularity().fit(TrainingData(histories))
     served = serve(model, serving(200, [True] * 200, [1.0] * 200), test, 20)
-    found = tie_groups(served, np.ones(200, np.int64))
-    np.testing.assert_allclose(METRICS["hr"](found, 10), 10 / 199, rtol=1e-12)
+    result = tie_groups(served, np.ones(200, np.int64))
+    np.testing.assert_allclose(METRICS["hr"](result, 10), 10 / 199, rtol=1e-12)

@@ -135,9 +135,9 @@ def test_a_killed_job_is_named_as_such(server: tuple[str, subprocess.Popen[bytes
     argv = [sys.executable, "-c", ASK, "sleep", str(tmp_path / "pid")]
     client = subprocess.Popen(argv, env=environment(server[0]), stderr=subprocess.PIPE, text=True)
     os.kill(int(appears(tmp_path / "pid")), signal.SIGKILL)
-    told = client.communicate(timeout=30)[1]
+    message = client.communicate(timeout=30)[1]
     assert client.returncode == 128 + signal.SIGKILL
-    match = re.fullmatch(r"error: sleep: ended by SIGKILL, as .* memory runs out; peak memory ([\d,]+) MiB\n", told)
+    match = re.fullmatch(r"error: sleep: ended by SIGKILL, as .* memory runs out; peak memory ([\d,]+) MiB\n", message)
     assert match
     assert 5 < int(match[1].replace(",", "")) < 5000
 
@@ -145,10 +145,10 @@ def test_a_killed_job_is_named_as_such(server: tuple[str, subprocess.Popen[bytes
 def test_a_signal_that_comes_before_the_job_has_a_group_reaches_it_and_nobody_else(
     server: tuple[str, subprocess.Popen[bytes]], tmp_path: Path
 ) -> None:
-    asker = subprocess.Popen([sys.executable, "-c", ASK, "late", str(tmp_path / "pid")], env=environment(server[0]))
+    requester = subprocess.Popen([sys.executable, "-c", ASK, "late", str(tmp_path / "pid")], env=environment(server[0]))
     pid = int(appears(tmp_path / "pid"))
-    asker.send_signal(signal.SIGTERM)
-    assert asker.wait(10) == 128 + signal.SIGTERM
+    requester.send_signal(signal.SIGTERM)
+    assert requester.wait(10) == 128 + signal.SIGTERM
     assert ended(pid)
     assert ask(server[0], "tell", "3").returncode == 3
 
@@ -173,26 +173,26 @@ def test_a_request_that_is_not_whole_is_dropped(
 ) -> None:
     """No answer, no stream left open; and the next request is heard."""
     reader, writer = os.pipe()
-    with socket.socket(socket.AF_UNIX) as asker:
-        asker.connect(server[0])
+    with socket.socket(socket.AF_UNIX) as requester:
+        requester.connect(server[0])
         if head:
-            socket.send_fds(asker, [head], [writer] * streams)
-            asker.sendall(body)
-        asker.shutdown(socket.SHUT_WR)
+            socket.send_fds(requester, [head], [writer] * streams)
+            requester.sendall(body)
+        requester.shutdown(socket.SHUT_WR)
         os.close(writer)
         assert os.read(reader, 1) == b""
         with suppress(ConnectionResetError):  # the server left before it had read everything
-            assert asker.recv(1) == b""
+            assert requester.recv(1) == b""
     os.close(reader)
     assert ask(server[0], "tell", "3").returncode == 3
 
 
 def test_a_request_without_words_fails_alone(server: tuple[str, subprocess.Popen[bytes]]) -> None:
-    with socket.socket(socket.AF_UNIX) as asker, Path(os.devnull).open("r+b") as nothing:
-        asker.connect(server[0])
-        socket.send_fds(asker, [(2).to_bytes(4, "big")], [nothing.fileno()] * 3)
-        asker.sendall(b"{}")
-        assert asker.recv(1) == b"\1"  # the exit code of a fault
+    with socket.socket(socket.AF_UNIX) as requester, Path(os.devnull).open("r+b") as nothing:
+        requester.connect(server[0])
+        socket.send_fds(requester, [(2).to_bytes(4, "big")], [nothing.fileno()] * 3)
+        requester.sendall(b"{}")
+        assert requester.recv(1) == b"\1"  # the exit code of a fault
     assert ask(server[0], "tell", "3").returncode == 3
 
 
@@ -203,26 +203,26 @@ def test_a_server_that_ends_before_it_has_the_request_is_none(tmp_path: Path, mo
         listener.listen()
         dying = Thread(target=lambda: listener.accept()[0].close())
         dying.start()
-        assert forkserver.delegated(["a word that no buffer takes" * 1_000_000]) is None
+        assert forkserver.delegate(["a word that no buffer takes" * 1_000_000]) is None
         dying.join()
 
 
 def test_the_end_of_the_server_ends_its_jobs(server: tuple[str, subprocess.Popen[bytes]], tmp_path: Path) -> None:
-    asker = subprocess.Popen([sys.executable, "-c", ASK, "sleep", str(tmp_path / "pid")], env=environment(server[0]))
+    client = subprocess.Popen([sys.executable, "-c", ASK, "sleep", str(tmp_path / "pid")], env=environment(server[0]))
     pid = int(appears(tmp_path / "pid"))
     stdin = server[1].stdin
     assert stdin is not None
     stdin.close()
     assert server[1].wait(10) == 0
     assert ended(pid)
-    assert asker.wait(10) == 1
+    assert client.wait(10) == 1
 
 
 def test_without_a_server_a_command_runs_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(forkserver.SOCKET, raising=False)
-    assert forkserver.delegated(["tell", "0"]) is None
+    assert forkserver.delegate(["tell", "0"]) is None
     monkeypatch.setenv(forkserver.SOCKET, str(tmp_path / "nobody"))
-    assert forkserver.delegated(["tell", "0"]) is None
+    assert forkserver.delegate(["tell", "0"]) is None
 
 
 def test_a_server_that_is_off_is_neither_started_nor_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,7 +234,7 @@ def test_a_server_that_is_off_is_neither_started_nor_asked(tmp_path: Path, monke
         listener.bind("off")
         listener.listen()
         listener.setblocking(False)
-        assert forkserver.delegated(["tell", "0"]) is None
+        assert forkserver.delegate(["tell", "0"]) is None
         with pytest.raises(BlockingIOError):
             listener.accept()
 
@@ -272,8 +272,8 @@ def test_keras_is_imported_only_where_a_fork_can_use_it(
 
 
 def test_a_night_has_one_that_knows_the_jobs_and_leaves_nothing(tmp_path: Path) -> None:
-    with (tmp_path / "log").open("wb") as log, forkserver.running(log) as found:
-        address = Path(found[forkserver.SOCKET])
+    with (tmp_path / "log").open("wb") as log, forkserver.running(log) as result:
+        address = Path(result[forkserver.SOCKET])
         for _ in range(6000):
             if address.exists():
                 break
@@ -311,7 +311,7 @@ def job(words):
         process.kill()
     alone = [sys.executable, "-c", train + "job(sys.argv[1:])", str(tmp_path / "alone.npz")]
     subprocess.run(alone, env=environment(""), check=True)
-    with np.load(tmp_path / "fork.npz") as found, np.load(tmp_path / "alone.npz") as expected:
+    with np.load(tmp_path / "fork.npz") as result, np.load(tmp_path / "alone.npz") as expected:
         assert len(expected.files) > 5
         for name in expected.files:
-            np.testing.assert_array_equal(found[name], expected[name])
+            np.testing.assert_array_equal(result[name], expected[name])

@@ -57,18 +57,18 @@ def models(night: Night) -> dict[str, dict[str, Any]]:
 
 def drifts(night: Night) -> dict[str, float]:
     rows = read(night.tonight("metrics"), TABLES["metrics"].schema).to_pylist()
-    found = {row["metric"]: row for row in rows if row["model"] == "data"}
-    assert all((row["split"], row["segment"], row["k"]) == ("none", "all", 0) for row in found.values())
-    return {metric: row["value"] for metric, row in found.items()}
+    result = {row["metric"]: row for row in rows if row["model"] == "data"}
+    assert all((row["split"], row["segment"], row["k"]) == ("none", "all", 0) for row in result.values())
+    return {metric: row["value"] for metric, row in result.items()}
 
 
 def test_an_ordinary_night_keeps_its_champion(before: Settings) -> None:
     night = night_of(before, HISTORY, "ordinary")
     assert jobs(night, "train", "evaluate", "gate", "recommend") == [0] * 5
-    found = drifts(night)
-    assert found["volume"] == 1
-    assert found["popularity_psi"] < 0.25
-    assert found["activity_psi"] < 0.01
+    result = drifts(night)
+    assert result["volume"] == 1
+    assert result["popularity_psi"] < 0.25
+    assert result["activity_psi"] < 0.01
     chosen = models(night)
     assert {name: row["status"] for name, row in chosen.items()} == {"popularity": "challenger", "item_knn": "champion"}
     assert chosen["item_knn"]["reason"].endswith("incumbent")
@@ -129,8 +129,8 @@ def test_half_of_the_events_are_refused_and_it_is_committed(
 ) -> None:
     night = night_of(before, HISTORY, "half", change=lambda tonight: tonight[::2])
     assert jobs(night, "train", "evaluate", "gate") == [0, 0, 0, 3]
-    told = "drift: volume 0.500 is outside 0.600 to 3.000"
-    assert told in capsys.readouterr().err.splitlines()[-1]
+    message = "drift: volume 0.500 is outside 0.600 to 3.000"
+    assert message in capsys.readouterr().err.splitlines()[-1]
     assert drifts(night)["volume"] == 0.5
     assert {name: row["status"] for name, row in models(night).items()} == {
         "popularity": "challenger",
@@ -142,9 +142,9 @@ def test_half_of_the_events_are_refused_and_it_is_committed(
         measured = db.execute("SELECT metric FROM metrics WHERE ds = $1 AND model = 'data'", [night.ds]).fetchall()
         refused = db.execute("SELECT reason FROM models WHERE ds = $1 AND status = 'refused'", [night.ds]).fetchall()
     assert state == "refused"
-    assert reason.startswith(told)
+    assert reason.startswith(message)
     assert {metric for (metric,) in measured} == {"volume", "popularity_psi", "activity_psi"}
-    assert refused[0][0].startswith(told)
+    assert refused[0][0].startswith(message)
 
 
 def test_a_refused_night_has_no_champion_for_the_next(before: Settings) -> None:
@@ -172,8 +172,8 @@ def test_shuffled_events_are_refused(before: Settings) -> None:
     night = night_of(before, HISTORY, "shuffled", change=shuffled)
     assert jobs(night, "train", "evaluate", "gate") == [0, 0, 0, 3]
     assert "drift: popularity_psi" in (night.run.entry("gate").error or "")
-    found = drifts(night)
-    assert (found["volume"], found["activity_psi"] < 0.01) == (1, True)
+    result = drifts(night)
+    assert (result["volume"], result["activity_psi"] < 0.01) == (1, True)
 
 
 def test_users_who_do_something_else_are_refused(before: Settings) -> None:
@@ -186,14 +186,14 @@ def test_users_who_do_something_else_are_refused(before: Settings) -> None:
         return np.concatenate([np.c_[rows[:, :2], np.full(len(rows), HISTORY)] for rows in mine])
 
     night = night_of(before, HISTORY, "fewer", change=fewer)
-    measured = {found.metric: found for found in drift.drift(night)}
+    measured = {result.metric: result for result in drift.drift(night)}
     assert measured["volume"].reason is None
     assert measured["activity_psi"].reason is not None
 
 
 def test_a_night_without_events_is_refused(before: Settings) -> None:
-    [found] = drift.drift(night_of(before, HISTORY, "none", change=lambda tonight: tonight[:0]))
-    assert found.reason == "drift: volume 0.000 is outside 0.600 to 3.000"
+    [result] = drift.drift(night_of(before, HISTORY, "none", change=lambda tonight: tonight[:0]))
+    assert result.reason == "drift: volume 0.000 is outside 0.600 to 3.000"
 
 
 def test_a_first_import_is_no_ordinary_night(before: Settings) -> None:
@@ -247,5 +247,5 @@ def test_an_artifact_that_knows_the_test_is_not_judged(before: Settings, capsys:
     assert entry.facts["learned"] == [train.TRAIN]
     night.run.record(replace(entry, facts=entry.facts | {"learned": ["train", "validation", "test"]}))
     assert jobs(night, "evaluate") == [1]
-    told = capsys.readouterr().err.splitlines()[-1]
-    assert "the artifact of item_knn has learned ['train', 'validation', 'test']; only one that has learned" in told
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert "the artifact of item_knn has learned ['train', 'validation', 'test']; only one that has learned" in message

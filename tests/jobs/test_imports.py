@@ -41,8 +41,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
     def call(*words: object) -> tuple[int, str, str]:
         code = cli.main(["import", *map(str, words)])
-        said = capsys.readouterr()
-        return code, said.out, said.err
+        output = capsys.readouterr()
+        return code, output.out, output.err
 
     return call
 
@@ -51,15 +51,15 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 def landed(tmp_path: Path) -> Callable[..., list[Delivery]]:
     """Deliveries that stand."""
 
-    def found(domain: str = "movies") -> list[Delivery]:
+    def result(domain: str = "movies") -> list[Delivery]:
         every = deliveries((tmp_path / "landing").as_uri(), domain, DAY)
         return [one for one in every if not one.withdrawn]
 
-    return found
+    return result
 
 
 def test_an_import_lands_in_the_landing_format(files: Path, run: Any, landed: Any) -> None:
-    code, said, errors = run("movielens", files, "--domain", "movies", "--ds", DAY)
+    code, output, errors = run("movielens", files, "--domain", "movies", "--ds", DAY)
     assert (code, errors) == (0, "")
     ratings, movies = landed()
     assert (ratings.path, ratings.table, ratings.rows) == ("ratings.csv", "interactions", 2)
@@ -68,11 +68,11 @@ def test_an_import_lands_in_the_landing_format(files: Path, run: Any, landed: An
         (address,) = file.data
         rows = pq.read_table(address.removeprefix("file://"))
         assert rows.schema.equals(LANDING[file.table].schema, check_metadata=False)
-    assert "ratings.csv                         2 rows → interactions (delivery 1)" in said
+    assert "ratings.csv                         2 rows → interactions (delivery 1)" in output
     assert re.search(
-        r"imported 2 files, 3 rows, [\d,]+ rows/s, to file://\S+/movies/2018-09-24/00000001-[0-9a-f]{16}\n", said
+        r"imported 2 files, 3 rows, [\d,]+ rows/s, to file://\S+/movies/2018-09-24/00000001-[0-9a-f]{16}\n", output
     )
-    assert said.endswith(f"next: encore nightly --domain movies --ds {DAY}\n")
+    assert output.endswith(f"next: encore nightly --domain movies --ds {DAY}\n")
 
 
 def test_every_file_is_accounted_for_and_what_was_found_is_said(run: Any, tmp_path: Path) -> None:
@@ -82,14 +82,14 @@ def test_every_file_is_accounted_for_and_what_was_found_is_said(run: Any, tmp_pa
     (place / "items.csv").write_text("item_id,released\ni,Q4 2024\n")
     (place / "README.txt").write_text("x")
     (place / "._items.csv").write_text("x")
-    code, said, _ = run("csv", place, "--domain", "movies", "--ds", DAY, "--kind", "rating")
+    code, output, _ = run("csv", place, "--domain", "movies", "--ds", DAY, "--kind", "rating")
     assert code == 2  # items have no kind
     (place / "interactions.csv").write_text(
         "user_id,item_id,kind,value,ts\nu,i,rating,4,20240430\n\\N,i,rating,4,20240430\n"
     )
-    code, said, errors = run("csv", place, "--domain", "movies", "--ds", DAY)
+    code, output, errors = run("csv", place, "--domain", "movies", "--ds", DAY)
     assert (code, errors) == (0, "")
-    lines = said.splitlines()
+    lines = output.splitlines()
     assert lines[:5] == [
         "interactions.csv                    2 rows → interactions (delivery 1)",
         "    ts: digits of year, month and day, and of hour, minute and second where given (20240430 is 2024-04-30)",
@@ -111,9 +111,9 @@ def test_a_time_that_is_not_clear_stops_the_import(run: Any, landed: Any, tmp_pa
     assert code == 2
     assert "plays.csv: the column 'ts' can be read in two ways: '01/02/2024' as" in error
     assert landed("music") == []
-    code, said, _ = run(*command, "--time-format", "day-month-year")
+    code, output, _ = run(*command, "--time-format", "day-month-year")
     assert code == 0
-    assert "ts: day, month, year (01/02/2024 is 2024-02-01)" in said
+    assert "ts: day, month, year (01/02/2024 is 2024-02-01)" in output
     path.write_text("user_id,item_id,value,ts\nu,i,4,0\n")
     code, _, error = run(*command)
     assert code == 2
@@ -124,9 +124,9 @@ def test_the_same_again_changes_nothing(files: Path, run: Any, landed: Any, tmp_
     run("movielens", files, "--domain", "movies", "--ds", DAY)
     before = landed()
     times = [path.stat().st_mtime_ns for path in (tmp_path / "landing").rglob("*")]
-    code, said, _ = run("movielens", files, "--domain", "movies", "--ds", DAY)
+    code, output, _ = run("movielens", files, "--domain", "movies", "--ds", DAY)
     assert code == 0
-    assert said.startswith("nothing to do: these 2 files were imported before")
+    assert output.startswith("nothing to do: these 2 files were imported before")
     assert landed() == before
     assert [path.stat().st_mtime_ns for path in (tmp_path / "landing").rglob("*")] == times
 
@@ -139,9 +139,9 @@ def test_the_same_in_another_way_must_be_said(files: Path, run: Any, landed: Any
     code, _, error = run(*right)
     assert code == 2
     assert "ratings.csv: these bytes arrived before as interactions, in another way (delivery 1, --mode append" in error
-    code, said, _ = run(*right, "--replace")
+    code, output, _ = run(*right, "--replace")
     assert code == 0
-    assert said.startswith(f"withdrawn: delivery 1, ratings.csv → interactions, for {DAY}\n")
+    assert output.startswith(f"withdrawn: delivery 1, ratings.csv → interactions, for {DAY}\n")
     (file,) = landed()
     assert pq.read_table(file.data[0].removeprefix("file://"))["user_id"].to_pylist() == ["1", "1"]
 
@@ -152,9 +152,9 @@ def test_the_same_bytes_as_two_tables_are_two_deliveries(run: Any, landed: Any, 
     (tmp_path / "copy.csv").write_text("user_id,item_id,value\nu,1,4.0\n")
     words = ("--domain", "movies", "--ds", DAY)
     assert run("csv", tmp_path / "ratings.csv", *words, "--table", "interactions", "--kind", "rating")[0] == 0
-    code, said, _ = run("csv", tmp_path / "copy.csv", *words, "--table", "users")
+    code, output, _ = run("csv", tmp_path / "copy.csv", *words, "--table", "users")
     assert code == 0
-    assert "1 rows → users (delivery 2)" in said
+    assert "1 rows → users (delivery 2)" in output
     assert [(one.number, one.table) for one in landed()] == [(1, "interactions"), (2, "users")]
     assert len({one.identity for one in landed()}) == 2
 
@@ -162,9 +162,9 @@ def test_the_same_bytes_as_two_tables_are_two_deliveries(run: Any, landed: Any, 
 def test_of_a_folder_only_new_files_are_delivered(files: Path, run: Any, landed: Any) -> None:
     run("movielens", files, "--domain", "movies", "--ds", DAY)
     (files / "ratings.csv").write_text(RATINGS + "2,31,4.0,964982705\n")
-    code, said, _ = run("movielens", files, "--domain", "movies", "--ds", DAY)
+    code, output, _ = run("movielens", files, "--domain", "movies", "--ds", DAY)
     assert code == 0
-    assert "movies.csv               was imported before" in said
+    assert "movies.csv               was imported before" in output
     assert [(one.number, one.path) for one in landed()] == [(1, "ratings.csv"), (2, "movies.csv"), (3, "ratings.csv")]
 
 
@@ -191,15 +191,15 @@ def test_deliveries_are_listed_and_withdrawn(
     assert cli.main(["deliveries", "ls", "--domain", "movies"]) == 0
     assert "withdrawn" in capsys.readouterr().out
     assert cli.main(["deliveries", "withdraw", "--domain", "movies", "9"]) == 2
-    code, said, _ = run("movielens", files, "--domain", "movies", "--ds", DAY)
+    code, output, _ = run("movielens", files, "--domain", "movies", "--ds", DAY)
     assert code == 0
-    assert "2 rows → interactions (delivery 3)" in said
+    assert "2 rows → interactions (delivery 3)" in output
 
 
 def test_one_bad_file_spoils_the_whole_import(files: Path, run: Any, landed: Any, tmp_path: Path) -> None:
     (files / "movies.csv").write_text("movieId,name\n")
-    code, said, error = run("movielens", files, "--domain", "movies", "--ds", DAY)
-    assert (code, said) == (2, "")
+    code, output, error = run("movielens", files, "--domain", "movies", "--ds", DAY)
+    assert (code, output) == (2, "")
     assert "movies.csv: there is no column 'title'" in error
     assert landed() == []
     assert [path for path in (tmp_path / "landing").rglob("*") if path.is_file()] == []

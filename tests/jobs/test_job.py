@@ -39,23 +39,23 @@ def call(error: BaseException | None = None, written: bool = True) -> argparse.N
 
 
 def entry(config: Settings) -> Entry:
-    found = Run(config.warehouse, "movies", DS, run_name("manual__1+00:00")).find("clean")
-    assert found is not None
-    return found
+    result = Run(config.warehouse, "movies", DS, run_name("manual__1+00:00")).find("clean")
+    assert result is not None
+    return result
 
 
 def test_a_job_that_is_done(config: Settings, capsys: Captured) -> None:
     args = call()
     assert job.run("clean", args.compute, args) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["task"], told["rows"]) == ("clean", {"users": 2, "items": 0})
-    found = entry(config)
-    assert (found.state, found.exit_code, found.error) == ("done", 0, None)
-    assert (found.rows, found.facts) == ({"users": 2, "items": 0}, {"told": "é"})
-    assert [path.rsplit("/", 2)[1:] for path in found.files["users"]] == [["users", "part-0.parquet"]]
-    assert found.files["items"] == [], "files without rows are left out"
-    assert found.peak_mib > 10
-    assert told["seconds"] == found.seconds >= 0
+    message = json.loads(capsys.readouterr().out)
+    assert (message["task"], message["rows"]) == ("clean", {"users": 2, "items": 0})
+    result = entry(config)
+    assert (result.state, result.exit_code, result.error) == ("done", 0, None)
+    assert (result.rows, result.facts) == ({"users": 2, "items": 0}, {"told": "é"})
+    assert [path.rsplit("/", 2)[1:] for path in result.files["users"]] == [["users", "part-0.parquet"]]
+    assert result.files["items"] == [], "files without rows are left out"
+    assert result.peak_mib > 10
+    assert message["seconds"] == result.seconds >= 0
 
 
 @pytest.mark.parametrize(
@@ -78,12 +78,12 @@ def test_a_job_that_ends_badly(
     module = argparse.Namespace(compute=call(error).compute)
     monkeypatch.setattr(cli.importlib, "import_module", lambda name: module)
     assert cli.main(["clean", "--domain", "movies", "--ds", DS, "--run", "manual__1+00:00"]) == code
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.splitlines()[-1] == last
-    found = entry(config)
-    assert (found.state, found.exit_code, found.error) == (state, code, str(error))
-    assert found.rows == ({"users": 2, "items": 0} if state == "refused" else {}), "a refusal keeps what was measured"
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.splitlines()[-1] == last
+    result = entry(config)
+    assert (result.state, result.exit_code, result.error) == (state, code, str(error))
+    assert result.rows == ({"users": 2, "items": 0} if state == "refused" else {}), "a refusal keeps what was measured"
 
 
 def test_the_newest_attempt_counts(config: Settings) -> None:
@@ -156,8 +156,10 @@ def test_a_full_disk_stops_a_publication_cleanly(
     fake_night(small_warehouse, 2, run="second")
     ballast = fill(small_disk, leave)
     assert cli.main(publish_words("second")) == 1
-    told = capsys.readouterr().err.splitlines()[-1]
-    assert told == f"error: publish: OSError: no space left in {small_warehouse.warehouse}; free some and run it again"
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert (
+        message == f"error: publish: OSError: no space left in {small_warehouse.warehouse}; free some and run it again"
+    )
     now, latest = both(small_warehouse)
     assert latest == expected(1)
     assert all(now[name] in (expected(1)[name], expected(2)[name]) for name in now)

@@ -82,10 +82,10 @@ def test_texts_of_strangers_are_shown_without_control_codes(published: Settings,
     assert BELL in capsys.readouterr().out  # a file gets all as it is
 
 
-def _rows(found: Any) -> list[dict[str, Any]]:
-    if isinstance(found, dict):
-        return [row for rows in found.values() if isinstance(rows, list) for row in rows]
-    return list(found)
+def _rows(value: Any) -> list[dict[str, Any]]:
+    if isinstance(value, dict):
+        return [row for rows in value.values() if isinstance(rows, list) for row in rows]
+    return list(value)
 
 
 def test_csv_for_a_terminal_has_no_control_codes(

@@ -12,8 +12,8 @@ from jobs.cli import main
 
 
 def test_requirements_are_closed_and_without_spark() -> None:
-    found = package.requirements(["pandas"])
-    assert {"pandas", "numpy", "python-dateutil", "tzdata"} <= set(found)
+    result = package.requirements(["pandas"])
+    assert {"pandas", "numpy", "python-dateutil", "tzdata"} <= set(result)
     assert "pyspark" not in package.requirements(["pyspark", "numba"])
     assert {"numba", "llvmlite", "numpy"} <= set(package.requirements(["numba"]))
 

@@ -163,8 +163,8 @@ def test_a_file_that_comes_again_after_it_was_withdrawn_is_judged() -> None:
 
 
 def test_a_delivery_whose_landed_files_are_gone_is_known_from_the_books() -> None:
-    found = pin.inputs([], [account(1, rows=3)], DS, "r")
-    assert [(one["number"], one["data"], one["ds"]) for one in found["earlier"]] == [(1, (), DS)]
+    result = pin.inputs([], [account(1, rows=3)], DS, "r")
+    assert [(one["number"], one["data"], one["ds"]) for one in result["earlier"]] == [(1, (), DS)]
 
 
 def test_a_landing_folder_that_counts_anew_is_refused() -> None:
@@ -189,7 +189,7 @@ def test_the_models_that_are_asked_for_are_pinned(config: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (("--models", ""), "--models must name at least one of: popularity"),
         (("--models", ","), "--models must name at least one of: popularity"),
@@ -199,13 +199,13 @@ def test_the_models_that_are_asked_for_are_pinned(config: Settings) -> None:
     ],
 )
 def test_a_bad_value_is_named_with_its_rule(
-    config: Settings, capsys: Captured, words: tuple[str, ...], told: str
+    config: Settings, capsys: Captured, words: tuple[str, ...], message: str
 ) -> None:
     assert call("r", DS, *words) == 2
-    assert told in capsys.readouterr().err.splitlines()[-1]
-    found = Run(config.warehouse, "movies", DS, "r").find("pin")
-    assert found is not None
-    assert (found.state, found.exit_code) == ("failed", 2)
+    assert message in capsys.readouterr().err.splitlines()[-1]
+    result = Run(config.warehouse, "movies", DS, "r").find("pin")
+    assert result is not None
+    assert (result.state, result.exit_code) == ("failed", 2)
 
 
 def test_a_day_that_is_not_over_has_no_night(config: Settings, capsys: Captured) -> None:
@@ -217,7 +217,7 @@ def test_a_day_that_is_not_over_has_no_night(config: Settings, capsys: Captured)
 
 
 @pytest.mark.parametrize(
-    ("toml", "told"),
+    ("toml", "message"),
     [
         ("[domains.movies]\ntop_k = 0\n", "domains.movies.top_k must be between 1 and 1000, got 0"),
         ("[domains.movies]\nbest = 1\n", "domains.movies.best is not a setting"),
@@ -236,13 +236,13 @@ def test_a_day_that_is_not_over_has_no_night(config: Settings, capsys: Captured)
     ],
 )
 def test_a_bad_file_is_named_with_its_rule(
-    config: Settings, capsys: Captured, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, toml: str, told: str
+    config: Settings, capsys: Captured, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, toml: str, message: str
 ) -> None:
     file = tmp_path / "encore.toml"
     file.write_text(toml)
     monkeypatch.setenv("ENCORE_CONFIG", str(file))
     assert call() == 2
-    assert told in capsys.readouterr().err.splitlines()[-1]
+    assert message in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_the_form_overrides_the_file_and_the_file_the_default(

@@ -44,13 +44,13 @@ def night(config: Settings) -> Night:
     return fake_night(config, 1)
 
 
-def lists(night: Night, histories: Histories, champion: type, people: Audience, **settings: Any) -> list[Rows]:
+def lists(night: Night, histories: Histories, champion: type, audience: Audience, **settings: Any) -> list[Rows]:
     """The rows of every user, with other settings of the domain."""
     night.__dict__["domain"] = replace(night.domain, **({"diversity_lambda": 1.0} | settings))
-    how = serving(night, people, histories, CATALOGUE)
-    names = recommend.Names(KNOWN, TITLES, people.labels)
+    serving_of = serving(night, audience, histories, CATALOGUE)
+    names = recommend.Names(KNOWN, TITLES, audience.labels)
     model = champion().fit(TrainingData(histories, CATALOGUE))
-    work = recommend.Work(model, how, histories, names, [np.arange(3)])
+    work = recommend.Work(model, serving_of, histories, names, [np.arange(3)])
     rows = recommend.lists(night, work, 0).to_pylist()
     return [[row for row in rows if row["user_id"] == user] for user in USERS]
 
@@ -95,8 +95,8 @@ def test_a_cold_user_gets_what_is_popular_among_the_like(night: Night) -> None:
     """Students have c, all others a: 200 events each way, against the prior of 100."""
     items = np.repeat([0, 2], 200)
     many = from_events(np.repeat([0, 1], 200), items, np.ones(400, np.float32), None, 3, 5)
-    people = Audience(np.zeros(3, np.int64), np.array([0, 1, 1]), ALLOWED, ["", "students"])
-    _, bert, cold = lists(night, many, Popularity, people)
+    members = Audience(np.zeros(3, np.int64), np.array([0, 1, 1]), ALLOWED, ["", "students"])
+    _, bert, cold = lists(night, many, Popularity, members)
     assert [row["item_id"] for row in cold] == ["c", "a", "b", "d"]
     assert [row["because"] for row in cold] == ["popular with students", "popular with students", "new", "new"]
     assert [row["because"] for row in bert] == ["popular now", "new", "new"]
@@ -139,12 +139,14 @@ def test_users_are_offered_what_they_may_see(config: Settings) -> None:
 
     night = fake_night(config, 1, ds="2026-11-20", broken=spoil)
     known = ids(night)
-    people = audience(night, known)
-    assert people.allowed.shape == (3, 5)  # users 2 and 4 may see the same
+    members = audience(night, known)
+    assert members.allowed.shape == (3, 5)  # users 2 and 4 may see the same
     users, items = known.users.to_pylist(), known.items.to_pylist()
-    may = {user: {items[i] for i in np.flatnonzero(people.allowed[people.group[n]])} for n, user in enumerate(users)}
+    eligible = {
+        user: {items[i] for i in np.flatnonzero(members.allowed[members.group[n]])} for n, user in enumerate(users)
+    }
     first, fourth, fifth = SEEN[0], OFFERED[1], OFFERED[2]
-    assert may == {
+    assert eligible == {
         "u1": {first, fifth},
         "ü'2": {first, fourth},
         '日"3': {first},  # of unknown age and country
@@ -164,10 +166,10 @@ def test_users_alike_are_a_segment_where_they_are_enough(config: Settings) -> No
                 user |= {"country": "FR"}
 
     night = fake_night(config, 1, users=users, broken=spoil)
-    people = audience(night, known := ids(night))
-    assert people.labels == ["", "students, ages 20 to 29"]
-    found = dict(zip(known.users.to_pylist(), people.segment.tolist(), strict=True))
-    assert [found[user] for user in users] == [1] * 60 + [0] * 60
+    members = audience(night, known := ids(night))
+    assert members.labels == ["", "students, ages 20 to 29"]
+    result = dict(zip(known.users.to_pylist(), members.segment.tolist(), strict=True))
+    assert [result[user] for user in users] == [1] * 60 + [0] * 60
 
 
 def test_files_are_in_the_order_of_the_ids() -> None:

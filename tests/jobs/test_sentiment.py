@@ -29,7 +29,7 @@ def test_stars_are_shares_of_the_scale() -> None:
     assert len(sentiment.labels(pa.chunked_array([], pa.float64()))[1]) == 0
 
 
-def told(rows: dict[str, Rows]) -> None:
+def with_reviews(rows: dict[str, Rows]) -> None:
     """400 reviews with stars, one that the source judges against its words, three without stars."""
     common = {key: rows["reviews"][0][key] for key in ("domain", "ds", "ts")}
     some = [
@@ -47,7 +47,7 @@ def told(rows: dict[str, Rows]) -> None:
 
 @pytest.fixture
 def night(config: Settings) -> Night:
-    return fake_night(config, 1, broken=told)
+    return fake_night(config, 1, broken=with_reviews)
 
 
 def published(config: Settings, what: str) -> list[tuple[object, ...]]:
@@ -61,14 +61,14 @@ def test_what_the_source_does_not_say_is_filled_in(config: Settings, night: Nigh
     night.run.record(pin)
     assert main(WORDS) == 0
     assert main(publish_words("run")) == 0
-    found = dict(published(config, "review_id, sentiment"))
-    assert len(found) == 404
-    assert found["said"] == 0.0
-    assert found["y-good"] == found["x-good"], "what a model said before does not stay"
+    result = dict(published(config, "review_id, sentiment"))
+    assert len(result) == 404
+    assert result["said"] == 0.0
+    assert result["y-good"] == result["x-good"], "what a model said before does not stay"
     modelled = dict(published(config, "review_id, modelled"))
     assert (modelled["said"], modelled["x-good"], modelled["y-good"], modelled["r000"]) == (False, True, True, True)
-    assert found["x-good"] > 0.6 > 0.4 > found["x-dull"]
-    stars = np.array([found[f"r{n:03}"] for n in range(400)]).reshape(200, 2)
+    assert result["x-good"] > 0.6 > 0.4 > result["x-dull"]
+    stars = np.array([result[f"r{n:03}"] for n in range(400)]).reshape(200, 2)
     assert (stars[:, 0] < 0.5).all()
     assert (stars[:, 1] > 0.5).all()
     entry = night.run.entry("sentiment")
@@ -90,9 +90,9 @@ def test_too_few_stars_teach_nothing(config: Settings) -> None:
 def test_the_other_tables_of_a_task_stand() -> None:
     clean = Entry("clean", "done", "a", {"reviews": ["old"], "items": ["i"]}, {"reviews": 1, "items": 2})
     anew = Entry("sentiment", "done", "b", {"reviews": ["new"]}, {"reviews": 1}, {"replaces": {"reviews": "clean"}})
-    found = standing({"clean": clean, "sentiment": anew})
-    assert found["clean"].files == {"items": ["i"]}
-    assert found["clean"].rows == {"items": 2}
-    assert found["sentiment"] == anew
+    result = standing({"clean": clean, "sentiment": anew})
+    assert result["clean"].files == {"items": ["i"]}
+    assert result["clean"].rows == {"items": 2}
+    assert result["sentiment"] == anew
     failed = Entry("sentiment", "failed", "b", facts=anew.facts)
     assert standing({"clean": clean, "sentiment": failed})["clean"] == clean

@@ -63,7 +63,7 @@ def test_a_night_that_is_too_old_is_a_problem() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
+    ("words", "code", "message"),
     [
         ([], 0, ""),
         (["--max-age-days", "100000"], 0, ""),
@@ -76,11 +76,11 @@ def test_a_night_that_is_too_old_is_a_problem() -> None:
         ),
     ],
 )
-def test_exit_codes(shared: Settings, capsys: Captured, words: list[str], code: int, told: str) -> None:
+def test_exit_codes(shared: Settings, capsys: Captured, words: list[str], code: int, message: str) -> None:
     assert main(["status", *words]) == code
     shown = capsys.readouterr()
-    assert shown.err.startswith(told)
-    assert bool(shown.err) == bool(told)
+    assert shown.err.startswith(message)
+    assert bool(shown.err) == bool(message)
     if "--domain" not in words:
         assert DS in shown.out
         assert "no complete night" in shown.out  # music, games

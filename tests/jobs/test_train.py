@@ -14,7 +14,7 @@ from jobs.storage.files import listing
 from models.base import Recommender
 from models.data import HeldOut
 from models.neural import recommender
-from models.neural.event_file import CURVES
+from models.training.event_file import CURVES
 from models.vocabulary import Vocabulary
 from tests.support.tastes import jobs, night_of, spoil_vocabulary, with_settings
 
@@ -74,18 +74,20 @@ def test_an_artifact_of_other_items_is_not_judged(config: Settings, capsys: pyte
     artifact = night.run.entry("train_item_knn").facts["artifact"]
     spoil_vocabulary(artifact)
     assert jobs(night, "evaluate") == [2]
-    told = capsys.readouterr().err
+    message = capsys.readouterr().err
     items = ids(night).items.to_pylist()
-    assert f"error: {artifact}: item_knn learned 200 items with the fingerprint {'0' * 16}" in told
-    assert f"here are 200 items with the fingerprint {Vocabulary.of(items).sha256[:16]}" in told
+    assert f"error: {artifact}: item_knn learned 200 items with the fingerprint {'0' * 16}" in message
+    assert f"here are 200 items with the fingerprint {Vocabulary.of(items).sha256[:16]}" in message
 
 
-@pytest.mark.parametrize(("model", "told"), [("popularity", "is computed on the CPU"), ("sasrec", "there is no GPU")])
+@pytest.mark.parametrize(
+    ("model", "message"), [("popularity", "is computed on the CPU"), ("sasrec", "there is no GPU")]
+)
 def test_a_gpu_that_is_required_and_not_there(
-    config: Settings, model: str, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    config: Settings, model: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["cpu:0"])
     night = night_of(config, 3, models=[model])
     words = ["--model", model, "--domain", "movies", "--ds", night.ds, "--run", night.run.run_id, "--require-gpu"]
     assert main(["train", *words]) == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err

@@ -8,7 +8,7 @@ from jobs.cli import main
 from jobs.settings import Settings
 from jobs.states import TaskState
 from jobs.storage.runs import Entry
-from jobs.user import when
+from jobs.user import event_time
 from tests.support.fakes import DS, fake_night, publish_words
 from tests.support.nights import publish
 
@@ -24,20 +24,20 @@ def user(capsys: Captured, *words: str) -> dict[str, list[dict[str, object]]]:
 
 def test_history_is_newest_first_and_everything_has_its_title(published: Settings, capsys: Captured) -> None:
     publish(published, 2, ds=NEXT, run="next")
-    found = user(capsys, "ü'2", "--domain", "movies")
-    assert {name: found[name] for name in ("domain", "ds", "run_id", "user_id")} == {
+    result = user(capsys, "ü'2", "--domain", "movies")
+    assert {name: result[name] for name in ("domain", "ds", "run_id", "user_id")} == {
         "domain": "movies",
         "ds": NEXT,
         "run_id": "next",
         "user_id": "ü'2",
     }
-    assert [(str(row["ts"])[:10], row["item_id"], row["title"], row["value"]) for row in found["history"]] == [
+    assert [(str(row["ts"])[:10], row["item_id"], row["title"], row["value"]) for row in result["history"]] == [
         (NEXT, "s'2", "Film s'2 #2", 2.0),
         (NEXT, "s1", "Film s1 #2", 2.0),
         (DS, "s'2", "Film s'2 #2", 1.0),
         (DS, "s1", "Film s1 #2", 1.0),
     ]
-    assert found["recommendations"] == [
+    assert result["recommendations"] == [
         {
             "rank": rank,
             "item_id": item,
@@ -48,7 +48,7 @@ def test_history_is_newest_first_and_everything_has_its_title(published: Setting
         }
         for rank, item in enumerate(("n1", 'n"2', "n3"), 1)
     ]
-    similar = found["similar_users"]
+    similar = result["similar_users"]
     assert [(row["method"], row["rank"], row["user_id"]) for row in similar] == [("cosine", 1, '日"3')]
     assert similar[0]["similarity"] == pytest.approx(0.02)
     earlier = user(capsys, "ü'2", "--domain", "movies", "--ds", DS)
@@ -68,7 +68,7 @@ def test_terminal_shows_texts_as_they_are(shared: Settings, capsys: Captured) ->
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["nobody", "--domain", "movies"], "error: movies 2026-11-20 knows no user 'nobody'"),
         (["n1", "--domain", "movies"], "knows no user 'n1'"),  # an item's id
@@ -76,9 +76,9 @@ def test_terminal_shows_texts_as_they_are(shared: Settings, capsys: Captured) ->
         (["u1", "--domain", "movies", "--ds", NEXT], f"error: no complete night of movies {NEXT}; "),
     ],
 )
-def test_what_is_not_there_is_named(shared: Settings, capsys: Captured, words: list[str], told: str) -> None:
+def test_what_is_not_there_is_named(shared: Settings, capsys: Captured, words: list[str], message: str) -> None:
     assert main(["user", *words]) == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_a_refused_night_has_no_lists_to_show(published: Settings, capsys: Captured) -> None:
@@ -90,5 +90,5 @@ def test_a_refused_night_has_no_lists_to_show(published: Settings, capsys: Captu
 
 
 def test_an_event_without_a_time_has_its_place_in_the_order() -> None:
-    assert when({"ts": None, "ordinal": 7}) == "#7"
-    assert when({"ts": None, "ordinal": None}) == ""
+    assert event_time({"ts": None, "ordinal": 7}) == "#7"
+    assert event_time({"ts": None, "ordinal": None}) == ""

@@ -21,7 +21,7 @@ import pytest
 
 from jobs.cli import main, parser
 from jobs.commands import COMMANDS
-from jobs.prometheus import MEANINGS
+from jobs.report.prometheus import MEANINGS
 from jobs.settings import Settings
 from tests.support.nights import publish
 from tests.support.services import ROOT, free_port, process, wait_until
@@ -72,8 +72,8 @@ def query(address: str, expression: str) -> list[dict[str, Any]]:
     """The series of an answer."""
     url = f"{address}/api/v1/query?{urllib.parse.urlencode({'query': expression})}"
     with urllib.request.urlopen(url, timeout=30) as answer:
-        found: list[dict[str, Any]] = json.loads(answer.read())["data"]["result"]
-    return found
+        result: list[dict[str, Any]] = json.loads(answer.read())["data"]["result"]
+    return result
 
 
 def test_every_query_of_the_dashboard_has_an_answer(prometheus: str) -> None:
@@ -176,9 +176,9 @@ def test_a_rule_fires_on_what_it_is_for(
 def test_commands_of_the_runbooks_are_there_and_their_queries_run(config: Settings) -> None:
     publish(config, 1, ds="2026-11-20")
     pages = "".join(page.read_text() for page in (ROOT / "docs" / "runbooks").glob("*.md"))
-    found = {*re.findall(r"`(encore [a-z][^`]*)`", pages), *re.findall(r"^ *(encore .*)$", pages, re.MULTILINE)}
-    assert len(found) > 10
-    for command in found:
+    result = {*re.findall(r"`(encore [a-z][^`]*)`", pages), *re.findall(r"^ *(encore .*)$", pages, re.MULTILINE)}
+    assert len(result) > 10
+    for command in result:
         words = shlex.split(command)[1:]
         parser(COMMANDS[words[0]]).parse_args(words[1:])
         if words[:2] == ["tables", "sql"]:

@@ -40,8 +40,8 @@ def published(deployment: Deployment) -> Deployment:
 def ask(at: Deployment, sql: str) -> list[dict[str, Any]]:
     """Rows of `encore tables sql`."""
     output = at.encore("tables", "sql", sql, "--format", "json")
-    found: list[dict[str, Any]] = json.loads(output[output.index("[") : output.rindex("]") + 1])
-    return found
+    result: list[dict[str, Any]] = json.loads(output[output.index("[") : output.rindex("]") + 1])
+    return result
 
 
 def test_readers_of_the_page_see_the_rows_of_encore(published: Deployment) -> None:

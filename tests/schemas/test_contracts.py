@@ -19,7 +19,7 @@ CONTRACTS = {(name, rule.name): rule for name, table in TABLES.items() for rule 
 
 
 def items(**available: bool) -> Rows:
-    return [{"item_id": item, "available": may} for item, may in available.items()]
+    return [{"item_id": item, "available": allowed} for item, allowed in available.items()]
 
 
 def had(user: str, *items: str) -> Rows:

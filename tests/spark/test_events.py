@@ -18,7 +18,7 @@ REVIEWS = "review_id string, user_id string, item_id string, ts long, sentiment 
 DS = "2020-01-01"
 
 
-def test_the_newest_verdict_on_the_item_counts(session: SparkSession) -> None:
+def test_the_newest_sentiment_of_the_item_counts(session: SparkSession) -> None:
     interactions = session.createDataFrame(
         [("u", "a", 4.0), ("u", "b", 4.0), ("u", "c", None), ("u", "d", None), ("v", "a", 2.0), ("v", "a", 3.0)],
         "user_id string, item_id string, value double",
@@ -26,18 +26,18 @@ def test_the_newest_verdict_on_the_item_counts(session: SparkSession) -> None:
     reviews = [
         ("1", "u", "a", 5, 0.0),
         ("2", "u", "a", 9, 1.0),  # the newest
-        ("3", "u", "a", 10, None),  # has no verdict
+        ("3", "u", "a", 10, None),  # has no sentiment
         ("4", "u", "c", None, 0.5),
         ("5", "u", "c", None, 0.25),  # without times the larger id
         ("6", "v", "a", 1, 0.0),
         ("7", None, "b", 1, 1.0),
         ("8", "w", "b", 1, 1.0),
     ]
-    found = weigh_by_sentiment(interactions, session.createDataFrame(reviews, REVIEWS), 0.5)
-    assert found.columns == interactions.columns
-    values = sorted((row.user_id, row.item_id, row.value) for row in found.collect() if row.value is not None)
+    result = weigh_by_sentiment(interactions, session.createDataFrame(reviews, REVIEWS), 0.5)
+    assert result.columns == interactions.columns
+    values = sorted((row.user_id, row.item_id, row.value) for row in result.collect() if row.value is not None)
     assert values == [("u", "a", 6.0), ("u", "b", 4.0), ("u", "c", 0.75), ("v", "a", 1.0), ("v", "a", 1.5)]
-    assert [row.item_id for row in found.where("value IS NULL").collect()] == ["d"]
+    assert [row.item_id for row in result.where("value IS NULL").collect()] == ["d"]
 
 
 @pytest.mark.parametrize(("weight", "expected"), [(0.0, [4.0, 2.0]), (0.5, [2.0, 2.0])])

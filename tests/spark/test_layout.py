@@ -58,10 +58,10 @@ def test_blocks_hold_the_cells_sorted(
         assert rows.blocks == [0, 1, 2, 3, 4, 5]
         for block in rows.blocks:
             table = frames.read([f"{tmp_path.as_uri()}/blocks/block={name}.{block}/part-0.parquet"], STORED)
-            found = np.array([column.to_numpy() for column in table.columns]).T
+            result = np.array([column.to_numpy() for column in table.columns]).T
             low = block * BLOCK_ROWS
             expected = [(low + i, j, cells[low + i, j], low + i + j) for i, j in np.argwhere(cells[low:][:BLOCK_ROWS])]
-            assert found.tolist() == [list(map(float, cell)) for cell in expected]
+            assert result.tolist() == [list(map(float, cell)) for cell in expected]
         assert rows.counts.tolist() == (cells != 0).sum(axis=0).tolist()
 
 

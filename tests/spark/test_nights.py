@@ -72,14 +72,14 @@ def check_similarity() -> None:
         SELECT a.item_id, b.item_id AS similar_item_id, sum(a.v * b.v) / (any_value(na.norm) * any_value(nb.norm)) AS s
         FROM r a JOIN r b ON a.user_id = b.user_id AND a.item_id <> b.item_id
         JOIN n na ON na.item_id = a.item_id JOIN n nb ON nb.item_id = b.item_id GROUP BY a.item_id, b.item_id"""
-    found = ask(
+    result = ask(
         f"""SELECT count(similarity), count(s), max(abs(similarity - s))
             FROM (FROM latest.item_similarity WHERE method = 'cosine')
             FULL JOIN ({definition}) USING (item_id, similar_item_id)"""
     )
     # each of the first 10 films meets the 9 others; film 10 meets the 8 that its only user rated, both ways
-    assert found[0][:2] == (106, 106)
-    assert found[0][2] < 1e-6
+    assert result[0][:2] == (106, 106)
+    assert result[0][2] < 1e-6
 
 
 def test_two_nights_and_the_first_again(two_nights: Encore, rows: Rows) -> None:

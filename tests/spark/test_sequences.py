@@ -74,13 +74,13 @@ def test_every_event_in_order_and_split_by_time(
             JOIN (SELECT id, row FROM ids WHERE kind = 'item') i ON i.id = e.item_id
             ORDER BY 1, ts, 2"""
     ).fetchall()
-    found: list[Any] = duckdb.execute(
+    result: list[Any] = duckdb.execute(
         f"SELECT user_row, item_row, value, epoch(ts)::BIGINT, part FROM {table('sequences', 'sequences')} "
         "ORDER BY filename, file_row_number"
     ).fetchall()
-    assert [row[:4] for row in found] == expected
-    newest = max(row[3] for row in found) // DAY
+    assert [row[:4] for row in result] == expected
+    newest = max(row[3] for row in result) // DAY
     test, validation = MOVIES.test_days, MOVIES.validation_days
-    for *_, ts, part in found:
+    for *_, ts, part in result:
         ago = newest - ts // DAY
         assert part == ("test" if ago < test else "validation" if ago < test + validation else "train")

@@ -61,14 +61,14 @@ def spark_lists(session: SparkSession, matrix: np.ndarray, folder: str, k: int, 
 def lists(session: SparkSession, compared: list[Comparison], ids: NumberedIds, k: int, folder: str) -> Lists:
     table = SimilarityTable("item", "movies", "2026-03-01", ids, k, folder)
     write_neighbours(session, compared, table)
-    found: Lists = {}
+    result: Lists = {}
     for row in read(listing(folder, ".parquet"), table.schema).to_pylist():  # in the order of the files
         assert (row["domain"], row["ds"], row["method"]) == ("movies", "2026-03-01", "cosine")
-        similar = found.setdefault(row["item_id"], [])
+        similar = result.setdefault(row["item_id"], [])
         assert row["rank"] == len(similar) + 1
         similar.append((row["similar_item_id"], row["similarity"]))
-    assert list(found) == sorted(found, key=str.encode)
-    return found
+    assert list(result) == sorted(result, key=str.encode)
+    return result
 
 
 def ratings(rows: int, features: int, seed: int) -> np.ndarray:
@@ -96,11 +96,11 @@ def plan(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
 @pytest.mark.usefixtures("plan")
 def test_equals_dense_numpy(session: SparkSession, folder: str) -> None:
     matrix = ratings(40, 25, seed=1)
-    expected, found = dense_lists(matrix, 5), spark_lists(session, matrix, folder, 5)
-    assert "001" not in found
-    assert found["000"][0] == ("002", pytest.approx(1.0, abs=1e-6))
+    expected, result = dense_lists(matrix, 5), spark_lists(session, matrix, folder, 5)
+    assert "001" not in result
+    assert result["000"][0] == ("002", pytest.approx(1.0, abs=1e-6))
     for i, pairs in expected.items():
-        there = found.get(f"{i:03}", [])
+        there = result.get(f"{i:03}", [])
         assert [j for j, _ in there] == [f"{j:03}" for j, _ in pairs]
         assert [s for _, s in there] == pytest.approx([s for _, s in pairs], abs=1e-6)
 
@@ -143,20 +143,20 @@ def test_equal_similarities_come_in_the_order_of_the_ids(session: SparkSession, 
     names = number_ids(session.createDataFrame([(i,) for i in ids], "item_id string"), "item_id", f"{folder}/ids")
     write_matrices(session, BlockStore(folder, 5, 4096), entries(session, np.ones((5, 1))))
     compared = [Comparison("cosine", ComparedRows(folder, "events"), "cosine", 0.0)]
-    found = lists(session, compared, names, 9, f"{folder}/lists")
-    assert [similar for similar, _ in found["9"]] == ["10", "B", "a", "ä"]
-    assert sum(map(len, found.values())) == len(list(itertools.permutations(ids, 2)))
+    result = lists(session, compared, names, 9, f"{folder}/lists")
+    assert [similar for similar, _ in result["9"]] == ["10", "B", "a", "ä"]
+    assert sum(map(len, result.values())) == len(list(itertools.permutations(ids, 2)))
 
 
 def test_numbers_follow_the_order_of_the_bytes(shuffled: SparkSession, folder: str) -> None:
     values = [f"{chr(65 + n % 50)}{n * 7919 % 1000}" for n in range(700)]
-    found = number_ids(shuffled.createDataFrame([(v,) for v in values], "term string"), "term", f"{folder}/terms")
+    result = number_ids(shuffled.createDataFrame([(v,) for v in values], "term string"), "term", f"{folder}/terms")
     expected = sorted(values, key=str.encode)
-    assert found.count == len(values)
-    assert len(found.parts) > 1
-    assert {row.term: row.number for row in found.frame(shuffled).collect()} == {v: n for n, v in enumerate(expected)}
+    assert result.count == len(values)
+    assert len(result.parts) > 1
+    assert {row.term: row.number for row in result.frame(shuffled).collect()} == {v: n for n, v in enumerate(expected)}
     some = np.array([699, 0, 5, 5, 300])
-    assert found.names(some).to_pylist() == [expected[n] for n in some]
+    assert result.names(some).to_pylist() == [expected[n] for n in some]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
@@ -185,16 +185,16 @@ def test_real_ratings_equal_dense_numpy(session: SparkSession, folder: str) -> N
     users, items = (np.unique(column, return_inverse=True)[1] for column in table[:, :2].T)
     matrix = np.zeros((users.max() + 1, items.max() + 1))
     matrix[users, items] = table[:, 2]
-    found = spark_lists(session, matrix, folder, 100, block_rows=256)
+    result = spark_lists(session, matrix, folder, 100, block_rows=256)
     unit = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
     cosine = unit @ unit.T
     np.fill_diagonal(cosine, 0)
     best = -np.sort(-cosine, axis=1)[:, :100]
-    for user, pairs in found.items():
+    for user, pairs in result.items():
         scores = best[int(user)][best[int(user)] > 0]
         np.testing.assert_allclose([s for _, s in pairs], scores, atol=1e-5)
         np.testing.assert_allclose([s for _, s in pairs], cosine[int(user), [int(j) for j, _ in pairs]], atol=1e-5)
-    assert len(found) == 610
+    assert len(result) == 610
 
 
 @pytest.mark.parametrize(

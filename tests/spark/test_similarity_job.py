@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 import scipy.sparse as sp
 
-from jobs.night import resolved
+from jobs.night import resolve
 from jobs.similarity import neighbours
 from jobs.storage import frames
 from jobs.storage.runs import Entry, Run
@@ -83,7 +83,7 @@ def plant(tmp_path: Path) -> Callable[..., Run]:
                 for i in range(ITEMS)
             ]
             history["item_vectors"] = [(BEFORE, write(run, "item_vectors", made))]
-        configuration = resolved(replace(DOMAINS["movies"], **settings), ["popularity"], {})
+        configuration = resolve(replace(DOMAINS["movies"], **settings), ["popularity"], {})
         run.record(Entry("pin", "done", "a", facts={"configuration": configuration, "history": history}))
         run.record(Entry("clean", "done", "a", {n: files[n] for n in ("interactions", "items", "users")}))
         run.record(Entry("vocabulary", "done", "a", {"vocabulary": files["vocabulary"]}))
@@ -153,15 +153,15 @@ def assert_lists(
     """Exactly the pairs whose similarity is not 0, with that similarity, in its order."""
     assert {row["method"] for row in rows} == set(expected)
     for method, similarity in expected.items():
-        found = np.zeros_like(similarity)
+        result = np.zeros_like(similarity)
         ranks: dict[str, list[int]] = {}
         for row in (row for row in rows if row["method"] == method):
-            found[names.index(row[f"{entity}_id"]), names.index(row[f"similar_{entity}_id"])] = row["similarity"]
+            result[names.index(row[f"{entity}_id"]), names.index(row[f"similar_{entity}_id"])] = row["similarity"]
             ranks.setdefault(row[f"{entity}_id"], []).append(row["rank"])
         np.fill_diagonal(similarity, 0)
         similarity[np.abs(similarity) < 1e-6] = 0
-        found[(np.abs(found) < 1e-6)] = 0
-        np.testing.assert_allclose(found, similarity, atol=1e-5, rtol=1e-5, err_msg=method)
+        result[(np.abs(result) < 1e-6)] = 0
+        np.testing.assert_allclose(result, similarity, atol=1e-5, rtol=1e-5, err_msg=method)
         assert all(sorted(some) == list(range(1, len(some) + 1)) for some in ranks.values())
 
 
@@ -170,9 +170,9 @@ def test_items_in_every_method(
 ) -> None:
     plant(item_methods=ITEM_METHODS, half_life_days=20.0, shrinkage=7.0, alpha=0.25)
     assert encore("item_similarity", ds=DS) == 0
-    found = rows("item_similarity", "item_similarity", ds=DS)
-    assert_lists(found, "item", expected_items(0.25, of_titles()), [item(n) for n in range(ITEMS)])
-    order = [(row["method"], row["item_id"], row["rank"]) for row in found]
+    result = rows("item_similarity", "item_similarity", ds=DS)
+    assert_lists(result, "item", expected_items(0.25, of_titles()), [item(n) for n in range(ITEMS)])
+    order = [(row["method"], row["item_id"], row["rank"]) for row in result]
     assert len(set(order)) == len(order)
     # a second run gives the same rows bit for bit: other blocks, ids that Spark has joined, the other plans in turn
     monkeypatch.setattr("jobs.spark.events.MAX_IDS", 0)
@@ -182,7 +182,7 @@ def test_items_in_every_method(
     plant(item_methods=some, half_life_days=20.0, shrinkage=7.0, alpha=0.25, block_rows=64)
     assert encore("item_similarity", ds=DS) == 0
     again = rows("item_similarity", "item_similarity", ds=DS)
-    assert sorted(map(str, again)) == sorted(str(row) for row in found if row["method"] in some)
+    assert sorted(map(str, again)) == sorted(str(row) for row in result if row["method"] in some)
 
 
 def test_vectors_count_as_much_as_texts_and_the_models_alpha_holds(
@@ -193,8 +193,8 @@ def test_vectors_count_as_much_as_texts_and_the_models_alpha_holds(
     content = np.hstack([of_titles(), unit(VECTORS.astype(float))]) / np.sqrt(2)
     expected = expected_items(0.9, content)
     names = [item(n) for n in range(ITEMS)]
-    found = rows("item_similarity", "item_similarity", ds=DS)
-    assert_lists(found, "item", {name: expected[name] for name in ("content", "hybrid")}, names)
+    result = rows("item_similarity", "item_similarity", ds=DS)
+    assert_lists(result, "item", {name: expected[name] for name in ("content", "hybrid")}, names)
 
 
 def test_users_by_what_they_like_and_who_they_are(encore: Encore, plant: Callable[..., Run], rows: Table) -> None:
@@ -203,12 +203,12 @@ def test_users_by_what_they_like_and_who_they_are(encore: Encore, plant: Callabl
     assert run.entry("user_similarity").facts["alpha"] == 0.7
     likes = unit(RATINGS.T @ of_titles())
     facts = [f"country:{country}" for country in ("SE", "DE", "FR")] + [f"age:{decade}" for decade in (20, 30, 60)]
-    said = np.zeros((USERS, len(facts)))
+    described = np.zeros((USERS, len(facts)))
     for n, (country, age) in enumerate(zip(COUNTRIES, AGES_OF_USERS, strict=True)):
         for fact in (f"country:{country}", f"age:{age and age // 10 * 10}"):
             if fact in facts:
-                said[n, facts.index(fact)] = 1
-    content = unit(np.hstack([likes, unit(tf_idf(sp.csr_array(said)).toarray().astype(float))]))
+                described[n, facts.index(fact)] = 1
+    content = unit(np.hstack([likes, unit(tf_idf(sp.csr_array(described)).toarray().astype(float))]))
     events = cosine(RATINGS.T)
     expected = {"cosine": events, "content": content @ content.T, "hybrid": 0.7 * events + 0.3 * content @ content.T}
     assert_lists(rows("user_similarity", "user_similarity", ds=DS), "user", expected, [user(n) for n in range(USERS)])
@@ -243,5 +243,5 @@ def test_the_limiter_is_told(encore: Encore, plant: Callable[..., Run], rows: Ta
     facts = run.entry("item_similarity").facts["left_out"]
     assert facts == {"items": int((events > 2).sum()), "events": int((events - 2)[events > 2].sum())}
     # of two users each, two items can only share none, one or both
-    found = {round(row["similarity"], 6) for row in rows("item_similarity", "item_similarity", ds=DS)}
-    assert found <= {round(1 / 3, 6), 0.5, 1.0}
+    result = {round(row["similarity"], 6) for row in rows("item_similarity", "item_similarity", ds=DS)}
+    assert result <= {round(1 / 3, 6), 0.5, 1.0}

@@ -42,10 +42,10 @@ def sizes(rows: ComparedRows) -> list[BlockSize]:
 
 @pytest.mark.parametrize("count", [1, 2, 5, 13, 400])
 def test_every_row_is_in_one_piece(rows: ComparedRows, count: int) -> None:
-    found = sizes(rows)
-    every = sum(size.rows for size in found)
+    result = sizes(rows)
+    every = sum(size.rows for size in result)
     taken, costs = [], []
-    for piece in pieces.cut_pieces(found, count):
+    for piece in pieces.cut_pieces(result, count):
         mine = list(read_piece(rows, piece, every))
         taken += [row for block in mine for row in block.rows.tolist()]
         costs.append(sum(int(cost(feature_work(block, rows.counts), 1, every).sum()) for block in mine))
@@ -60,8 +60,8 @@ def test_work_counts_the_rows_that_share_a_feature(rows: ComparedRows) -> None:
         block = rows.block(number)
         dense[block.rows] = block.matrix.toarray()
     both = (dense @ dense.T).sum(axis=1)
-    found = np.concatenate([feature_work(rows.block(number), rows.counts) for number in rows.blocks])
-    np.testing.assert_array_equal(found, both[both > 0])
+    result = np.concatenate([feature_work(rows.block(number), rows.counts) for number in rows.blocks])
+    np.testing.assert_array_equal(result, both[both > 0])
 
 
 @pytest.mark.parametrize(("limit", "most"), [("PASS_ROWS", 20), ("PASS_ENTRIES", 100)])

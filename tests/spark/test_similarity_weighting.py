@@ -39,7 +39,7 @@ def entries(session: SparkSession, data: tuple[sp.csr_array, np.ndarray]) -> Dat
 
 
 @pytest.fixture(scope="module")
-def found(entries: DataFrame) -> dict[tuple[str, ...], np.ndarray]:
+def result(entries: DataFrame) -> dict[tuple[str, ...], np.ndarray]:
     """All chains at once: dense [rows, features] by chain."""
     known = weightings(ROWS, HALF_LIFE)
     frames = [
@@ -54,7 +54,7 @@ def found(entries: DataFrame) -> dict[tuple[str, ...], np.ndarray]:
 
 @pytest.mark.parametrize("chain", CHAINS, ids="+".join)
 def test_equals_the_weighting_of_arrays(
-    found: dict[tuple[str, ...], np.ndarray], data: tuple[sp.csr_array, np.ndarray], chain: tuple[str, ...]
+    result: dict[tuple[str, ...], np.ndarray], data: tuple[sp.csr_array, np.ndarray], chain: tuple[str, ...]
 ) -> None:
     matrix, ages = data
     on_arrays: dict[str, Callable[[sp.csr_array], sp.csr_array]] = {
@@ -62,7 +62,7 @@ def test_equals_the_weighting_of_arrays(
     }
     on_arrays["recency"] = lambda m: weighting.recency(m, ages, HALF_LIFE)
     expected = reduce(lambda m, name: on_arrays[name](m), chain, matrix).toarray()
-    np.testing.assert_allclose(found[chain], expected, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(result[chain], expected, rtol=1e-6, atol=1e-6)
     assert np.abs(expected).max() > 0.1
 
 

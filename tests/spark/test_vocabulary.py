@@ -2,7 +2,7 @@
 
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.vocabulary import first_seen, ids
+from jobs.vocabulary import ids, number_new
 
 Row = tuple[str, str, str, int]
 KNOWN = "ds string, kind string, id string, row long"
@@ -13,7 +13,7 @@ def night(session: SparkSession, known: list[Row], ds: str, users: str, items: s
     pairs: DataFrame = session.createDataFrame(
         [("user", letter) for letter in users] + [("item", letter) for letter in items], "kind string, id string"
     )
-    rows = first_seen(pairs, session.createDataFrame(known, KNOWN), ds).collect()
+    rows = number_new(pairs, session.createDataFrame(known, KNOWN), ds).collect()
     return sorted((row.ds, row.kind, row.id, row.row) for row in rows)
 
 
@@ -43,5 +43,5 @@ def test_ids_are_those_of_all_three_tables_once(session: SparkSession) -> None:
     interactions = session.createDataFrame([("u1", "i1"), ("u1", "i2"), ("ü ", "i1")], "user_id string, item_id string")
     items = session.createDataFrame([("i1",), ("i3",)], "item_id string")
     users = session.createDataFrame([("u2",)], "user_id string")
-    found = {(row.kind, row.id) for row in ids(interactions, items, users).collect()}
-    assert found == {("user", u) for u in ("u1", "u2", "ü ")} | {("item", i) for i in ("i1", "i2", "i3")}
+    result = {(row.kind, row.id) for row in ids(interactions, items, users).collect()}
+    assert result == {("user", u) for u in ("u1", "u2", "ü ")} | {("item", i) for i in ("i1", "i2", "i3")}

@@ -14,8 +14,8 @@ def test_tasks_find_the_kernels_loaded(session: SparkSession) -> None:
         there = [len(getattr(sys.modules.get(module), name).signatures) for module, name in kernels.items()]
         yield from (pa.RecordBatch.from_pydict({"n": there}) for _ in batches)
 
-    found = session.range(0, 1, 1, 1).mapInArrow(loaded, "n long").collect()
-    assert [row.n for row in found] == [1, 1]
+    result = session.range(0, 1, 1, 1).mapInArrow(loaded, "n long").collect()
+    assert [row.n for row in result] == [1, 1]
 
 
 def test_tasks_look_for_garbage_among_their_own_objects_alone(session: SparkSession) -> None:
@@ -28,5 +28,5 @@ def test_tasks_look_for_garbage_among_their_own_objects_alone(session: SparkSess
         there = [id(one) in collected for one in (own, vars(sys.modules["models.kernels.tiles"]))]
         yield from (pa.RecordBatch.from_pydict({"n": there}) for _ in batches)
 
-    found = session.range(0, 1, 1, 1).mapInArrow(seen, "n boolean").collect()
-    assert [row.n for row in found] == [True, False]
+    result = session.range(0, 1, 1, 1).mapInArrow(seen, "n boolean").collect()
+    assert [row.n for row in result] == [True, False]

@@ -67,9 +67,9 @@ def assert_lists(top: TopK, n: int, k: int) -> None:
         assert (np.diff(scores[:length]) <= 0).all()
 
 
-def assert_same(found: TopK, expected: TopK, tolerance: float = 0.0) -> None:
-    np.testing.assert_array_equal(found.items, expected.items)
-    np.testing.assert_allclose(found.scores, expected.scores, rtol=tolerance, atol=tolerance)
+def assert_same(result: TopK, expected: TopK, tolerance: float = 0.0) -> None:
+    np.testing.assert_array_equal(result.items, expected.items)
+    np.testing.assert_allclose(result.scores, expected.scores, rtol=tolerance, atol=tolerance)
 
 
 def contents(folder: Path) -> Iterator[tuple[str, bytes]]:

@@ -51,7 +51,7 @@ class Deployment:
 
     def here(self, example: str) -> str:
         """An example of the page with this deployment's addresses."""
-        told = example.replace("http://s3.example.org:9000", self.store.address)
-        return told.replace("catalog.example.org:5432", self.catalog).replace(
+        text = example.replace("http://s3.example.org:9000", self.store.address)
+        return text.replace("catalog.example.org:5432", self.catalog).replace(
             "http://catalog.example.org:8181", self.catalog
         )

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from jobs import pin
-from jobs.night import Night, fingerprint, resolved
+from jobs.night import Night, fingerprint, resolve
 from jobs.settings import Settings
 from jobs.storage.catalog import Tables
 from jobs.storage.frames import read, write
@@ -46,9 +46,9 @@ def fake_night(
     """
     night = Night(config, Run(config.warehouse, domain, ds, run))
     night.tables.create()
-    configuration = resolved(DOMAINS[domain], list(MODELS), {})
+    configuration = resolve(DOMAINS[domain], list(MODELS), {})
     facts = {"trigger": "manual", "configuration": configuration, "configuration_hash": fingerprint(configuration)}
-    night.run.record(Entry("pin", "done", "a", facts={**facts, **pin.published(night), "inputs": []}))
+    night.run.record(Entry("pin", "done", "a", facts={**facts, **pin.pin_tables(night), "inputs": []}))
     rows = fake_rows(night, mark, users)
     broken(rows)
     written = {name: [write(table, f"{night.run.new_attempt('fake')}/{name}")] for name, table in arrow(rows).items()}

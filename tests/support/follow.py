@@ -11,7 +11,7 @@ from tests.support.orders import Key, Model, Sent, events, schedule
 SEED = 20260128
 
 
-def found(ledger: Ledger) -> dict[Key, tuple[str, float, int]]:
+def result(ledger: Ledger) -> dict[Key, tuple[str, float, int]]:
     """What stands in `interactions`; each key once."""
     rows = ledger.rows("interactions")
     assert len({Model.key(row) for row in rows}) == len(rows), "a key stands twice"
@@ -47,5 +47,5 @@ def follow(folder: Path, seed: int, users: int, steps: int = 9, heavy: int = 0) 
             nights += 1
             ledger.run(what)
             model.run(what)
-            assert found(ledger) == model.stands(), f"seed {seed}, {repetition}, after night {what}"
+            assert result(ledger) == model.stands(), f"seed {seed}, {repetition}, after night {what}"
     return nights

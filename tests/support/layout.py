@@ -44,7 +44,7 @@ def components(imports: dict[str, set[str]]) -> list[set[str]]:
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     path: list[str] = []
-    found: list[set[str]] = []
+    result: list[set[str]] = []
 
     def visit(module: str) -> None:
         index[module] = low[module] = len(index)
@@ -57,22 +57,22 @@ def components(imports: dict[str, set[str]]) -> list[set[str]]:
                 low[module] = min(low[module], index[other])
         if low[module] == index[module]:
             start = path.index(module)
-            found.append(set(path[start:]))
+            result.append(set(path[start:]))
             del path[start:]
 
     for module in sorted(imports):
         if module not in index:
             visit(module)
-    return found
+    return result
 
 
 def main(packages: list[str]) -> None:
     """Prints a row for each package, and its circles."""
     print("| package | modules | floors | imports | circles |\n| --- | --- | --- | --- | --- |")
-    found = {package: layout(package) for package in packages or PACKAGES}
-    for package, each in found.items():
+    result = {package: layout(package) for package in packages or PACKAGES}
+    for package, each in result.items():
         print(f"| {package} | {each.modules} | {each.floors} | {each.imports} | {len(each.circles)} |")
-    for package, each in found.items():
+    for package, each in result.items():
         for circle in each.circles:
             print(f"{package}: {', '.join(sorted(circle))} import each other")
 

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from jobs import clean, pin, settings
-from jobs.night import Attempt, Night, resolved
+from jobs.night import Attempt, Night, resolve
 from jobs.settings import Settings
 from jobs.storage.deliveries import deliveries, identity, withdraw
 from jobs.storage.frames import read
@@ -86,10 +86,10 @@ class Ledger:
             name: sorted((night, path) for night, paths in nights.items() for path in paths)
             for name, nights in self.tables.items()
         }
-        configuration = resolved(self.domain, ["popularity"], {})
+        configuration = resolve(self.domain, ["popularity"], {})
         rules = pin.rules_fingerprint(self.domain)
-        found = pin.inputs(deliveries(self.landing, DOMAIN), pin.judged(history), ds, rules)
-        return {"history": history, "configuration": configuration, "rules": rules, **found}
+        result = pin.inputs(deliveries(self.landing, DOMAIN), pin.read_judged(history), ds, rules)
+        return {"history": history, "configuration": configuration, "rules": rules, **result}
 
     def run(self, ds: str, publish: bool = True) -> dict[str, dict[str, list[str]]]:
         """A night: cleans, and publishes what it made of all nights."""

@@ -32,8 +32,8 @@ def set_validation(monkeypatch: pytest.MonkeyPatch, values: list[float | BaseExc
     return seen
 
 
-def assert_weights(found: list[Any], expected: list[Any]) -> None:
-    for ours, theirs in zip(found, expected, strict=True):
+def assert_weights(result: list[Any], expected: list[Any]) -> None:
+    for ours, theirs in zip(result, expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 

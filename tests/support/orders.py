@@ -49,23 +49,23 @@ class Model:
 
     def stands(self) -> dict[Key, tuple[str, float, int]]:
         """Key → (night, value, number)."""
-        found = {}
+        result = {}
         for key in {self.key(row) for one in self.sent for row in one.rows}:
             if (row := self.fold(key)) is not None:
-                found[key] = row
-        return found
+                result[key] = row
+        return result
 
     def fold(self, key: Key) -> tuple[str, float, int] | None:
         """What stands of one key."""
         standing = [one for one in self.sent if one.night is not None and not one.withdrawn]
         snapshots = sorted({one.batch for one in standing if one.mode == "snapshot" and one.rows})
-        said = [(one, self.said(one, key)) for one in standing]
-        said = [(one, lines) for one, lines in said if lines]
+        stated = [(one, self.accepted_lines(one, key)) for one in standing]
+        stated = [(one, lines) for one, lines in stated if lines]
         having = {one.batch for one in standing if any(self.key(row) == key for row in one.rows)}
         lacking = [batch for batch in snapshots if batch not in having]
         last = max(lacking, default=0)
         value, number, nights = None, 0, []
-        for one, lines in said:
+        for one, lines in stated:
             if one.batch < last:
                 continue
             nights += [one.accepted[line] for line in lines]
@@ -76,7 +76,7 @@ class Model:
                 value, number = new, one.number
         return None if value is None else (min(nights), value, number)
 
-    def said(self, one: Sent, key: Key) -> list[int]:
+    def accepted_lines(self, one: Sent, key: Key) -> list[int]:
         """Accepted lines of a delivery with a key."""
         return [line for line, row in enumerate(one.rows) if self.key(row) == key and line in one.accepted]
 

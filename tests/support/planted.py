@@ -1,4 +1,4 @@
-"""A night with everything that its page shows, made by strangers who mean harm."""
+"""A night with everything that its report shows, with untrusted text that attacks the page."""
 
 from pathlib import Path
 
@@ -42,9 +42,9 @@ def planted_page(config: Settings, folder: Path) -> Path:
 def written_page(config: Settings, ds: str, run: str) -> Path:
     """Writes the page of a run as the night does; returns its file."""
     assert main(["html_report", "--domain", "movies", "--ds", ds, "--run", run]) == 0
-    found = address(Run(config.warehouse, "movies", ds, run))
-    assert found is not None
-    return Path(found.removeprefix("file://"))
+    result = address(Run(config.warehouse, "movies", ds, run))
+    assert result is not None
+    return Path(result.removeprefix("file://"))
 
 
 def planted_metrics() -> Rows:

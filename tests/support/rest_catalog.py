@@ -95,8 +95,8 @@ class _Handler(BaseHTTPRequestHandler):
             case (("GET" | "HEAD"), ["namespaces", namespace]):
                 return {"namespace": [namespace], "properties": self.catalog.load_namespace_properties(namespace)}
             case "GET", ["namespaces", namespace, "tables"]:
-                found = self.catalog.list_tables(namespace)
-                return {"identifiers": [{"namespace": [namespace], "name": name[-1]} for name in found]}
+                result = self.catalog.list_tables(namespace)
+                return {"identifiers": [{"namespace": [namespace], "name": name[-1]} for name in result]}
             case "POST", ["namespaces", namespace, "tables"]:
                 return self._create(namespace, body)
             case (("GET" | "HEAD"), ["namespaces", namespace, "tables", name]):

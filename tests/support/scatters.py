@@ -17,8 +17,8 @@ from models.base import TrainingData
 from models.data import Catalogue
 from models.features.text import Tokeniser
 from models.neural.review_sentiment import ReviewSentimentConfig, network
-from models.neural.steps import Steps
 from models.registry import REGISTRY
+from models.training.steps import Steps
 from tests.support.examples import example
 
 QUICK: dict[str, dict[str, Any]] = {
@@ -37,21 +37,21 @@ class TracedError(Exception):
 
 def additions(jaxpr: Any) -> list[int]:
     """Rows of what each scatter-add of a program, and of those within it, adds onto."""
-    found = []
+    result = []
     for equation in jaxpr.eqns:
         if equation.primitive.name.startswith("scatter-"):
-            found.append(equation.invars[0].aval.shape[0])
+            result.append(equation.invars[0].aval.shape[0])
         for value in equation.params.values():
             for each in value if isinstance(value, (list, tuple)) else [value]:
                 inner = getattr(each, "jaxpr", each)
                 if hasattr(inner, "eqns"):
-                    found += additions(inner)
-    return found
+                    result += additions(inner)
+    return result
 
 
 def of_recommender(name: str) -> list[int]:
     """Of the step that the training loop compiles."""
-    histories, found = example(), []
+    histories, result = example(), []
     n = histories.n_items
     films = Catalogue([f"film {i}" for i in range(n)], ["some words"] * n, [("a", "b")] * n, [()] * n, [""] * n)
 
@@ -59,14 +59,14 @@ def of_recommender(name: str) -> list[int]:
         state = self._get_jax_state(**dict.fromkeys(STATE, True))
         capacity = len(jax.tree.leaves(batches)[0])
         data = {"batches": batches, "rates": np.zeros(capacity, np.float32), "span": np.array([0, 1], np.int32)}
-        found.extend(additions(jax.make_jaxpr(self.train_step)(state, (data, None, None)).jaxpr))
+        result.extend(additions(jax.make_jaxpr(self.train_step)(state, (data, None, None)).jaxpr))
         raise TracedError
 
     Steps.learn = traced
     try:
         REGISTRY[name](REGISTRY[name].Config(**QUICK[name])).fit(TrainingData(histories, films))
     except TracedError:
-        return found
+        return result
     raise AssertionError(f"{name} took no step")
 
 
@@ -82,5 +82,5 @@ def of_sentiment() -> list[int]:
 
 if __name__ == "__main__":
     keras.distribution.list_devices = lambda *_: [f"{sys.argv[1]}:0"]
-    found = {name: of_recommender(name) for name in QUICK} | {"review_sentiment": of_sentiment()}
-    print(json.dumps(found))
+    result = {name: of_recommender(name) for name in QUICK} | {"review_sentiment": of_sentiment()}
+    print(json.dumps(result))

@@ -28,7 +28,7 @@ DIGITS = r"^\s*(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?P<hour>\d{2})?(?P<minute>\d
 
 
 def written(cells: pa.Array) -> Seconds:
-    """ISO 8601 (` UTC` at the end is a zone too) and dates with the month's name; never digits alone."""
+    """Parses ISO 8601 (` UTC` at the end is a zone too) and dates with the month's name; never digits alone."""
     given = pc.utf8_trim_whitespace(text(cells)[0])
     given = pc.if_else(pc.match_substring_regex(given, r"^[+-]?[\d.]*$"), None, given)
     if pc.any(pc.match_substring_regex(given, ZONE)).as_py():
@@ -44,7 +44,7 @@ def written(cells: pa.Array) -> Seconds:
 
 
 def written_or_year(cells: pa.Array) -> Seconds:
-    """As `written`, and a year alone is its first of January."""
+    """Parses as `written` does, and a year alone as its first of January."""
     given = pc.utf8_trim_whitespace(text(cells)[0])
     alone = pc.match_substring_regex(given, r"^[12]\d{3}(\.0+)?$")
     first = pc.binary_join_element_wise(pc.utf8_slice_codeunits(given, 0, 4), "01-01", "-")
@@ -72,14 +72,14 @@ def _utc(time: datetime) -> float:
 
 
 def _with_name(cell: str) -> float:
-    found = NAMED.match(cell) or NAMED_FIRST.match(cell)
-    month = MONTHS.get(found["month"][:3].lower()) if found else None
-    if found is None or month is None:
+    match = NAMED.match(cell) or NAMED_FIRST.match(cell)
+    month = MONTHS.get(match["month"][:3].lower()) if match else None
+    if match is None or month is None:
         return np.nan
-    clock = re.sub(r"\s+(?=[+-]|Z$)", "", (found["rest"] or "").strip(" ,T"))
+    clock = re.sub(r"\s+(?=[+-]|Z$)", "", (match["rest"] or "").strip(" ,T"))
     clock = f"T{'0' if clock[1:2] == ':' else ''}{clock}" if clock else ""
     try:
-        return _utc(datetime.fromisoformat(f"{found['year']}-{month:02}-{int(found['day']):02}{clock}"))
+        return _utc(datetime.fromisoformat(f"{match['year']}-{month:02}-{int(match['day']):02}{clock}"))
     except ValueError:
         return np.nan
 

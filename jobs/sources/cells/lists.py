@@ -65,9 +65,9 @@ def _clean(lists: pa.Array, known: Mapping[str, str] | None) -> Parsed:
     if known is None:
         good = pc.fill_null(pc.not_equal(elements, ""), False)
     else:
-        found = pc.index_in(pc.utf8_upper(elements), pa.array(list(known), pa.string()))
-        elements = pa.array(list(known.values()), pa.string()).take(found)
-        good = found.is_valid()
+        places = pc.index_in(pc.utf8_upper(elements), pa.array(list(known), pa.string()))
+        elements = pa.array(list(known.values()), pa.string()).take(places)
+        good = places.is_valid()
     keep = bits(good)
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
     ends = np.cumsum(lengths)
@@ -85,9 +85,9 @@ def regions(cells: pa.Array, separator: str = "") -> Parsed:
 def country(cells: pa.Array) -> Parsed:
     """One country by its ISO 3166-1 code."""
     given, bad = text(cells)
-    found = pc.index_in(pc.utf8_upper(pc.utf8_trim_whitespace(given)), pa.array(list(ALIASES), pa.string()))
-    values = pa.array(list(ALIASES.values()), pa.string()).take(found)
-    return values, either(bad, bits(pc.and_(given.is_valid(), found.is_null())))
+    places = pc.index_in(pc.utf8_upper(pc.utf8_trim_whitespace(given)), pa.array(list(ALIASES), pa.string()))
+    values = pa.array(list(ALIASES.values()), pa.string()).take(places)
+    return values, either(bad, bits(pc.and_(given.is_valid(), places.is_null())))
 
 
 def links(*cells: pa.Array, names: tuple[str, ...]) -> Parsed:

@@ -133,9 +133,9 @@ def available(cells: pa.Array) -> Parsed:
 def named(cells: pa.Array, names: Mapping[str, str], then: Parser) -> Parsed:
     """What `then` makes of the name that stands for a code; a code without a name is unreadable."""
     given, _ = text(cells)
-    found = pc.index_in(given, pa.array(list(names), pa.string()))
-    values, _ = then(pa.array(list(names.values()), pa.string()).take(found))
-    return values, some(bits(pc.and_(given.is_valid(), found.is_null())))
+    places = pc.index_in(given, pa.array(list(names), pa.string()))
+    values, _ = then(pa.array(list(names.values()), pa.string()).take(places))
+    return values, some(bits(pc.and_(given.is_valid(), places.is_null())))
 
 
 def without_markers(cells: pa.Array, markers: pa.Array) -> tuple[pa.Array, Mask]:
@@ -180,7 +180,7 @@ def without(values: pa.Array, wrong: Bits) -> pa.Array:
 
 
 def either(one: Mask, other: Mask) -> Mask:
-    """Both masks together."""
+    """Returns both masks together."""
     if one is None or other is None:
         return some(other) if one is None else one
     return some(one | other)

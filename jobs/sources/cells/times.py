@@ -22,7 +22,7 @@ DAY = 86_400
 END = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp())
 SAMPLE = 100_000  # cells by which a file's format is found
 SPREADSHEET = -25_569 * DAY  # spreadsheets count days from 1899-12-30
-LEAST_SHARE = 0.5  # of the cells must be plausible
+MIN_SHARE = 0.5  # of the cells must be plausible
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class TimeReader:
         readings = {name: form.read(sample) for name, form in candidates.items()}
         fits = {name: self._fits(name, sample, seconds) for name, seconds in readings.items()}
         best = max(fits, key=lambda name: int(fits[name].sum()))
-        if self.required and fits[best].mean() < LEAST_SHARE:
+        if self.required and fits[best].mean() < MIN_SHARE:
             raise InputError(self._refusal(sample, fits[best]))
         self.format = candidates[best]
         if not fits[best].any():

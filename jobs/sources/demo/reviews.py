@@ -28,7 +28,7 @@ _OPENINGS = ("", "to be honest, ", "on a second try, ", "as a {genre} fan I have
 _STRAIGHT = ("the {} is {}", "the {} felt {}", "I found the {} {}", "the {} is really {}")
 _NEGATED = ("the {} is not {}", "the {} was never {}", "I would not call the {} {}", "the {} is hardly {}")
 _JOINTS = (", and ", "; ", ", while ", ", but then ", ", also ")
-_FEWEST, _MOST = 3, 6  # clauses
+_MIN_CLAUSES, _MAX_CLAUSES = 3, 6  # clauses
 _NEGATED_SHARE = 0.28
 
 
@@ -45,7 +45,7 @@ def praise_share(stars: Floats) -> Floats:
 def texts(world: World, items: Catalogue, user_keys: Ints, rows: Ints, stars: Floats) -> list[str]:
     """One text per review. A user reviews an item once, so the pair gives all draws."""
     draws, user, item = world.draws, user_keys[:, None], items.keys[rows][:, None]
-    clause = np.arange(_MOST)
+    clause = np.arange(_MAX_CLAUSES)
     praises = draws.uniform("praises", user, item, clause) < praise_share(stars)[:, None]
     negated = draws.uniform("negated", user, item, clause) < _NEGATED_SHARE
     words = np.array([_BLAME, _PRAISE])[
@@ -55,7 +55,7 @@ def texts(world: World, items: Catalogue, user_keys: Ints, rows: Ints, stars: Fl
     aspects = np.array(_ASPECTS[world.domain])[draws.below(8, "aspect", user, item, clause)]
     joints = np.array(_JOINTS)[draws.below(5, "joint", user, item, clause)]
     openings = np.array(_OPENINGS)[draws.below(5, "opening", user, item)[:, 0]]
-    counts = _FEWEST + draws.below(_MOST - _FEWEST + 1, "clauses", user, item)[:, 0]
+    counts = _MIN_CLAUSES + draws.below(_MAX_CLAUSES - _MIN_CLAUSES + 1, "clauses", user, item)[:, 0]
     genres = np.array([name.replace("_", " ") for name in world.genres])[items.genre[rows]]
     out = []
     for n, count in enumerate(counts.tolist()):

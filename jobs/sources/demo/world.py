@@ -51,7 +51,7 @@ class Size:
     new_users: float
 
     def times(self, factor: int) -> "Size":
-        """The same world with more items and users."""
+        """Returns the same world with more items and users."""
         more = (self.old_items * factor, self.new_items * factor, self.new_users * factor)
         return Size(self.genres, self.styles, *more)
 

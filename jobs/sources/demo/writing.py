@@ -58,8 +58,8 @@ def _users(scene: Scene) -> pa.Table:
         "country": (np.array(COUNTRIES)[users.country[rows]], pa.string()),
         "age": (users.age[rows], pa.int64()),
     }
-    told = {name: pa.array(c, kind, mask=unknown[:, n]) for n, (name, (c, kind)) in enumerate(columns.items())}
-    return pa.table({"user_id": pa.array([ids[row] for row in rows], pa.string()), **told})
+    columns_known = {name: pa.array(c, kind, mask=unknown[:, n]) for n, (name, (c, kind)) in enumerate(columns.items())}
+    return pa.table({"user_id": pa.array([ids[row] for row in rows], pa.string()), **columns_known})
 
 
 def _items(scene: Scene) -> Iterable[dict[str, Any]]:
@@ -87,8 +87,8 @@ def _reviews(scene: Scene) -> Iterable[dict[str, Any]]:
     """Reviews of some first events, by time; `rating` is the user's liking in half stars, 0.5 … 5, in every domain."""
     done, made = scene.events, scene.world
     keys = scene.users.keys[done.user]
-    said = ~done.again & (made.draws.uniform("review", keys, done.ts) < made.habits.review_share)
-    rows = np.flatnonzero(said)
+    reviewed = ~done.again & (made.draws.uniform("review", keys, done.ts) < made.habits.review_share)
+    rows = np.flatnonzero(reviewed)
     rows = rows[np.lexsort([keys[rows], done.ts[rows]])]
     stars = reviews.rating(done.liking[rows])
     written = reviews.texts(made, scene.items, keys[rows], done.item[rows], stars)

@@ -36,9 +36,9 @@ def test_the_newest_value_of_each_column_holds_and_tags_add_up() -> None:
         ITEMS.schema, [{"item_id": "1", "title": "Newer"}, {"item_id": "1", "title": "Newest"}, {"item_id": "2"}]
     )
     added = notes([{"item_id": "1", "tags": ["b"], "links": ["imdb:7"]}, {"item_id": "404", "tags": ["c"]}])
-    found = {row["item_id"]: row for row in catalogue.items(news, added, before(ITEMS.schema, [old])).to_pylist()}
-    assert found.keys() == {"1", "2"}
-    one, two = found["1"], found["2"]
+    result = {row["item_id"]: row for row in catalogue.items(news, added, before(ITEMS.schema, [old])).to_pylist()}
+    assert result.keys() == {"1", "2"}
+    one, two = result["1"], result["2"]
     assert (one["title"], one["genres"], one["available"]) == ("Newest", ["Drama"], False)
     assert (one["tags"], one["links"]) == (["a", "b"], ["imdb:7"])
     assert (two["title"], two["tags"], two["available"]) == (None, [], True)
@@ -55,24 +55,24 @@ def test_a_snapshot_states_its_items_anew_and_keeps_the_others_unavailable() -> 
 
 def test_what_is_known_of_a_user_stays_until_it_changes() -> None:
     earlier = before(USERS.schema, [{"user_id": "u", "segment": "gold", "country": "FR", "age": 30}])
-    found = catalogue.users(facts(USERS.schema, [{"user_id": "u", "age": 31}]), earlier).to_pylist()
-    assert found == [{"user_id": "u", "segment": "gold", "country": "FR", "age": 31}]
+    result = catalogue.users(facts(USERS.schema, [{"user_id": "u", "age": 31}]), earlier).to_pylist()
+    assert result == [{"user_id": "u", "segment": "gold", "country": "FR", "age": 31}]
 
 
 def test_users_that_a_snapshot_lacks_are_unknown() -> None:
     earlier = before(USERS.schema, [{"user_id": user, "age": 30} for user in "uv"])
-    found = catalogue.users(facts(USERS.schema, [{"user_id": "u"}], "snapshot"), earlier).to_pylist()
-    assert [(row["user_id"], row["age"]) for row in found] == [("u", None)]
+    result = catalogue.users(facts(USERS.schema, [{"user_id": "u"}], "snapshot"), earlier).to_pylist()
+    assert [(row["user_id"], row["age"]) for row in result] == [("u", None)]
 
 
 def test_facts_are_new_known_or_corrected() -> None:
     earlier = before(ITEMS.schema, [{"item_id": "1", "title": "A", "tags": ["x", "y"], "available": True}])
-    said = [
+    stated = [
         {"item_id": "1", "title": "A", "tags": ["x"]}, {"item_id": "1", "title": "B"}, {"item_id": "2", "title": "C"},
         {"item_id": "2", "title": "C"},
     ]  # fmt: skip
-    found = catalogue.outcomes(facts(ITEMS.schema, said), earlier, "item_id")
-    assert sorted(found) == [(1, "accepted", 1), (1, "corrected", 1), (1, "known", 2)]
+    result = catalogue.outcomes(facts(ITEMS.schema, stated), earlier, "item_id")
+    assert sorted(result) == [(1, "accepted", 1), (1, "corrected", 1), (1, "known", 2)]
 
 
 def test_reviews_find_their_item_by_id_or_by_link_and_stay_without(tmp_path: Path) -> None:

@@ -31,10 +31,10 @@ def test_models_learn_the_first_part_choose_on_the_second_and_are_judged_on_the_
     every = events(NIGHT)
     named = np.array(parts(every, NIGHT))
     train, validation, test = (every[named == name] for name in ("train", "validation", "test"))
-    found = split(night, known)
-    assert [items.tolist() for items in np.split(found.train.items, found.train.indptr[1:-1])] == pairs(train)
-    check(found.validation, train, validation)
-    check(found.test, np.concatenate([train, validation]), test)
+    result = split(night, known)
+    assert [items.tolist() for items in np.split(result.train.items, result.train.indptr[1:-1])] == pairs(train)
+    check(result.validation, train, validation)
+    check(result.test, np.concatenate([train, validation]), test)
     assert len(all_events(night, known).items) == len(every)
 
 
@@ -42,5 +42,5 @@ def test_an_item_that_a_user_has_had_before_is_no_discovery(config: Settings) ->
     """Tonight user 0 takes the first item again, and nothing else: there is nothing to judge that user by."""
     first = events(0)[0]
     night = night_of(config, NIGHT, change=lambda rows: np.array([[0, first[1], NIGHT], *rows[rows[:, 0] > 0]]))
-    found = split(night, ids(night))
-    assert found.test.users.tolist() == list(range(1, USERS))
+    result = split(night, ids(night))
+    assert result.test.users.tolist() == list(range(1, USERS))

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from jobs.learning.checkpoints import WarehouseCheckpoint
 from models.base import TrainingData
-from models.neural import steps, training_loop
+from models.training import loop, steps
 from models.neural.sasrec import SASRec
 from tests.support.examples import example
 from tests.support.networks import CONFIG
@@ -34,7 +34,7 @@ class Last(WarehouseCheckpoint):
         if epoch == 2 and batches >= 3:
             os.kill(os.getpid(), signal.SIGKILL)
 
-training_loop.CHECKPOINT_SECONDS = steps.CALL_SECONDS = 0
+loop.CHECKPOINT_SECONDS = steps.CALL_SECONDS = 0
 SASRec(CONFIG).fit(TrainingData(example(), seed=3, workspace=Path(sys.argv[1]), store=Last(sys.argv[2])))
 """
 

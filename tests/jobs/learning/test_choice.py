@@ -21,8 +21,8 @@ def judged(popularity: float, item_knn: float, hybrid: float, **overall: float) 
         "item_knn": item_knn + NOISE,
         "hybrid": np.full(USERS, hybrid),
     }
-    told = {(name, metric): 0.5 for name in NAMES for metric in ("coverage", "tail_items")}
-    return Judged(ndcg, NEW, told | {("hybrid", metric): value for metric, value in overall.items()})
+    values = {(name, metric): 0.5 for name in NAMES for metric in ("coverage", "tail_items")}
+    return Judged(ndcg, NEW, values | {("hybrid", metric): value for metric, value in overall.items()})
 
 
 def test_the_first_champion_is_the_simplest_that_is_not_worse_beyond_the_interval() -> None:
@@ -90,8 +90,8 @@ def test_who_is_worse_than_recent_popularity_makes_no_lists() -> None:
 
 def test_a_champion_that_popularity_beats_stays_only_where_a_guard_keeps_popularity_out() -> None:
     values = judged(0.5, 0.4, 0.4)
-    told = {**values.overall, ("popularity", "coverage"): 0.01}
-    choice = choose(replace(values, overall=told), NAMES, "item_knn", MOVIES)
+    overall = {**values.overall, ("popularity", "coverage"): 0.01}
+    choice = choose(replace(values, overall=overall), NAMES, "item_knn", MOVIES)
     assert choice.champion == "item_knn"
     assert choice.refusal is not None
 

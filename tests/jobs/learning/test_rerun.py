@@ -48,14 +48,14 @@ def later(night: Night, *, named: Sequence[str] = ()) -> Night:
 
 def tables(night: Night) -> Tables:
     """What the night's jobs wrote, sorted, without what is measured."""
-    found: Tables = {}
+    result: Tables = {}
     for entry in night.run.entries().values():
         for name, files in entry.files.items():
             if name in TABLES:
                 rows = frames.read(files, TABLES[name].schema).to_pylist()
                 kept = [{key: value for key, value in row.items() if key not in MEASURED} for row in rows]
-                found[name] = sorted([*found.get(name, []), *kept], key=str)
-    return found
+                result[name] = sorted([*result.get(name, []), *kept], key=str)
+    return result
 
 
 def check(config: Settings, models: Sequence[str], settings: Mapping[str, Mapping[str, Any]]) -> Tables:
@@ -88,7 +88,7 @@ def test_networks(config: Settings) -> None:
 
 def test_an_id_of_a_later_night_that_a_late_file_brings_is_the_nights_own(config: Settings) -> None:
     night = later(night_of(config, 0), named=["item-2"])
-    found = ids(night)
-    assert (len(found.users), len(found.items)) == (USERS, ITEMS + 3)
-    assert found.items.to_pylist()[ITEMS:] == ["item-0", "item-1", "item-2"]
+    result = ids(night)
+    assert (len(result.users), len(result.items)) == (USERS, ITEMS + 3)
+    assert result.items.to_pylist()[ITEMS:] == ["item-0", "item-1", "item-2"]
     assert [row["id"] for row in known_ids(night).to_pylist() if row["ds"] == day(1)] == ["item-2"]

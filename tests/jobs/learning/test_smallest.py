@@ -89,7 +89,7 @@ def check(night: Night, events: list[tuple[int, int]], users: int, items: int) -
     assert [row for row in rows(night, "evaluate", "metrics") if row["metric"] == "ndcg"] == []
     assert jobs(night, "recommend") == [0]
     lists = rows(night, "recommend", "recommendations")
-    had = {user: len({item for who, item in events if who == user}) for user in range(users)}
+    had = {user: len({item for owner, item in events if owner == user}) for user in range(users)}
     wanted = {f"u{user:03}": min(night.domain.top_k, items - had[user]) for user in range(users)}
-    found = {user: sum(row["user_id"] == user for row in lists) for user in wanted}
-    assert found == wanted
+    result = {user: sum(row["user_id"] == user for row in lists) for user in wanted}
+    assert result == wanted

@@ -11,7 +11,7 @@ import pytest
 import scipy.sparse as sp
 
 from jobs.learning.arrays import ids, split
-from jobs.learning.warm_start import Start, seen, warm_start
+from jobs.learning.warm_start import Start, count_seen, warm_start
 from jobs.night import Night
 from jobs.settings import Settings
 from jobs.states import TaskState
@@ -102,9 +102,9 @@ def test_a_night_begins_with_the_weights_of_the_last(before: Night, caplog: pyte
 
 
 def test_the_artifact_of_the_training_part_is_taken(last: Night) -> None:
-    found = begin(last)
-    assert found is not None
-    assert found.address == last.run.entry("train_ncf").facts["artifact"]
+    result = begin(last)
+    assert result is not None
+    assert result.address == last.run.entry("train_ncf").facts["artifact"]
 
 
 @pytest.mark.parametrize("learned", [["train", "validation", "test"], ["train", "test"], None])
@@ -144,24 +144,24 @@ def test_without_times_it_is_asked_who_had_what(last: Night, caplog: pytest.LogC
 
 
 @pytest.mark.parametrize(
-    ("facts", "told"), [({"trained": {"warm": 6}}, "once in 7 nights it does"), ({"settings": {}}, "other settings")]
+    ("facts", "message"), [({"trained": {"warm": 6}}, "once in 7 nights it does"), ({"settings": {}}, "other settings")]
 )
-def test_other_reasons_to_learn_from_nothing(
-    last: Night, facts: dict[str, Any], told: str, caplog: pytest.LogCaptureFixture
+def test_other_reasons_to_train_from_scratch(
+    last: Night, facts: dict[str, Any], message: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     change(last, "train_ncf", **facts)
     assert begin(last) is None
-    assert told in caplog.text
+    assert message in caplog.text
 
 
 def test_a_model_that_was_trained_both_ways_begins_with_its_own_way(last: Night) -> None:
     facts = last.run.entry("train_ncf").facts
     other = facts["settings"] | {"dim": 5}
     change(last, "train_ncf", settings=other, artifact="elsewhere", before=facts)
-    found = begin(last)
-    assert found is not None
-    assert found.address == facts["artifact"]
+    result = begin(last)
+    assert result is not None
+    assert result.address == facts["artifact"]
 
 
 def test_a_night_that_failed_is_no_beginning(last: Night, caplog: pytest.LogCaptureFixture) -> None:
@@ -188,6 +188,6 @@ def test_what_cannot_be_read_does_not_stop_the_night(before: Night, caplog: pyte
 def test_what_users_had_by_eye() -> None:
     learned = pa.table({"user_row": [0, 0, 2], "item_row": [1, 2, 0]})
     relevant = sp.csr_array(np.array([[1, 0, 1], [1, 1, 1]], np.float32))
-    assert seen(learned, HeldOut(np.array([0, 2]), silent(2, 3), relevant)) == 2
-    assert seen(learned, HeldOut(np.array([1, 5]), silent(2, 3), relevant)) == 0
-    assert seen(learned.slice(0, 0), HeldOut(np.array([1, 5]), silent(2, 3), relevant)) == 0
+    assert count_seen(learned, HeldOut(np.array([0, 2]), silent(2, 3), relevant)) == 2
+    assert count_seen(learned, HeldOut(np.array([1, 5]), silent(2, 3), relevant)) == 0
+    assert count_seen(learned.slice(0, 0), HeldOut(np.array([1, 5]), silent(2, 3), relevant)) == 0

@@ -1,4 +1,4 @@
-"""The night's page: every number that was planted, texts of strangers as text, and nothing from outside."""
+"""The nightly HTML report: every planted number, untrusted text as text, and nothing from outside."""
 
 import re
 from collections.abc import Iterator
@@ -107,7 +107,7 @@ def test_reach_is_what_the_lists_hold(planted: tuple[str, Page]) -> None:
     assert ["25%", "62.5%", "0.0%"] in page.rows
 
 
-def test_texts_of_strangers_are_text(planted: tuple[str, Page]) -> None:
+def test_untrusted_text_stays_text(planted: tuple[str, Page]) -> None:
     html, page = planted
     assert "<script" not in html
     assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]

@@ -18,29 +18,29 @@ def page(capsys: Captured, *words: str) -> str:
     return capsys.readouterr().out
 
 
-def rows(told: str) -> list[list[str]]:
-    return [[cell.strip() for cell in line.strip("│").split("│")] for line in told.splitlines() if "│" in line]
+def rows(text: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.strip("│").split("│")] for line in text.splitlines() if "│" in line]
 
 
 def test_the_page_of_a_night(shared: Settings, capsys: Captured) -> None:
-    told = page(capsys)
-    assert f"movies {DS} is complete (run first)" in told
-    assert "8 new events, 1 rows rejected; 4 users got recommendations of 3 different items" in told
-    assert "held-out events of 4 users" in told
-    found = rows(told)
-    judged = [[row[0], row[1], float(row[2]), float(row[3])] for row in found if row[0] in ("item_knn", "popularity")]
+    text = page(capsys)
+    assert f"movies {DS} is complete (run first)" in text
+    assert "8 new events, 1 rows rejected; 4 users got recommendations of 3 different items" in text
+    assert "held-out events of 4 users" in text
+    result = rows(text)
+    judged = [[row[0], row[1], float(row[2]), float(row[3])] for row in result if row[0] in ("item_knn", "popularity")]
     assert judged == [["item_knn", "champion", 0.01, 1.0], ["popularity", "challenger", 0.01, 1.0]]
-    assert ["clean", "1.5", "64"] in found
-    assert f"tables: {shared.warehouse}\n" in told
-    assert f"HTML report: none yet; make it with: encore html_report --domain movies --ds {DS} --run first\n" in told
+    assert ["clean", "1.5", "64"] in result
+    assert f"tables: {shared.warehouse}\n" in text
+    assert f"HTML report: none yet; make it with: encore html_report --domain movies --ds {DS} --run first\n" in text
 
 
 @pytest.mark.usefixtures("shared")
 def test_one_users_list_with_titles_and_reasons_to_the_letter(capsys: Captured) -> None:
-    told = page(capsys)
-    assert "user [u4]" in told, "all have two events: the first by id"
+    message = page(capsys)
+    assert "user [u4]" in message, "all have two events: the first by id"
     assert min(USERS) == "[u4]"
-    assert [row for row in rows(told) if row[0] in ("1", "2", "3")] == [
+    assert [row for row in rows(message) if row[0] in ("1", "2", "3")] == [
         [str(rank), f"Film {item} #1", "1.0000", "item_knn", "because you watched [bold]it"]
         for rank, item in enumerate(("n1", 'n"2', "n3"), start=1)
     ]

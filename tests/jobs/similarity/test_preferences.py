@@ -55,11 +55,11 @@ def test_many_events_equal_the_definition() -> None:
         newest[r, f][k] = max(newest[r, f].get(k, (-1, -1, 0.0)), (t, n, v))
     weights = (1.0, 0.25, 3.0)
     row, feature, value, ts = merge_preferences(table(*rows), weights)
-    found = dict(zip(zip(row.tolist(), feature.tolist(), strict=True), zip(value, ts, strict=True), strict=True))
-    assert list(found) == sorted(newest)
+    result = dict(zip(zip(row.tolist(), feature.tolist(), strict=True), zip(value, ts, strict=True), strict=True))
+    assert list(result) == sorted(newest)
     for pair, kinds in newest.items():
         expected = sum(weights[k] * v for k, (_, _, v) in kinds.items()), max(t for t, _, _ in kinds.values())
-        assert found[pair] == pytest.approx(expected)
+        assert result[pair] == pytest.approx(expected)
 
 
 def test_no_events_are_no_preferences() -> None:
@@ -67,8 +67,8 @@ def test_no_events_are_no_preferences() -> None:
 
 
 def test_a_preference_of_zero_is_none(names: NumberedIds) -> None:
-    found = PreferenceMerger((1.0,), names)(table((0, 0, 0, 0.0, 1, None), (0, 1, 0, 2.0, 1, None)))
-    assert found.to_pydict() == {"row": [0], "feature": [1], "value": [2.0]}
+    result = PreferenceMerger((1.0,), names)(table((0, 0, 0, 0.0, 1, None), (0, 1, 0, 2.0, 1, None)))
+    assert result.to_pydict() == {"row": [0], "feature": [1], "value": [2.0]}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
@@ -79,8 +79,8 @@ def test_a_value_that_is_no_number_is_named(names: NumberedIds, value: float) ->
 
 def test_ages_are_days_to_the_end_and_never_negative(names: NumberedIds) -> None:
     merging = PreferenceMerger((1.0,), names, 10 * DAY, "domains.movies.item_methods")
-    found = merging(table((0, 0, 0, 1.0, 10 * DAY - DAY // 4, None), (0, 1, 0, 1.0, 11 * DAY, None)))
-    assert found["age_days"].to_pylist() == [0.25, 0.0]
+    result = merging(table((0, 0, 0, 1.0, 10 * DAY - DAY // 4, None), (0, 1, 0, 1.0, 11 * DAY, None)))
+    assert result["age_days"].to_pylist() == [0.25, 0.0]
     without = table((2, 0, 0, 1.0, None, None), (2, 1, 0, 1.0, None, None), (2, 2, 0, 1.0, 5, None))
     expected = "recency needs the time of every event; item ä has 2 without; take recency out of domains.movies.item_me"
     with pytest.raises(InputError, match=expected):
@@ -109,10 +109,10 @@ def test_tasks_read_every_event_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(event_reader, "READ_BYTES", 700)
     every = split_files(files)
     assert len(every) > 2, "the first file is shared by tasks"
-    found = pa.Table.from_batches([batch for share in every for batch in reader.read(share)]).to_pylist()
+    result = pa.Table.from_batches([batch for share in every for batch in reader.read(share)]).to_pylist()
     known = [n for n in range(40) if n % 5 != 3]
-    assert sorted(row["value"] for row in found) == known
-    for row in found:
+    assert sorted(row["value"] for row in result) == known
+    for row in result:
         n = int(row["value"])
         assert (row["row"], row["feature"], row["kind"]) == (2 - n % 3, 10 + n % 5, n % 2)
         assert (row["ts"], row["ordinal"], row["matrix"]) == (None, None if n < 25 else n - 25, 0)

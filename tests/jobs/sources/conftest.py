@@ -38,8 +38,8 @@ def read() -> Callable[..., dict[str, list[dict[str, Any]]]]:
 
     def rows(readings: Callable[..., list[Reading]], path: Path, options: Options = NOTHING) -> dict[str, Any]:
         with open_folder(path) as source:
-            found = readings(source, options)
-            batches = {one.file: [batch for batch, _ in one.rows(source)] for one in found}
+            result = readings(source, options)
+            batches = {one.file: [batch for batch, _ in one.rows(source)] for one in result}
         return {file: pa.Table.from_batches(parts).to_pylist() if parts else [] for file, parts in batches.items()}
 
     return rows

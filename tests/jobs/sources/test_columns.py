@@ -118,11 +118,11 @@ def test_the_demo_has_files_of_every_format_and_others_beside(folder: Any, read:
         "playlists.jsonl": "{}",
         "README.txt": "",
     }
-    found = read(readings, folder(files), Options("demo"))
-    assert sorted(found) == ["interactions.csv", "items.jsonl", "reviews.jsonl", "users.csv.gz"]
-    assert values(found["users.csv.gz"], "user_id", "segment", "country", "age") == [("u", "new", "DE", 35)]
-    assert values(found["reviews.jsonl"], "text", "rating", "ts", "sentiment") == [("good", 4.0, TIME, None)]
-    assert all(row["unparsable"] == [] for rows in found.values() for row in rows)
+    result = read(readings, folder(files), Options("demo"))
+    assert sorted(result) == ["interactions.csv", "items.jsonl", "reviews.jsonl", "users.csv.gz"]
+    assert values(result["users.csv.gz"], "user_id", "segment", "country", "age") == [("u", "new", "DE", 35)]
+    assert values(result["reviews.jsonl"], "text", "rating", "ts", "sentiment") == [("good", 4.0, TIME, None)]
+    assert all(row["unparsable"] == [] for rows in result.values() for row in rows)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_a_time_format_is_for_the_tables_that_have_the_column(folder: Any, read:
     place = folder(
         {"interactions.csv": "user_id,item_id,kind,value,ts\nu,i,play,1,01/02/2024\n", "users.csv": "user_id\nu\n"}
     )
-    found = read(readings, place, Options("csv", time_formats={"ts": "month-day-year"}))
-    assert found["interactions.csv"][0]["ts"] == datetime(2024, 1, 2, tzinfo=UTC)
+    result = read(readings, place, Options("csv", time_formats={"ts": "month-day-year"}))
+    assert result["interactions.csv"][0]["ts"] == datetime(2024, 1, 2, tzinfo=UTC)
     with pytest.raises(InputError, match=r"--time-format released=…: no table here .* there are: ts"):
         read(readings, place, Options("csv", time_formats={"released": "iso"}))

@@ -35,15 +35,15 @@ def test_as_python_reads_it(tmp_path_factory: pytest.TempPathFactory, rows: list
 
 def records(text: str, form: Delimited, wanted: tuple[str, ...], folder: Any) -> Any:
     with open_folder(folder({"f.csv": text})) as source:
-        (found,) = form.records(source, "f.csv", wanted, Findings())
-    return found
+        (result,) = form.records(source, "f.csv", wanted, Findings())
+    return result
 
 
 def test_many_characters_between_fields(folder: Any) -> None:
-    found = records("1::Toy: Story::x\n2::a\n", Delimited("::", ("id", "title", "genres")), ("title",), folder)
-    assert found.cells["title"].to_pylist() == ["Toy: Story", ""]
-    assert found.broken.tolist() == [False, True]
-    assert found.line.to_pylist() == [1, 2]
+    result = records("1::Toy: Story::x\n2::a\n", Delimited("::", ("id", "title", "genres")), ("title",), folder)
+    assert result.cells["title"].to_pylist() == ["Toy: Story", ""]
+    assert result.broken.tolist() == [False, True]
+    assert result.line.to_pylist() == [1, 2]
 
 
 def test_quotes_are_letters_where_the_format_has_none(folder: Any) -> None:

@@ -55,7 +55,7 @@ def test_a_link_may_not_leave_the_folder(folder: Any, tmp_path: Path) -> None:
         content(place, "out.csv")
     with pytest.raises(InputError, match=r"lost\.csv: there is no such file"):
         content(place, "lost.csv")
-    assert content(place / "out.csv", "out.csv") == b"s"  # the user named it himself
+    assert content(place / "out.csv", "out.csv") == b"s"  # the user named it
 
 
 def test_an_archive_may_not_leave_its_folder(tmp_path: Path) -> None:

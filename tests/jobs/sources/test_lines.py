@@ -7,7 +7,7 @@ import pytest
 
 from jobs.errors import InputError
 from jobs.sources.folder import Stream
-from jobs.sources.lines import LONGEST, lines
+from jobs.sources.lines import MAX_LINE_BYTES, lines
 
 
 class Chopped(io.BytesIO):
@@ -19,10 +19,10 @@ class Chopped(io.BytesIO):
 
 def read(content: bytes, encoding: str = "utf-8") -> list[tuple[int, str]]:
     file = Chopped(content)
-    found = []
+    result = []
     for block in lines(Stream("a.csv", file, file), encoding):
-        found += list(enumerate(block.text.to_pylist(), start=block.first))
-    return found
+        result += list(enumerate(block.text.to_pylist(), start=block.first))
+    return result
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def test_an_endless_line_is_refused_after_one_block() -> None:
 
 
 def test_a_long_line_amid_others_is_named() -> None:
-    file = io.BytesIO(b"a\nb\n" + b"x" * (LONGEST + 1) + b"\nc\n")
+    file = io.BytesIO(b"a\nb\n" + b"x" * (MAX_LINE_BYTES + 1) + b"\nc\n")
     with pytest.raises(InputError, match="line 3: longer than"):
         list(lines(Stream("a.csv", file, file)))
-    file = io.BytesIO(b"a\nb\n" + b"x" * LONGEST + b"\nc\n")
+    file = io.BytesIO(b"a\nb\n" + b"x" * MAX_LINE_BYTES + b"\nc\n")
     assert sum(len(block.text) for block in lines(Stream("a.csv", file, file))) == 4

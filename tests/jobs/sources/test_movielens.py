@@ -41,12 +41,12 @@ def test_a_movie_is_an_item_released_in_the_year_of_its_title(folder: Any, read:
 def test_tags_and_links_are_annotations(folder: Any, read: Any) -> None:
     tags = 'userId,movieId,tag,timestamp\n2,60756,funny,1445714994\n2,7,"one, two",1\n'
     links = "movieId,imdbId,tmdbId\n1,0114709,862\n2,0113497,\n3,,\n"
-    found = read(readings, folder({"tags.csv": tags, "links.csv": links}))
-    assert [values(row, "item_id", "tags", "links") for row in found["tags.csv"]] == [
+    result = read(readings, folder({"tags.csv": tags, "links.csv": links}))
+    assert [values(row, "item_id", "tags", "links") for row in result["tags.csv"]] == [
         ("60756", ["funny"], None),
         ("7", ["one, two"], None),
     ]
-    assert [values(row, "item_id", "tags", "links") for row in found["links.csv"]] == [
+    assert [values(row, "item_id", "tags", "links") for row in result["links.csv"]] == [
         ("1", None, ["imdb:0114709", "tmdb:862"]),
         ("2", None, ["imdb:0113497"]),
         ("3", None, None),
@@ -85,17 +85,17 @@ def test_wrong_files_are_named_with_rule_and_fix(folder: Any, read: Any, files: 
 
 
 def test_latest_small(real: Callable[[str], Path], read: Any) -> None:
-    found = read(readings, real("movielens-latest-small"))
-    assert {file: len(rows) for file, rows in found.items()} == {
+    result = read(readings, real("movielens-latest-small"))
+    assert {file: len(rows) for file, rows in result.items()} == {
         "ratings.csv": 100_836,
         "movies.csv": 9_742,
         "tags.csv": 3_683,
         "links.csv": 9_742,
     }
-    assert all(row["unparsable"] == [] for rows in found.values() for row in rows)
-    assert len({row["user_id"] for row in found["ratings.csv"]}) == 610
-    assert len({row["item_id"] for row in found["ratings.csv"]}) == 9_724
-    assert sum(row["released"] is None for row in found["movies.csv"]) == 13
+    assert all(row["unparsable"] == [] for rows in result.values() for row in rows)
+    assert len({row["user_id"] for row in result["ratings.csv"]}) == 610
+    assert len({row["item_id"] for row in result["ratings.csv"]}) == 9_724
+    assert sum(row["released"] is None for row in result["movies.csv"]) == 13
 
 
 def test_100k(folder: Any, read: Any) -> None:
@@ -105,16 +105,16 @@ def test_100k(folder: Any, read: Any) -> None:
         "u.item": f'1|"Mis\u00e9rables" (1995)|01-Jan-1995||http://x|{flags}\n'.encode("latin-1"),
         "u.user": "1|24|M|technician|85711\n2|old|F|other|94043\n",
     }
-    found = read(readings, folder(files))
-    rated = [values(row, "user_id", "item_id", "kind", "value", "line") for row in found["u.data"]]
+    result = read(readings, folder(files))
+    rated = [values(row, "user_id", "item_id", "kind", "value", "line") for row in result["u.data"]]
     assert rated == [("196", "242", "rating", 3.0, 1)]
-    (item,) = found["u.item"]
+    (item,) = result["u.item"]
     assert values(item, "title", "genres", "released") == (
         '"Mis\u00e9rables" (1995)',
         ["Animation", "Comedy"],
         date(1995, 1, 1),
     )
-    assert [values(row, "user_id", "age", "segment", "unparsable") for row in found["u.user"]] == [
+    assert [values(row, "user_id", "age", "segment", "unparsable") for row in result["u.user"]] == [
         ("1", 24, "technician", []),
         ("2", None, "other", []),
     ]
@@ -126,15 +126,15 @@ def test_1m(folder: Any, read: Any) -> None:
         "movies.dat": "1::Mis\u00e9rables (1995)::Animation|Children's\n".encode("latin-1"),
         "users.dat": "1::F::1::10::48067\n2::M::56::99::70072\n",
     }
-    found = read(readings, folder(files))
-    assert [values(row, "user_id", "item_id", "value") for row in found["ratings.dat"]] == [("1", "1193", 5.0)]
-    (item,) = found["movies.dat"]
+    result = read(readings, folder(files))
+    assert [values(row, "user_id", "item_id", "value") for row in result["ratings.dat"]] == [("1", "1193", 5.0)]
+    (item,) = result["movies.dat"]
     assert values(item, "title", "genres", "released") == (
         "Mis\u00e9rables (1995)",
         ["Animation", "Children's"],
         date(1995, 1, 1),
     )
-    assert [values(row, "user_id", "age", "segment", "unparsable") for row in found["users.dat"]] == [
+    assert [values(row, "user_id", "age", "segment", "unparsable") for row in result["users.dat"]] == [
         ("1", 1, "K-12 student", []),
         ("2", 56, None, []),
     ]
@@ -146,21 +146,21 @@ def test_10m_is_like_1m_in_utf_8(folder: Any, read: Any) -> None:
         "movies.dat": "1::Mis\u00e9rables (1995)::Drama\n",
         "tags.dat": "15::4973::excellent!::1215184630\n",
     }
-    found = read(readings, folder(files))
-    assert found["movies.dat"][0]["title"] == "Mis\u00e9rables (1995)"
-    assert values(found["tags.dat"][0], "item_id", "tags") == ("4973", ["excellent!"])
-    assert found["ratings.dat"][0]["value"] == 4.5
+    result = read(readings, folder(files))
+    assert result["movies.dat"][0]["title"] == "Mis\u00e9rables (1995)"
+    assert values(result["tags.dat"][0], "item_id", "tags") == ("4973", ["excellent!"])
+    assert result["ratings.dat"][0]["value"] == 4.5
 
 
 def test_real_100k(real: Callable[[str], Path], read: Any) -> None:
-    found = read(readings, real("movielens-100k"))
-    assert {file: len(rows) for file, rows in found.items()} == {"u.data": 100_000, "u.item": 1_682, "u.user": 943}
-    assert all(row["unparsable"] == [] for rows in found.values() for row in rows)
-    assert all(row["genres"] for row in found["u.item"])
+    result = read(readings, real("movielens-100k"))
+    assert {file: len(rows) for file, rows in result.items()} == {"u.data": 100_000, "u.item": 1_682, "u.user": 943}
+    assert all(row["unparsable"] == [] for rows in result.values() for row in rows)
+    assert all(row["genres"] for row in result["u.item"])
 
 
 def test_real_1m(real: Callable[[str], Path], read: Any) -> None:
-    found = read(readings, real("movielens-1m"))
-    assert {file: len(rows) for file, rows in found.items()} == {"movies.dat": 3_883, "users.dat": 6_040}
-    assert all(row["unparsable"] == [] and row["released"] for row in found["movies.dat"])
-    assert all(row["unparsable"] == [] and row["segment"] for row in found["users.dat"])
+    result = read(readings, real("movielens-1m"))
+    assert {file: len(rows) for file, rows in result.items()} == {"movies.dat": 3_883, "users.dat": 6_040}
+    assert all(row["unparsable"] == [] and row["released"] for row in result["movies.dat"])
+    assert all(row["unparsable"] == [] and row["segment"] for row in result["users.dat"])

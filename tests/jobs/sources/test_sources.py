@@ -23,14 +23,14 @@ def test_lastfm(folder: Any, read: Any) -> None:
         "user_taggedartists.dat": "userID\tartistID\ttagID\tday\tmonth\tyear\r\n2\t51\t1\t1\t4\t9\n2\t51\t9\t1\t4\t9\n",
         "user_friends.dat": "userID\tfriendID\n2\t275\n",
     }
-    found = read(lastfm.readings, folder(files))
-    assert sorted(found) == ["artists.dat", "user_artists.dat", "user_taggedartists.dat"]
-    assert values(found["user_artists.dat"], "user_id", "item_id", "kind", "value", "ts", "ordinal", "unparsable") == [
+    result = read(lastfm.readings, folder(files))
+    assert sorted(result) == ["artists.dat", "user_artists.dat", "user_taggedartists.dat"]
+    assert values(result["user_artists.dat"], "user_id", "item_id", "kind", "value", "ts", "ordinal", "unparsable") == [
         ("2", "51", "play", 13883.0, None, None, []),
         ("2", "52", "play", None, None, None, ["value"]),
     ]
-    assert values(found["artists.dat"], "item_id", "title", "available") == [("51", 'Duran "D" Duran', True)]
-    assert values(found["user_taggedartists.dat"], "item_id", "tags", "unparsable") == [
+    assert values(result["artists.dat"], "item_id", "title", "available") == [("51", 'Duran "D" Duran', True)]
+    assert values(result["user_taggedartists.dat"], "item_id", "tags", "unparsable") == [
         ("51", ["café"], []),
         ("51", None, []),
     ]
@@ -42,11 +42,11 @@ def test_steam(folder: Any, read: Any) -> None:
         "game_purchase.dat": "User_ID\tGame_ID\tPurchase\n1\t2\t1.0\n",
         "item_info.dat": "Game_ID\tGame Name\n1\tThe Elder Scrolls V Skyrim\n",
     }
-    found = read(steam.readings, folder(files))
+    result = read(steam.readings, folder(files))
     own = ("user_id", "item_id", "kind", "value", "ts", "unparsable")
-    assert values(found["game_play.dat"], *own) == [("1", "1", "play", 273.0, None, [])]
-    assert values(found["game_purchase.dat"], *own) == [("1", "2", "purchase", None, None, [])]
-    assert values(found["item_info.dat"], "item_id", "title") == [("1", "The Elder Scrolls V Skyrim")]
+    assert values(result["game_play.dat"], *own) == [("1", "1", "play", 273.0, None, [])]
+    assert values(result["game_purchase.dat"], *own) == [("1", "2", "purchase", None, None, [])]
+    assert values(result["item_info.dat"], "item_id", "title") == [("1", "The Elder Scrolls V Skyrim")]
 
 
 def review(**other: Any) -> str:
@@ -77,20 +77,20 @@ def test_lastfm_needs_the_names_of_tags(folder: Any, read: Any) -> None:
 
 
 def test_real_lastfm(real: Callable[[str], Path], read: Any) -> None:
-    found = read(lastfm.readings, real("lastfm-hetrec2011"))
-    assert {file: len(rows) for file, rows in found.items()} == {"user_artists.dat": 92_834, "artists.dat": 17_632}
-    assert len({row["user_id"] for row in found["user_artists.dat"]}) == 1_892
-    assert len({row["item_id"] for row in found["user_artists.dat"]}) == 17_632
-    assert all(row["unparsable"] == [] for rows in found.values() for row in rows)
+    result = read(lastfm.readings, real("lastfm-hetrec2011"))
+    assert {file: len(rows) for file, rows in result.items()} == {"user_artists.dat": 92_834, "artists.dat": 17_632}
+    assert len({row["user_id"] for row in result["user_artists.dat"]}) == 1_892
+    assert len({row["item_id"] for row in result["user_artists.dat"]}) == 17_632
+    assert all(row["unparsable"] == [] for rows in result.values() for row in rows)
 
 
 def test_real_steam(real: Callable[[str], Path], read: Any) -> None:
-    found = read(steam.readings, real("steam-200k"))
+    result = read(steam.readings, real("steam-200k"))
     counts = {"game_play.dat": 70_489, "game_purchase.dat": 129_511, "item_info.dat": 5_155}
-    assert {file: len(rows) for file, rows in found.items()} == counts
-    users = {row["user_id"] for file in ("game_play.dat", "game_purchase.dat") for row in found[file]}
+    assert {file: len(rows) for file, rows in result.items()} == counts
+    users = {row["user_id"] for file in ("game_play.dat", "game_purchase.dat") for row in result[file]}
     assert len(users) == 12_393
-    assert all(row["unparsable"] == [] for rows in found.values() for row in rows)
+    assert all(row["unparsable"] == [] for rows in result.values() for row in rows)
 
 
 def test_real_imdb(real: Callable[[str], Path], read: Any) -> None:

@@ -49,13 +49,13 @@ def read(*cells: Any, given: str | None = None, first_day: date = FIRST_DAY, typ
     ],
 )
 def test_the_format_is_found(cell: str, expected: datetime, note: str) -> None:
-    values, said = read(cell, None, cell)
+    values, output = read(cell, None, cell)
     first, missing, again = values
     assert abs((first - expected).total_seconds()) < 1e-3
     assert (missing, again) == (None, first)
-    assert said.startswith(note)
-    assert cell in said
-    assert "2024-04-30" in said
+    assert output.startswith(note)
+    assert cell in output
+    assert "2024-04-30" in output
 
 
 @pytest.mark.parametrize(

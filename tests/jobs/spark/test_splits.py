@@ -60,10 +60,10 @@ def split(rows: list[Event], domain: Domain) -> tuple[dict[str, Any], dict[str, 
     times = times_of(block)
     facts = choose_split(times, domain, lambda newest: count_blocks(block, newest, domain))
     parts = assign_parts(block, facts, times.timed == times.events)
-    found: dict[str, Pairs] = {name: set() for name in PARTS}
+    result: dict[str, Pairs] = {name: set() for name in PARTS}
     for row, part in zip(ordered, parts, strict=True):
-        found[PARTS[part]].add((row[0], row[1]))
-    return facts, found
+        result[PARTS[part]].add((row[0], row[1]))
+    return facts, result
 
 
 def daily(user: str, *days: int, month: str = "2020-01") -> list[Event]:

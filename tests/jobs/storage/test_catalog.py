@@ -118,8 +118,8 @@ def test_nights_before_one(tables: Tables, config: Settings) -> None:
     for ds in ("2026-11-19", "2026-11-20", "2026-11-21"):
         tables.replace("users", {"domain": "movies", "ds": ds}, [users(config, "movies", ds, 1)], f"movies.{ds}.a.1")
     snapshot = tables.snapshots()["users"]
-    found = tables.data_files("users", snapshot, domain="movies", before="2026-11-21")
-    assert [ds for ds, _ in found] == ["2026-11-19", "2026-11-20"]
+    result = tables.data_files("users", snapshot, domain="movies", before="2026-11-21")
+    assert [ds for ds, _ in result] == ["2026-11-19", "2026-11-20"]
 
 
 COMMIT = """
@@ -149,15 +149,15 @@ def test_commits_to_one_table_at_once_all_land(tables: Tables, config: Settings)
         process.stdin.write("go\n")
         process.stdin.flush()
     for process in processes:
-        _, told = process.communicate(timeout=60)
-        assert process.returncode == 0, told
+        _, message = process.communicate(timeout=60)
+        assert process.returncode == 0, message
     tags = tables.pointer("users").tags
     for domain, path in paths.items():
         assert tables.current_files("users", domain) == [("2026-11-20", path)]
         assert {f"{domain}.{number}" for number in range(8)} <= set(tags)
         for number in range(8):
-            found = tables.data_files("users", tags[f"{domain}.{number}"], domain=domain)
-            assert found == [("2026-11-20", path)]
+            result = tables.data_files("users", tags[f"{domain}.{number}"], domain=domain)
+            assert result == [("2026-11-20", path)]
 
 
 def test_a_remote_warehouse_needs_a_catalog(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
 from jobs.errors import InputError
 from jobs.storage import landing
-from jobs.storage.deliveries import Delivery, deliveries, identity, news, withdraw
+from jobs.storage.deliveries import Delivery, deliveries, identity, new_deliveries, withdraw
 from jobs.storage.landing import new_batch
 
 ROWS = pa.RecordBatch.from_pydict({"item_id": ["1", "2", "3"]})
@@ -45,8 +45,8 @@ def test_a_batch_is_seen_with_the_addresses_of_its_rows(folder: str) -> None:
 def test_deliveries_are_counted_in_the_order_of_arrival_and_other_domains_apart(folder: str) -> None:
     for name, ds in (("c", "2018-09-25"), ("a", "2018-09-24"), ("b", "2018-09-26")):
         put(folder, name, ds)
-    found = deliveries(folder, "movies", "2018-09-25")
-    assert [(file.number, file.ds, file.data[0].split("/")[-3]) for file in found] == [
+    result = deliveries(folder, "movies", "2018-09-25")
+    assert [(file.number, file.ds, file.data[0].split("/")[-3]) for file in result] == [
         (1, "2018-09-25", "00000001-c"), (2, "2018-09-24", "00000002-a"),
     ]  # fmt: skip
     assert deliveries(folder, "music", "2018-09-26") == []
@@ -58,8 +58,8 @@ def test_the_files_of_an_import_are_numbered_one_by_one_and_know_their_import(fo
         for path in ("one.csv", "two.csv"):
             batch.add(path, path, "items", [ROWS])
     put(folder, "c")
-    found = [(file.number, file.batch, file.path, file.mode) for file in deliveries(folder, "movies")]
-    assert found == [
+    result = [(file.number, file.batch, file.path, file.mode) for file in deliveries(folder, "movies")]
+    assert result == [
         (1, 1, "items.csv", "append"), (2, 2, "one.csv", "snapshot"), (3, 2, "two.csv", "snapshot"),
         (4, 4, "items.csv", "append"),
     ]  # fmt: skip
@@ -180,21 +180,21 @@ def arrived(path: str, mode: str = "append", ds: str = DAY, identity: str = "", 
 
 def test_what_is_appended_again_is_no_news_unless_its_night_comes_first() -> None:
     before = [arrived("a", number=1), arrived("b", ds="2018-09-26", number=2)]
-    assert news([arrived("a"), arrived("b"), arrived("c")], before) == [arrived("b"), arrived("c")]
-    assert news([arrived("a", ds="2018-09-30")], before) == []
+    assert new_deliveries([arrived("a"), arrived("b"), arrived("c")], before) == [arrived("b"), arrived("c")]
+    assert new_deliveries([arrived("a", ds="2018-09-30")], before) == []
 
 
 def test_a_withdrawn_file_is_news() -> None:
-    assert news([arrived("a")], [replace(arrived("a", number=1), withdrawn=True)]) == [arrived("a")]
+    assert new_deliveries([arrived("a")], [replace(arrived("a", number=1), withdrawn=True)]) == [arrived("a")]
 
 
 def test_a_snapshot_that_states_an_older_state_again_is_news() -> None:
     one, two = (arrived(path, "snapshot", number=number) for number, path in enumerate("ab", start=1))
     again = [arrived("a", "snapshot")]
-    assert news(again, [one]) == []
-    assert news(again, [one, two]) == again
+    assert new_deliveries(again, [one]) == []
+    assert new_deliveries(again, [one, two]) == again
 
 
 def test_the_same_bytes_in_another_way_are_refused() -> None:
     with pytest.raises(InputError, match=r"a: these bytes arrived before as interactions, .*delivery 1.*--replace"):
-        news([arrived("a", identity="other mapping")], [arrived("a", number=1)])
+        new_deliveries([arrived("a", identity="other mapping")], [arrived("a", number=1)])

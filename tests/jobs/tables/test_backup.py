@@ -82,19 +82,19 @@ def test_restore_refuses_while_another_process_writes(
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"a text, but no database\n" * 100, "not a SQLite database that can be read"),
         (b"", "not a catalog of Encore"),
     ],
 )
 def test_what_is_no_backup_is_refused(
-    shared: Settings, tmp_path: Path, capsys: Captured, content: bytes, told: str
+    shared: Settings, tmp_path: Path, capsys: Captured, content: bytes, message: str
 ) -> None:
     (tmp_path / "file").write_bytes(content)
     before = (warehouse(shared) / "catalog.db").read_bytes()
     assert restore(tmp_path / "file") == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert restore(tmp_path / "none") == 2
     assert "there is no such file" in capsys.readouterr().err
     assert (warehouse(shared) / "catalog.db").read_bytes() == before

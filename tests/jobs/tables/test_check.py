@@ -53,9 +53,9 @@ def findings(capsys: Captured, *words: str) -> list[tuple[str, str, str]]:
     """(kind, thing, detail) of all findings; the exit code says whether there are any."""
     capsys.readouterr()
     code = main(["tables", "check", "--format", "json", *words])
-    found = json.loads(capsys.readouterr().out)["findings"]
-    assert code == (1 if found else 0)
-    return [(finding["kind"], finding["thing"], finding["detail"]) for finding in found]
+    result = json.loads(capsys.readouterr().out)["findings"]
+    assert code == (1 if result else 0)
+    return [(finding["kind"], finding["thing"], finding["detail"]) for finding in result]
 
 
 def local(address: str) -> Path:
@@ -95,9 +95,9 @@ def test_a_file_with_other_rows_is_found(normal: Settings, capsys: Captured) -> 
 def test_a_damaged_file_is_found(normal: Settings, capsys: Captured, name: str) -> None:
     path = a_file(normal, name)
     local(path).write_bytes(b"PAR1 and then nothing")
-    found = findings(capsys)
-    assert found[0][:2] == ("damaged", path)
-    assert found[0][2].startswith(f"table {name} refers to it: ")
+    result = findings(capsys)
+    assert result[0][:2] == ("damaged", path)
+    assert result[0][2].startswith(f"table {name} refers to it: ")
 
 
 def test_a_lost_metadata_file_is_found(normal: Settings, capsys: Captured) -> None:
@@ -116,10 +116,10 @@ def test_a_failed_attempt_is_an_orphan_at_once(normal: Settings, capsys: Capture
     (local(attempt) / "items" / "part-0.parquet").write_bytes(b"x" * 2048)
     assert findings(capsys) == []  # it may be under way
     night.run.record(Entry("clean", "failed", attempt.rsplit("/", 1)[1], error="out of memory"))
-    told = "1 files that no table, tag or manifest refers to; `encore tables expire` removes them"
-    assert ("orphan", attempt, told) in findings(capsys)
+    message = "1 files that no table, tag or manifest refers to; `encore tables expire` removes them"
+    assert ("orphan", attempt, message) in findings(capsys)
     assert main(["tables", "check"]) == 1
-    assert f"orphan: {attempt}: {told} (2.0 KiB)" in capsys.readouterr().out.splitlines()
+    assert f"orphan: {attempt}: {message} (2.0 KiB)" in capsys.readouterr().out.splitlines()
 
 
 def test_an_attempt_that_was_killed_long_ago_is_an_orphan(normal: Settings, capsys: Captured) -> None:
@@ -149,14 +149,14 @@ def test_files_that_belong_to_no_run_are_found(normal: Settings, capsys: Capture
     folder = warehouse(normal) / "runs" / "games" / NEXT / "lost" / "clean" / "a"
     folder.mkdir(parents=True)
     (folder / "x.parquet").write_bytes(b"1")
-    found = [finding[:2] for finding in findings(capsys)]
-    assert found == [("orphan", f"file://{folder}"), ("orphan", f"{normal.warehouse}/runs/notes.txt")]
+    result = [finding[:2] for finding in findings(capsys)]
+    assert result == [("orphan", f"file://{folder}"), ("orphan", f"{normal.warehouse}/runs/notes.txt")]
 
 
 def test_a_complete_night_whose_tag_is_missing_is_found(normal: Settings, catalog: Catalog, capsys: Captured) -> None:
     catalog.load_table("encore.items").manage_snapshots().remove_tag(f"music.{NEXT}.run.1").commit()
-    told = f"music {NEXT} is complete, but its tag music.{NEXT}.run.1 is missing; publish the run again"
-    assert findings(capsys) == [("tag", "table items", told)]
+    message = f"music {NEXT} is complete, but its tag music.{NEXT}.run.1 is missing; publish the run again"
+    assert findings(capsys) == [("tag", "table items", message)]
     assert main(publish_words("run", domain="music", ds=NEXT)) == 0
     assert findings(capsys) == []
 
@@ -166,20 +166,20 @@ def test_a_tag_without_its_row_in_runs_is_found(normal: Settings, catalog: Catal
 
     catalog.load_table("encore.runs").delete(EqualTo("domain", "music"))
     assert findings(capsys) == []  # a publication under way looks the same
-    found = findings(capsys, "--grace-hours", "0")
-    assert {thing for kind, thing, _ in found if kind == "tag"} >= {
+    result = findings(capsys, "--grace-hours", "0")
+    assert {thing for kind, thing, _ in result if kind == "tag"} >= {
         f"table {name}, music.{NEXT}.run.1" for name in ("files", "items", "recommendations", "runs")
     }
 
 
 @pytest.mark.parametrize(
-    ("content", "told"), [(json.dumps({"format": 99}), "format 99 is newer than 2"), ("{", "Expecting")]
+    ("content", "message"), [(json.dumps({"format": 99}), "format 99 is newer than 2"), ("{", "Expecting")]
 )
-def test_a_format_that_is_not_read_is_found(normal: Settings, capsys: Captured, content: str, told: str) -> None:
+def test_a_format_that_is_not_read_is_found(normal: Settings, capsys: Captured, content: str, message: str) -> None:
     (warehouse(normal) / "format.json").write_text(content)
     [(kind, thing, detail)] = findings(capsys)
     assert (kind, thing) == ("format", normal.warehouse)
-    assert told in detail
+    assert message in detail
 
 
 def test_a_lost_artifact_is_found(normal: Settings, capsys: Captured) -> None:

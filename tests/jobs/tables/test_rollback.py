@@ -66,9 +66,9 @@ def test_a_row_of_the_vocabulary_is_never_given_back(replaced: Settings) -> None
     assert main(words("first")) == 0
     with open_tables(Tables(replaced)) as db:
         for schema in ("main", "latest"):
-            found = db.execute(f"SELECT id, row FROM {schema}.vocabulary WHERE kind = 'user' ORDER BY row").fetchall()
-            assert [row for _, row in found] == [0, 1, 2, 3, 4]
-            assert found[-1] == ("u5", 4)
+            result = db.execute(f"SELECT id, row FROM {schema}.vocabulary WHERE kind = 'user' ORDER BY row").fetchall()
+            assert [row for _, row in result] == [0, 1, 2, 3, 4]
+            assert result[-1] == ("u5", 4)
 
 
 def test_twice_back_and_forth(replaced: Settings) -> None:

@@ -23,7 +23,7 @@ QUERY = "SELECT user_id, rank, item_id FROM latest.recommendations ORDER BY ALL"
 ROWS = [(user, rank, item) for user in sorted(USERS) for rank, item in ((1, "n1"), (2, 'n"2'), (3, "n3"))]
 
 
-def said(capsys: Captured, *words: str) -> str:
+def output(capsys: Captured, *words: str) -> str:
     """What `encore tables …` prints; the exit code must be 0."""
     capsys.readouterr()
     assert main(["tables", *words]) == 0
@@ -33,7 +33,7 @@ def said(capsys: Captured, *words: str) -> str:
 @pytest.fixture
 def say(shared: Settings, capsys: Captured) -> Say:
     """Runs `encore tables …` on the shared warehouse and returns what it prints."""
-    return partial(said, capsys)
+    return partial(output, capsys)
 
 
 def cells(grid: str) -> list[list[str]]:
@@ -52,18 +52,18 @@ def test_ls_counts_every_table(say: Say) -> None:
 def test_ls_tells_all_rows_from_the_last_night(published: Settings, capsys: Captured) -> None:
     fake_night(published, 2, ds="2026-11-21", run="next")
     assert main(publish_words("next", ds="2026-11-21")) == 0
-    counts = {name: (int(rows), int(latest)) for name, rows, latest in cells(said(capsys, "ls"))}
+    counts = {name: (int(rows), int(latest)) for name, rows, latest in cells(output(capsys, "ls"))}
     assert counts["recommendations"] == (24, 12)
     assert counts["interactions"] == (16, 16)
     assert counts["runs"] == (2, 1)
 
 
 def test_show_tells_every_column_with_its_meaning(say: Say) -> None:
-    told = say("show", "recommendations")
-    assert "What to recommend to each user, best first." in told
-    assert "key: domain, ds, user_id, rank" in told
+    message = say("show", "recommendations")
+    assert "What to recommend to each user, best first." in message
+    assert "key: domain, ds, user_id, rank" in message
     for column in STATED["recommendations"].columns:
-        assert column.name in told
+        assert column.name in message
 
 
 def test_show_metadata_is_an_address_that_other_readers_take(say: Say) -> None:
@@ -125,7 +125,7 @@ def test_times_are_utc_wherever_the_reader_lives(say: Say, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (("SELECT nothing FROM latest.items",), 'Referenced column "nothing" not found'),
         (("SELEC 1",), 'syntax error at or near "SELEC"'),
@@ -148,14 +148,14 @@ def test_wrong_sql_is_told_in_duckdbs_words_and_writes_nothing(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     words: tuple[str, ...],
-    told: str,
+    message: str,
 ) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     assert main(["tables", "sql", *words]) == 2
     errors = capsys.readouterr().err
     assert "error: " in errors
-    assert told in errors
+    assert message in errors
     assert list((tmp_path / "here").iterdir()) == []
 
 
@@ -165,7 +165,7 @@ def test_history_is_newest_first(published: Settings, capsys: Captured) -> None:
     fake_night(published, 3, domain="music", run="first")
     assert main(publish_words("first", domain="music")) == 0
     assert main(["tables", "rollback", "--domain", "movies", "--ds", DS, "--to", "first"]) == 0
-    rows = cells(said(capsys, "history", "--domain", "movies"))
+    rows = cells(output(capsys, "history", "--domain", "movies"))
     assert [row[:6] for row in rows] == [
         ["movies", DS, "rollback-3", "rollback to first", "complete", "3"],
         ["movies", DS, "another", "manual", "complete", "2"],
@@ -173,7 +173,7 @@ def test_history_is_newest_first(published: Settings, capsys: Captured) -> None:
     ]
     assert rows[0][6].startswith("1 files, 1 rejected, 1 held, 1 replaced, 8 interactions, ")
     assert "12 recommendations" in rows[0][6]
-    assert len(cells(said(capsys, "history"))) == 4
+    assert len(cells(output(capsys, "history"))) == 4
 
 
 @pytest.mark.parametrize("words", [("ls",), ("show", "items"), ("sql", "SELECT 1"), ("history",)])
@@ -189,13 +189,13 @@ def test_a_warehouse_of_a_newer_format_is_not_touched(published: Settings, capsy
     file.write_text('{"format": 3}')
     for words in (["tables", "ls"], ["report", "--domain", "movies"], publish_words("first")):
         code = main(words)
-        told = capsys.readouterr().err.splitlines()[-1]
+        message = capsys.readouterr().err.splitlines()[-1]
         assert code == 2, words
-        assert told.endswith("format.json: format 3 is newer than 2, which this Encore reads; upgrade Encore")
+        assert message.endswith("format.json: format 3 is newer than 2, which this Encore reads; upgrade Encore")
 
 
 def test_tables_that_are_missing_read_as_empty(published: Settings, capsys: Captured) -> None:
     """A warehouse of an older Encore, or one whose first night was killed while it made the tables."""
     Tables(published)._catalog.drop_table("encore.user_similarity")
-    counts = {name: rows for name, rows, _ in cells(said(capsys, "ls"))}
+    counts = {name: rows for name, rows, _ in cells(output(capsys, "ls"))}
     assert (counts["user_similarity"], counts["items"]) == ("0", "5")

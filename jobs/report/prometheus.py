@@ -44,10 +44,10 @@ MEANINGS = {
 def exposition(tables: Upkeep, domains: Iterable[str]) -> str:
     """The text that Prometheus scrapes: of all domains that are configured or published, and of each its metrics."""
     with open_tables(tables) as db:
-        found = [*nights(db, domains), *rows(db), *tasks(db), *quality(db), *drift(db)]
+        samples = [*nights(db, domains), *rows(db), *tasks(db), *quality(db), *drift(db)]
     lines = []
     for metric, meaning in MEANINGS.items():
-        mine = sorted(line(sample) for sample in found if sample.metric == metric)
+        mine = sorted(line(sample) for sample in samples if sample.metric == metric)
         if mine:
             lines += [f"# HELP {metric} {meaning}", f"# TYPE {metric} gauge", *mine]
     return "\n".join([*lines, ""])
@@ -69,7 +69,7 @@ def nights(db: duckdb.DuckDBPyConnection, domains: Iterable[str]) -> Iterator[Sa
     complete = f"FILTER (state = '{NightState.COMPLETE}')"
     facts = f"count(DISTINCT ds) {complete}, max(ds) {complete}, arg_max(state, sequence)"
     query = f"SELECT domain, {facts} FROM main.runs GROUP BY domain"
-    known = {domain: found for domain, *found in db.execute(query).fetchall()}
+    known = {domain: columns for domain, *columns in db.execute(query).fetchall()}
     for domain in {*domains, *known}:
         count, last, state = known.get(domain, (0, None, None))
         yield Sample("encore_complete_nights", {"domain": domain}, count)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jobs.cli import main
-from jobs.prometheus import MEANINGS, Sample, escaped, line
+from jobs.report.prometheus import MEANINGS, Sample, escaped, line
 from jobs.settings import Settings
 from tests.support.fakes import DS
 from tests.support.nights import publish
@@ -18,7 +18,7 @@ LINE = re.compile(r'(\w+)\{((?:\w+="(?:[^"\\\n]|\\["n\\])*",?)*)\} (\S+)')
 
 def scrape(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     """(Metric, labels) → value; every metric stands once, after what it means and its type."""
-    found, heads = {}, []
+    result, heads = {}, []
     for row in text.splitlines():
         if row.startswith("# HELP "):
             heads.append(row.split()[2])
@@ -29,15 +29,15 @@ def scrape(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
             assert match, row
             assert match[1] == heads[-1]
             labels = frozenset(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', match[2]))
-            assert (match[1], labels) not in found
-            found[match[1], labels] = float(match[3])
+            assert (match[1], labels) not in result
+            result[match[1], labels] = float(match[3])
     assert len(heads) == len({*heads})
     assert text.endswith("\n")
-    return found
+    return result
 
 
-def of(found: dict[tuple[str, frozenset[tuple[str, str]]], float], metric: str, **labels: str) -> float:
-    return found[metric, frozenset(labels.items())]
+def of(result: dict[tuple[str, frozenset[tuple[str, str]]], float], metric: str, **labels: str) -> float:
+    return result[metric, frozenset(labels.items())]
 
 
 def test_a_scrape_tells_of_each_domains_last_complete_night(config: Settings, capsys: Captured) -> None:
@@ -45,17 +45,17 @@ def test_a_scrape_tells_of_each_domains_last_complete_night(config: Settings, ca
     publish(config, 2, ds=DS, run="second")
     capsys.readouterr()
     assert main(["status", "--format", "prometheus"]) == 0
-    found = scrape(capsys.readouterr().out)
-    assert {metric for metric, _ in found} == {*MEANINGS} - {"encore_drift"}
-    assert of(found, "encore_complete_nights", domain="movies") == 2
-    assert of(found, "encore_complete_nights", domain="games") == 0
-    end = of(found, "encore_last_complete_night_end_seconds", domain="movies")
+    result = scrape(capsys.readouterr().out)
+    assert {metric for metric, _ in result} == {*MEANINGS} - {"encore_drift"}
+    assert of(result, "encore_complete_nights", domain="movies") == 2
+    assert of(result, "encore_complete_nights", domain="games") == 0
+    end = of(result, "encore_last_complete_night_end_seconds", domain="movies")
     assert datetime.fromtimestamp(end, UTC) == datetime(2026, 11, 21, tzinfo=UTC)
-    assert of(found, "encore_last_publication_complete", domain="movies") == 1
-    assert of(found, "encore_rows", domain="movies", table="recommendations") == 12
-    assert of(found, "encore_champion", domain="movies", model="item_knn") == 1
-    assert of(found, "encore_task_seconds", domain="movies", task="clean") >= 0
-    assert not any(dict(labels).get("domain") == "music" for metric, labels in found if metric == "encore_rows")
+    assert of(result, "encore_last_publication_complete", domain="movies") == 1
+    assert of(result, "encore_rows", domain="movies", table="recommendations") == 12
+    assert of(result, "encore_champion", domain="movies", model="item_knn") == 1
+    assert of(result, "encore_task_seconds", domain="movies", task="clean") >= 0
+    assert not any(dict(labels).get("domain") == "music" for metric, labels in result if metric == "encore_rows")
 
 
 def test_a_file_is_replaced_whole(published: Settings, tmp_path: Path, capsys: Captured) -> None:
