@@ -36,6 +36,7 @@ TRIGGERED_AT = "{{ '--triggered-at=' ~ dag_run.run_after.isoformat() if dag_run.
 RUN = "{{ params.run or run_id }}"  # `encore nightly` names its run, to find the manifest again
 
 DOMAINS = tuple(domain_files(os.environ.get("ENCORE_DOMAINS")))  # those of Encore, and a company's own
+FORKSERVER = "ENCORE_FORKSERVER"  # where jobs start: in forks of a server that this worker keeps, unless it says else
 REPORTS = "/encore/reports"  # where the plugin serves the pages, below the UI's own address
 
 
@@ -143,7 +144,7 @@ class JobOperator(BaseOperator):
         signal that ended the job, or else the last line."""
         encore = os.environ.get("ENCORE") or str(Path(__file__).parents[1] / ".venv" / "bin" / "encore")
         result, last, reason = None, "", ""
-        env = {**os.environ, **store_variables()}
+        env = {FORKSERVER: "worker", **os.environ, **store_variables()}
         with Popen([encore, *argv], env=env, stdout=PIPE, stderr=STDOUT, start_new_session=True) as self.process:
             try:
                 for raw in self.process.stdout or ():

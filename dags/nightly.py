@@ -13,7 +13,7 @@ from airflow.sdk import DAG, CronDataIntervalTimetable, TaskGroup, TriggerRule
 from dags.common import DOMAINS, DS, GPU, POLICY, RUN, TRIGGERED_AT, JobOperator, ReportLink
 from dags.form import FORM, RequestOperator
 from dags.outcome import OutcomeOperator
-from schemas.names import ENSEMBLE, MODELS, NEURAL, ON_GPU
+from schemas.names import CONTINUING, ENSEMBLE, MODELS, NEURAL, ON_GPU
 
 
 def job(name: str, domain: str, *arguments: str, **settings: Any) -> JobOperator:
@@ -46,7 +46,7 @@ def night(domain: str) -> list[JobOperator]:
     pin >> clean >> vocabulary >> [sequences, *similarities]
     sequences >> [*train.values()] >> ensemble >> evaluate >> job("gate", domain) >> recommend >> publish
     clean >> (sentiment := job("sentiment", domain, **GPU))
-    train["seq2seq"] >> (continuations := job("continuations", domain, **GPU))
+    train[CONTINUING] >> (continuations := job("continuations", domain, **GPU))
     [sentiment, continuations] >> ensemble  # only so that `publish` finds them ended, well or not
     [*train.values()] >> evaluate
     train["hybrid_knn"] >> similarities >> publish  # it chooses how collaborative and content are mixed
@@ -77,5 +77,7 @@ with DAG(
             ends >> complete
     # After all of them, not only the last ones: `publish` may be given up while others still compute.
     spark = [task for task in dag.tasks if task.pool == "spark"]
-    start >> [task for task in spark if task.trigger_rule == TriggerRule.ALL_SUCCESS]
+    # Of those that begin a chain `clean` does not wait: it needs Spark only where there is much, and starts it then.
+    first = [task for task in spark if task.trigger_rule == TriggerRule.ALL_SUCCESS]
+    start >> [task for task in first if not task.task_id.endswith(".clean")]
     spark >> stop

@@ -35,7 +35,8 @@ def executor_config(kind: str) -> dict[str, Any]:
         requests=REQUESTS[kind], limits={"memory": REQUESTS[kind]["memory"]} | ({GPU: "1"} if kind == "gpu" else {})
     )
     image = os.environ.get("ENCORE_GPU_IMAGE" if kind == "gpu" else "ENCORE_IMAGE") or None
-    container = k8s.V1Container(name=CONTAINER, image=image, resources=resources)
+    alone = k8s.V1EnvVar(name="ENCORE_FORKSERVER", value="off")  # a pod ends with its task
+    container = k8s.V1Container(name=CONTAINER, image=image, resources=resources, env=[alone])
     spec = k8s.V1PodSpec(containers=[container])
     if kind == "gpu":
         label, _, value = os.environ.get("ENCORE_GPU_NODES", "").partition("=")

@@ -176,6 +176,7 @@ down() {
         stop "$part"
     done
     [ "$database" != postgres ] || docker/postgres.sh down
+    if [ -x .venv/bin/python ]; then .venv/bin/python -m jobs.worker_server; fi # in which the tasks' jobs have begun
     [ -z "$found" ] || echo "Airflow is down"
 }
 

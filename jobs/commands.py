@@ -3,11 +3,11 @@
 Standard library and names only: it is read before anything else is imported.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.names import MODELS
+from schemas.names import CONTINUING, MODELS
 
 # What networks compute in: the choices of `--precision`, and what they are to Keras (None: as the device has it).
 PRECISIONS: Mapping[str, bool | None] = {"auto": None, "float32": False, "mixed_bfloat16": True}
@@ -92,3 +92,10 @@ JOBS = (
     Job("html_report", "jobs.html_report", "write the HTML report of a published run", task="report"),
 )
 COMMANDS: Mapping[str, Command | Job] = {command.name: command for command in (*INTERACTIVE, *JOBS)}
+SPARK = ("spark_start", "spark_stop")  # tasks of the run, beside those of its domains
+
+
+def tasks(models: Collection[str]) -> list[str]:
+    """The tasks of one domain's night with these models that call a job."""
+    names = [job for job in JOBS if job.name != "continuations" or CONTINUING in models]
+    return [task for job in names for task in ([f"train_{m}" for m in models] if job.name == "train" else [job.name])]

@@ -16,9 +16,9 @@ from jobs.night import Attempt, Night
 from jobs.storage.frames import write
 from models.base import TopK, TrainingData
 from models.histories import IntArray
+from schemas.names import CONTINUING
 from schemas.tables import TABLES
 
-MODEL = "seq2seq"
 FILE_USERS = 50_000  # users a file
 log = logging.getLogger(__name__)
 
@@ -28,19 +28,19 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     from models.neural.seq2seq import Seq2Seq  # imports Keras
 
     trained = artifacts(night)
-    if MODEL not in trained:
-        log.info("%s was not trained in this run: no continuations", MODEL)
+    if CONTINUING not in trained:
+        log.info("%s was not trained in this run: no continuations", CONTINUING)
         return
     known = ids(night)
     histories, users = all_events(night, known), audience(night, known)
-    model = load(MODEL, trained[MODEL])
+    model = load(CONTINUING, trained[CONTINUING])
     assert isinstance(model, Seq2Seq)
     model = model.refit(TrainingData(histories, catalogue(night, known), seed=night.seed))
     for number, low in enumerate(range(0, len(known.known_users), FILE_USERS)):
         part = known.known_users[low : low + FILE_USERS]
         lists = model.continued(histories.take(part), users.allowed, users.group[part])
         write(table(night, known, part, lists), attempt.folder("continuations"), f"part-{number:05d}")
-    log.info("%s continued the histories of up to %d users", MODEL, len(known.known_users))
+    log.info("%s continued the histories of up to %d users", CONTINUING, len(known.known_users))
 
 
 def table(night: Night, known: Ids, users: IntArray, lists: TopK) -> pa.Table:
@@ -53,7 +53,7 @@ def table(night: Night, known: Ids, users: IntArray, lists: TopK) -> pa.Table:
         "position": pa.array((place + 1).astype(np.int32)),
         "item_id": known.items.take(pa.array(lists.items[owner, place])),
         "score": pa.array(lists.scores[owner, place]),
-        "model": pa.repeat(MODEL, len(owner)),
+        "model": pa.repeat(CONTINUING, len(owner)),
     }
     rows = pa.table(columns, schema=TABLES["continuations"].schema)
     return rows.sort_by([("user_id", "ascending"), ("position", "ascending")])

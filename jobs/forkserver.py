@@ -2,7 +2,8 @@
 
 A night has some thirty jobs a domain. Starting Python and importing takes two seconds for most of them and five for
 those of Keras, longer than many of them compute. `encore nightly` keeps a server (`jobs/warm.py`) beside the night and
-names its socket in ENCORE_FORKSERVER; `encore JOB` then only sends its arguments, environment, folder and streams,
+names its socket in ENCORE_FORKSERVER; tasks of a scheduler have `worker` there, which stands for a server that the
+worker keeps (`jobs/worker_server.py`). `encore JOB` then only sends its arguments, environment, folder and streams,
 forwards signals and waits for the exit code. Where there is no server, or ENCORE_FORKSERVER is `off`, it runs the job
 itself. docs/processes.md follows a request on its way.
 """
@@ -18,7 +19,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from jobs.errors import FAULT
 from jobs.output import complain
@@ -26,6 +27,7 @@ from schemas.names import ended_by
 
 SOCKET = "ENCORE_FORKSERVER"
 OFF = "off"  # its value where no server is wanted
+WORKER = "worker"  # where it is the one that this machine's worker keeps
 STREAMS = (0, 1, 2)
 ANSWER = struct.Struct(">BBQ")  # exit code, the signal that ended the job or 0, its peak memory in KiB
 LENGTH_BYTES = 4  # in front of a request: its length, the most significant byte first
@@ -63,12 +65,19 @@ def delegate(argv: Sequence[str]) -> int | None:
     address = os.environ.get(SOCKET)
     if not address or address == OFF:
         return None
+    if address == WORKER:
+        from jobs import worker_server  # which other commands do without
+
+        if (address := worker_server.address()) is None:
+            return None
     with socket.socket(socket.AF_UNIX) as server:
-        request = json.dumps({"argv": [*argv], "folder": str(Path.cwd()), "environment": dict(os.environ)}).encode()
+        request: dict[str, Any] = {"argv": [*argv], "folder": str(Path.cwd()), "environment": dict(os.environ)}
+        request |= {"umask": umask(), "nice": os.getpriority(os.PRIO_PROCESS, 0)}
+        text = json.dumps(request).encode()
         try:
             server.connect(address)
-            socket.send_fds(server, [len(request).to_bytes(LENGTH_BYTES, "big")], STREAMS)
-            server.sendall(request)
+            socket.send_fds(server, [len(text).to_bytes(LENGTH_BYTES, "big")], STREAMS)
+            server.sendall(text)
         except OSError:  # it is not yet there, or gone, and a request that it has not read whole has begun nothing
             return None
         before = {n: signal.signal(n, lambda number, _: server.sendall(bytes([number]))) for n in FORWARDED}
@@ -83,3 +92,9 @@ def delegate(argv: Sequence[str]) -> int | None:
     if ending:
         complain(f"error: {argv[0]}: {ended_by(ending, peak_kib / 1024)}")
     return int(code)
+
+
+def umask() -> int:
+    """That of this process; the system tells it only to who sets it."""
+    os.umask(value := os.umask(0o077))
+    return value

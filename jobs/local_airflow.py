@@ -3,11 +3,12 @@
 import hashlib
 import os
 import re
+import selectors
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +21,9 @@ MARK = re.compile(r"\[encore\] (\S+) (started|done|failed|fault|refused)(?:: (.*
 CODES = {"failed": WRONG_INPUT, "fault": FAULT}
 POOLS = ROOT / "dags" / "pools.json"
 GRACE_SECONDS = 30
+SILENT_SECONDS, LOOK_SECONDS = 15.0, 1.0
+EXECUTOR = "dags.executor.SideBySideExecutor"
+MOST_WORKERS = 8  # a training may take gigabytes
 HARMLESS = ("spark_stop", "report")  # the caller stops the server in any case; a night is published without its report
 Problems = dict[str, tuple[int, str]]  # task → exit code and reason
 
@@ -47,21 +51,28 @@ def environment(config: Settings) -> dict[str, str]:
 
     Its own, because a scheduler on the same database (`make up`) would run the night's tasks as well.
     """
+    chosen = {
+        "ENCORE": str(Path(sys.executable).with_name("encore")),
+        "AIRFLOW__CORE__PARALLELISM": str(max(2, min(len(os.sched_getaffinity(0)), MOST_WORKERS))),
+    }
     ours = {
+        "AIRFLOW__CORE__EXECUTOR": EXECUTOR,
         "AIRFLOW_HOME": config.airflow_home,
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{Path(config.airflow_home).resolve()}/nightly.db",
     }
-    return {"ENCORE": str(Path(sys.executable).with_name("encore")), **os.environ, **ours}
+    return {**chosen, **os.environ, **ours}
 
 
 class Progress:
-    """Reads Airflow's lines: prints one for each task that ends, and keeps what ended badly."""
+    """Reads Airflow's lines: prints one for each task that ends and one where nothing ends for a while, and keeps what
+    ended badly. ended: called with the name of each task that ended, well or not."""
 
-    def __init__(self) -> None:
+    def __init__(self, tasks: int, ended: Callable[[str], None]) -> None:
         self.problems: Problems = {}
-        self.since = time.monotonic()
+        self.ended, self.left, self.last = ended, tasks, time.monotonic()
+        self.running: dict[str, float] = {}
 
     def read(self, line: str) -> None:
         """Takes one line of Airflow's log."""
@@ -69,17 +80,31 @@ class Progress:
             return
         task, state, reason = match.groups(default="")
         if state == "started":
-            self.since = time.monotonic()
+            self.running[task] = self.last = time.monotonic()
             return
-        say(f"  {task:<28} {state:<8} {time.monotonic() - self.since:6.1f} s  {reason}".rstrip())
+        self.last = time.monotonic()
+        seconds = self.last - self.running.pop(task, self.last)
+        say(f"  {task:<28} {state:<8} {seconds:6.1f} s  {reason}".rstrip())
         self.problems.pop(task, None)
         if state in CODES and task.rpartition(".")[2] not in HARMLESS:
             self.problems[task] = (CODES[state], reason)
+        if state not in CODES:  # else it may be tried again
+            self.left -= 1
+        self.ended(task)
+
+    def wait(self) -> None:
+        """Says what runs, since when, and how many tasks are left, where no task has ended for SILENT_SECONDS."""
+        now = time.monotonic()
+        if self.running and now - self.last >= SILENT_SECONDS:
+            self.last = now
+            running = ", ".join(f"{task} for {now - since:.0f} s" for task, since in self.running.items())
+            say(f"  … running: {running}; {self.left} tasks are left")
 
 
-def follow(config: Settings, arguments: list[str], log: Path, extra: Mapping[str, str]) -> tuple[int, Problems]:
+def follow(
+    config: Settings, arguments: list[str], log: Path, extra: Mapping[str, str], progress: Progress
+) -> tuple[int, Problems]:
     """Runs Airflow to its end, with `extra` in its environment; returns its exit code and failed tasks."""
-    progress = Progress()
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # to be ended is to be interrupted
     with (
         log.open("ab", buffering=0) as output,
@@ -92,15 +117,37 @@ def follow(config: Settings, arguments: list[str], log: Path, extra: Mapping[str
         ) as airflow,
     ):
         try:
-            for line in airflow.stdout or ():
+            for line in lines(airflow, progress):
                 output.write(line)
                 progress.read(line.decode(errors="replace"))
         except BaseException:
-            airflow.send_signal(signal.SIGINT)  # its operator ends the running job
+            os.killpg(airflow.pid, signal.SIGINT)  # its workers' operators end the running jobs
             with suppress(subprocess.TimeoutExpired):
                 airflow.communicate(timeout=GRACE_SECONDS)
-            airflow.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(airflow.pid, signal.SIGKILL)
             raise
         finally:
             signal.signal(signal.SIGTERM, before)
     return airflow.returncode, progress.problems
+
+
+def lines(airflow: "subprocess.Popen[bytes]", progress: Progress) -> Iterator[bytes]:
+    """Airflow's lines as they come; `progress` is asked to speak where none comes."""
+    assert airflow.stdout is not None
+    os.set_blocking(airflow.stdout.fileno(), False)
+    rest = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(airflow.stdout, selectors.EVENT_READ)
+        while True:
+            selector.select(LOOK_SECONDS)
+            progress.wait()
+            some: bytes | None = airflow.stdout.read()
+            if some is None:  # nothing yet
+                continue
+            *whole, rest = (rest + some).split(b"\n")
+            yield from (line + b"\n" for line in whole)
+            if not some:
+                if rest:
+                    yield rest
+                return

@@ -1,19 +1,21 @@
 """One night through the Airflow DAG, without a scheduler, and then its report.
 
-Airflow's own lines go to a log file; the terminal gets one line a task. The exit code comes from the manifests of the
+Airflow's own lines go to a log file; the terminal gets one line a task, and each domain's report as soon as it is
+complete. The exit code comes from the manifests of the
 domains' runs: what a failed job gave, 3 where a gate refused, 0 where everything is published.
 """
 
 import argparse
 import json
 import uuid
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
 from jobs import forkserver, pin, settings
-from jobs.commands import CHOSEN, TOP_K
+from jobs.commands import CHOSEN, SPARK, TOP_K, tasks
 from jobs.errors import DONE, FAULT, REFUSED, InputError
-from jobs.local_airflow import HARMLESS, Problems, follow, prepare
+from jobs.local_airflow import HARMLESS, Problems, Progress, follow, prepare
 from jobs.night import Night, iso_day, require_over
 from jobs.output import complain, say
 from jobs.report import viewer
@@ -52,18 +54,36 @@ def main(args: argparse.Namespace) -> int:
     log.parent.mkdir(parents=True, exist_ok=True)
     prepare(config, log)
     say(f"night of {args.ds}: {', '.join(domains)} (run {name})")
+    shown: set[str] = set()
+
+    def ended(task: str) -> None:
+        domain, _, last = task.partition(".")
+        if last == "report":
+            shown.update(run.domain for run in nights if run.domain == domain and show(run))
+
+    progress = Progress(len(domains) * len(tasks(models)) + len(SPARK), ended)
+    words = ["dags", "test", "nightly", "--use-executor", "--conf", json.dumps(conf)]
     try:
         with log.open("ab") as output, forkserver.running(output) as server:
-            code, problems = follow(config, ["dags", "test", "nightly", "--conf", json.dumps(conf)], log, server)
+            code, problems = follow(config, words, log, server, progress)
     finally:
         spark_server.stop(config, name)
     if code and not problems:
         problems["airflow"] = (FAULT, f"ended with exit code {code}")
-    return show(nights, problems, log)
+    return close(nights, shown, problems, log)
 
 
-def show(nights: list[Run], problems: Problems, log: Path) -> int:
-    """Prints the reports of the published nights and the reasons of the others; returns the exit code."""
+def show(run: Run) -> bool:
+    """Prints the report of a night that is published; whether it is."""
+    entry = run.entries().get("publish")
+    if entry is None or entry.state != TaskState.DONE:
+        return False
+    viewer.show(run.domain, run.ds, run.run_id)
+    return True
+
+
+def close(nights: list[Run], shown: Collection[str], problems: Problems, log: Path) -> int:
+    """Prints the reports that are not `shown` yet, and the reasons where nothing is published; the exit code."""
     refused = False
     for run in nights:
         entries = run.entries()
@@ -74,9 +94,7 @@ def show(nights: list[Run], problems: Problems, log: Path) -> int:
             elif entry.state == TaskState.REFUSED:
                 refused = True
                 say(f"{run.domain}: {task} refused: {entry.error}; the lists of the last published night stay")
-        if "publish" in entries and entries["publish"].state == TaskState.DONE:
-            viewer.show(run.domain, run.ds, run.run_id)
-        elif not problems:
+        if run.domain not in shown and not show(run) and not problems:
             problems[f"{run.domain}.publish"] = (FAULT, "nothing was published")
     for task, (_, reason) in problems.items():
         complain(f"error: {task}: {reason.removeprefix('error: ')}")

@@ -1,15 +1,21 @@
 """Program of the fork server: `python -m jobs.warm SOCKET` imports what jobs need, then forks for each request.
 
-It ends, with its jobs, when its standard input does. `jobs/forkserver.py` starts it and speaks to it.
+It ends, with its jobs, when its standard input does. With `--idle SECONDS --memory MIB` it belongs to no process, as
+that of a worker: it ends when for so long nobody has asked and no job runs, or when it has taken more memory itself,
+once its jobs have ended. `jobs/forkserver.py` and `jobs/worker_server.py` start it and speak to it.
 """
 
+import argparse
 import atexit
+import gc
 import json
+import math
 import os
 import selectors
 import signal
 import socket
 import sys
+import time
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -27,15 +33,23 @@ KILLED = 128  # added to the number of the signal that ended a job, as shells do
 
 
 def main() -> NoReturn:
-    """Imports, forks for each request, ends with standard input."""
+    """Imports, forks for each request, ends as its arguments say."""
+    parser = argparse.ArgumentParser(prog="python -m jobs.warm", description=__doc__)
+    parser.add_argument("socket")
+    parser.add_argument("--idle", type=float, help="seconds without a job after which it ends")
+    parser.add_argument("--memory", type=float, default=math.inf, help="MiB above which it ends")
+    args = parser.parse_args()
     with suppress(InputError):  # which each job says itself
         set_up_keras(load())
     preload()
+    gc.freeze()  # the forks' collections of garbage do not copy what was imported
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(sys.argv[1] + ".part")
+        part = Path(args.socket + ".part")
+        part.unlink(missing_ok=True)
+        listener.bind(str(part))
         listener.listen()
-        Path(sys.argv[1] + ".part").rename(sys.argv[1])
-        argv = Server(listener).run()
+        part.rename(args.socket)
+        argv = Server(listener, args.idle, args.memory).run()
     if argv is None:
         sys.exit(DONE)
     end(argv)
@@ -81,19 +95,27 @@ def keras_survives_fork() -> bool:
 
 
 class Server:
-    """Waits for requests, for the end of jobs and for signals to them. connections: by the pid of the job."""
+    """Waits for requests, for the end of jobs and for signals to them. connections: by the pid of the job.
 
-    def __init__(self, listener: socket.socket) -> None:
-        self.listener = listener
+    idle: seconds without a job after which it ends; None: it ends with its standard input. memory: MiB above which it
+    takes no more requests.
+    """
+
+    def __init__(self, listener: socket.socket, idle: float | None = None, memory: float = math.inf) -> None:
+        self.listener, self.idle, self.memory = listener, idle, memory
         self.selector = selectors.DefaultSelector()
         self.connections: dict[int, socket.socket] = {}
 
     def run(self) -> list[str] | None:
-        """In the server None when standard input has ended; in a fork the arguments of the job that it is to run."""
-        self.selector.register(0, selectors.EVENT_READ)
+        """In the server None when it is to end; in a fork the arguments of the job that it is to run."""
+        if self.idle is None:
+            self.selector.register(0, selectors.EVENT_READ)
         self.selector.register(self.listener, selectors.EVENT_READ)
         while True:
-            for key, _ in self.selector.select():
+            events = self.selector.select(None if self.connections else self.idle)
+            if self.idle is not None and not self.connections and (not events or resident_mib() > self.memory):
+                return self._last()
+            for key, _ in events:
                 if key.fileobj == 0:
                     for pid in self.connections:
                         _signal(pid, signal.SIGTERM)
@@ -105,6 +127,24 @@ class Server:
                     self._forward(key.fileobj, key.data)
                 else:
                     self._end(key.fd, key.data)
+
+    def _last(self) -> list[str] | None:
+        """Runs what has asked before the socket's name was gone, then ends."""
+        Path(self.listener.getsockname().removesuffix(".part")).unlink(missing_ok=True)
+        self.listener.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                if argv := self._begin(self.listener.accept()[0]):
+                    return argv
+        self.idle = 0.0
+        self.selector.unregister(self.listener)
+        while self.connections:
+            for key, _ in self.selector.select():
+                if isinstance(key.fileobj, socket.socket):
+                    self._forward(key.fileobj, key.data)
+                else:
+                    self._end(key.fd, key.data)
+        return None
 
     def _begin(self, connection: socket.socket) -> list[str] | None:
         """Forks for a request; returns its arguments in the fork. A request that is not whole gets no answer."""
@@ -148,6 +188,10 @@ class Server:
         os.chdir(request["folder"])
         os.environ.clear()
         os.environ.update({name: value for name, value in request["environment"].items() if name != SOCKET})
+        time.tzset()
+        os.umask(request.get("umask", 0o077))
+        with suppress(PermissionError):  # a user may only become nicer
+            os.setpriority(os.PRIO_PROCESS, 0, request.get("nice", 0))
 
     def _forward(self, connection: socket.socket, pid: int) -> None:
         """Forwards a signal; a client that is gone wants the job no more."""
@@ -173,6 +217,11 @@ class Server:
         self.selector.unregister(pidfd)
         os.close(pidfd)
         connection.close()
+
+
+def resident_mib() -> float:
+    """Memory of this process that is in use."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
 
 
 def _signal(group: int, number: int) -> None:

@@ -64,6 +64,7 @@ MODELS = (
     "ensemble",
 )
 # Those of Keras: they train on GPU workers where there are any.
+CONTINUING = "seq2seq"  # the model that continues histories
 NEURAL = ("ncf", "lstm", "sasrec", "two_tower", "seq2seq")
 ENSEMBLE = "ensemble"  # combines the others, so it comes after them
 ON_GPU = (*NEURAL, ENSEMBLE)  # champions that make lists on GPU workers: members of an ensemble may be networks

@@ -25,7 +25,7 @@ from models.training.loop import DivergedError
 
 VOCABULARY = "vocabulary.json"
 VALIDATION_SHARE = 0.1
-STEP = 64  # a text is padded to the next multiple, whatever texts it stands among
+STEP = 32  # a text is padded to the next multiple, whatever texts it stands among
 PREDICTED = 256  # texts at once
 log = logging.getLogger(__name__)
 Floats = npt.NDArray[np.float32]

@@ -48,7 +48,7 @@ warm.preload = lambda: None
 warm.Server._become = become
 warm.main()
 """
-ASK = "import sys; from jobs import forkserver; sys.exit(forkserver.delegated(sys.argv[1:]))"
+ASK = "import sys; from jobs import forkserver; sys.exit(forkserver.delegate(sys.argv[1:]))"
 
 
 @pytest.fixture

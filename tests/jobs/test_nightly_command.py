@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from jobs import nightly
+from jobs import local_airflow, nightly
 from jobs.cli import main
+from jobs.commands import tasks
 from jobs.errors import InputError
 from jobs.report import viewer
 from jobs.spark import server as spark_server
+from schemas.names import MODELS
 
 AIRFLOW = """#!{python}
 import json, os, pathlib, signal, sys, time
@@ -80,8 +82,8 @@ def test_published_night_is_reported(airflow, ends, capsys):
     )
     assert night("--top-k", "7", "--models", "popularity") == 0
     words, environment = calls()[-1]
-    assert words[:4] == ["dags", "test", "nightly", "--conf"]
-    conf = json.loads(words[4])
+    assert words[:5] == ["dags", "test", "nightly", "--use-executor", "--conf"]
+    conf = json.loads(words[5])
     assert conf == {
         "ds": "2026-03-01",
         "run": ends["stopped"][0],
@@ -91,8 +93,50 @@ def test_published_night_is_reported(airflow, ends, capsys):
     }
     assert ends["reported"] == [("movies", "2026-03-01", conf["run"])]
     assert environment["ENCORE"] == str(Path(sys.executable).with_name("encore"))
+    assert environment["AIRFLOW__CORE__EXECUTOR"] == "dags.executor.SideBySideExecutor"
+    assert int(environment["AIRFLOW__CORE__PARALLELISM"]) >= 2
     assert environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].endswith("/home/nightly.db")
     assert "movies.publish               done" in capsys.readouterr().out
+
+
+def test_a_report_is_shown_once_as_soon_as_its_domain_is_complete(airflow, ends, capsys):
+    lines = [f"[encore] {domain}.report {end}{TAIL}" for domain in ("movies", "games") for end in ("started", "done")]
+    airflow(entries=[PUBLISH, ["games", PUBLISH[1]], ["music", PUBLISH[1]]], lines=lines, sleep=1)
+    shown = []
+
+    def show(*night):
+        shown.append((night[0], capsys.readouterr().out.splitlines()[-1:]))
+
+    viewer.show, before = show, viewer.show
+    try:
+        assert night("--domain", "games", "--domain", "music") == 0
+    finally:
+        viewer.show = before
+    assert [domain for domain, _ in shown] == ["movies", "games", "music"]
+    assert [line.split()[0] for _, (line,) in shown[:2]] == ["movies.report", "games.report"]
+
+
+def test_progress_says_what_runs_since_when_and_what_is_left(monkeypatch, capsys):
+    clock = iter([0.0, 1.0, 2.0, 5.0, 21.0, 25.0, 36.5])
+    monkeypatch.setattr(local_airflow.time, "monotonic", lambda: next(clock))
+    progress = local_airflow.Progress(7, lambda task: None)  # at 0
+    progress.read(f"[encore] movies.train_lstm started{TAIL}")  # 1
+    progress.read(f"[encore] games.pin started{TAIL}")  # 2
+    progress.read(f"[encore] games.pin done{TAIL}")  # 5
+    progress.wait()  # 21
+    progress.wait()  # 25: just said
+    progress.wait()  # 36.5
+    assert capsys.readouterr().out.splitlines() == [
+        "  games.pin                    done        3.0 s",
+        "  … running: movies.train_lstm for 20 s; 6 tasks are left",
+        "  … running: movies.train_lstm for 36 s; 6 tasks are left",
+    ]
+
+
+def test_the_number_of_tasks_is_that_of_the_dag(airflow):
+    """One of a night's `recommend` and `recommend_gpu` runs; `continuations` where its model is trained."""
+    assert len(tasks(MODELS)) == 25
+    assert len(tasks(["popularity", "ease"])) == len(tasks(["popularity", "seq2seq"])) - 1 == 14
 
 
 def test_airflow_is_prepared_once(airflow):
