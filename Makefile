@@ -5,7 +5,7 @@ export DATABASE DOMAIN SOURCE DS PORT PAUSED UPGRADE PYTHON
 .PHONY: help setup shell nightly test test-slow test-browser test-s3 test-monitoring test-celery up down lock clean distclean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## both environments (.venv, .venv-airflow; 4.5 GB, some minutes) from their lock files, and Java
 	@docker/java.sh
