@@ -10,19 +10,22 @@ AGES: Mapping[str, int] = {
     **dict.fromkeys(("R", "M", "MATURE", "TV-MA"), 17),
     "NC-17": 18,
 }
-ADULT = 18  # for a rating that nobody knows
 OLDEST_RATING, OLDEST_USER = 21, 120  # years; beyond, a number is a mistake
 # A text with one whole number, as PG-13, 16+, PEGI 12; not -3, 3.5 or 1984.
 _NUMBER = "^(?:[^0-9.-]|[^0-9.-]-)*([0-9]{{1,2}})[^0-9]*$"
 _AGE = f"try_cast(regexp_extract(trim(age_rating), '{_NUMBER}', 1) AS INTEGER)"
 MIN_AGE = f"""CASE upper(trim(coalesce(age_rating, '')))
     {" ".join(f"WHEN '{name}' THEN {age}" for name, age in AGES.items())}
-    ELSE CASE WHEN {_AGE} <= {OLDEST_RATING} THEN {_AGE} ELSE {ADULT} END END"""
+    ELSE CASE WHEN {_AGE} <= {OLDEST_RATING} THEN {_AGE} ELSE {{unknown_rating_age}} END END"""
+# Whether nobody knows what an age_rating says: `unknown_rating_age` holds then.
+RATING_UNKNOWN = f"""upper(trim(coalesce(age_rating, ''))) NOT IN ({", ".join(f"'{name}'" for name in AGES)})
+    AND coalesce({_AGE} > {OLDEST_RATING}, TRUE)""".replace("{{", "{").replace("}}", "}")
 
 # On the night {ds}, over `items`: which items may be recommended at all.
 ITEM_RULES: Mapping[str, str] = {
     "available": "available",
-    "released": "(released IS NULL OR released <= CAST('{ds}' AS DATE))",
+    "released": """CASE WHEN release_unknown THEN {show_unknown_release}
+        ELSE coalesce(released <= CAST('{ds}' AS DATE), TRUE) END""",
     "not_blocked": "NOT list_contains([{blocked}]::VARCHAR[], item_id)",
 }
 

@@ -156,6 +156,11 @@ ITEMS = Table(
         Column("links", pa.list_(pa.string()), "its ids elsewhere, as `imdb:0114709`, sorted"),
         Column("poster", pa.string(), "path of its picture"),
         Column("released", pa.date32(), "day of release; the first of January where only the year is known"),
+        Column(
+            "release_unknown",
+            pa.bool_(),
+            "whether what was said last of its release could not be read; null: nothing was said",
+        ),
         Column("available", pa.bool_(), "whether it may be recommended", required=True),
         Column("age_rating", pa.string(), "who may see it"),
         Column(

@@ -73,6 +73,7 @@ def outcomes(facts: pa.Table, earlier: pa.Table, key: str) -> list[tuple[int, st
     columns = [name for name in facts.column_names if name in earlier.column_names and name != key]
     same = " AND ".join(
         f"(f.{n} IS NULL OR list_has_all(before.{n}, f.{n}))" if n in _ADDED else
+        f"(f.{n} IS NULL OR f.{n} = coalesce(before.{n}, FALSE))" if n == "release_unknown" else
         f"(f.{n} IS NULL OR f.{n} IS NOT DISTINCT FROM before.{n})"
         for n in columns
     )  # fmt: skip

@@ -7,6 +7,8 @@ import duckdb
 
 from jobs.storage import files
 from jobs.storage.runs import Run
+from schemas.domains import Domain
+from schemas.eligibility import RATING_UNKNOWN
 
 # Texts that systems write where there is no id; null markers themselves are no ids since their import.
 STAND_INS = ("null", "nan", "none", "na", "n/a", "nil", "undefined", "unknown", "anonymous", "guest", "default", "test",
@@ -43,3 +45,25 @@ def odd_ids(db: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
             reason = "stands for no id in other systems" if stands_in else "an unusual share of all events"
             result.append({"kind": kind, "id": id, "events": events, "share": part, "reason": reason})
     return sorted(result, key=lambda row: -row["events"])
+
+
+def unknown_facts(db: duckdb.DuckDBPyConnection, domain: Domain) -> list[dict[str, Any]]:
+    """{what, items, example, effect} of facts of tonight's catalogue that decide who sees an item and are unknown."""
+    seen = "everyone" if not domain.unknown_rating_age else f"users from {domain.unknown_rating_age} on"
+    asked = {
+        "release_unknown": (
+            "a day of release that cannot be read", "item_id",
+            "recommended all the same (show_unknown_release)" if domain.show_unknown_release else
+            "not recommended, unless the domain sets show_unknown_release",
+        ),
+        RATING_UNKNOWN: (
+            "an age rating that nobody knows", "age_rating", f"only {seen} get them (unknown_rating_age)"
+        ),
+    }  # fmt: skip
+    result = []
+    for condition, (what, shown, effect) in asked.items():
+        query = f"SELECT count(*), min({shown}) FROM shown.items WHERE {condition}"
+        ((count, example),) = db.execute(query).fetchall()
+        if count:
+            result.append({"what": what, "items": count, "example": example, "effect": effect})
+    return result

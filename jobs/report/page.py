@@ -84,6 +84,7 @@ def context(db: duckdb.DuckDBPyConnection, run: dict[str, Any], folder: Run) -> 
         "files": facts.files(db, ds),
         "left_out": imported.left_out(folder),
         "odd_ids": imported.odd_ids(db),
+        "unknown_facts": imported.unknown_facts(db, night_domain),
         **seconds(run, folder),
         "verb": night_domain.verb,
         "users": people.users(db),

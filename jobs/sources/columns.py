@@ -15,6 +15,7 @@ from schemas.landing import LANDING, ORIGIN
 from schemas.table import Column
 
 TIMES = ("ts", "released")
+DERIVED = "release_unknown"  # of what `released` says
 SUFFIXES = {
     "csv": (".csv", ".csv.gz", ".tsv", ".tsv.gz"),
     "jsonl": (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz"),
@@ -50,7 +51,7 @@ def _stem(file: str) -> str:
 
 def _reading(folder: Folder, file: str, form: str, options: Options) -> Reading:
     table = LANDING[options.table or _stem(file)]
-    types = {column.name: column for column in table.columns if column not in ORIGIN}
+    types = {column.name: column for column in table.columns if column not in ORIGIN and column.name != DERIVED}
     _check_names(options, table.name, types)
     constants: dict[str, str | bool] = {}
     if options.kind is not None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from jobs.errors import InputError
 from jobs.sources.cells import lists, nulls, scalars
@@ -81,6 +82,8 @@ class Reading:
             columns[name], bad = self._parse(name, made, parsers[name], records, findings)
             if not _rejects(self.table, name):
                 self._drop(name, made, bad, records, findings)
+                if name == "released":
+                    columns["release_unknown"] = _unknown(columns[name], bad)
                 bad = None
             unparsable[name] = either(bad, records.broken)
         columns["unparsable"] = _names(unparsable, count)
@@ -117,6 +120,12 @@ class Reading:
             source = made.sources[0]
             shown = records.raw if source == LINE else records.cells[source]
             _note(findings, f"{name}: {made.finding}", bad, shown, records)
+
+
+def _unknown(values: pa.Array, bad: Mask) -> pa.Array:
+    """Whether a fact that decides who sees an item was there and could not be read; null where there was none."""
+    known = pc.if_else(values.is_valid(), False, pa.scalar(None, pa.bool_()))
+    return known if bad is None else pc.if_else(pa.array(bad), True, known)
 
 
 class _UnclearError(Exception):

@@ -79,6 +79,14 @@ class Domain:
         doc("country of a user whose country is unknown; empty: only items without `regions` suit"),
     ] = ""
 
+    show_unknown_release: Annotated[
+        bool, doc("whether an item is recommended whose day of release is there and cannot be read (`Q4 2024`)")
+    ] = False
+    unknown_rating_age: Annotated[
+        int, Interval(ge=0, le=OLDEST_USER), Unit("years"),
+        doc("age from which users see items with an `age_rating` that nobody knows; 0: everyone does"),
+    ] = 18  # fmt: skip
+
     top_k: Annotated[int, Interval(ge=1, le=1000), Unit("items"), doc("length of a user's list")] = 20
     diversity_lambda: Annotated[
         float,
@@ -184,13 +192,15 @@ class Domain:
 def eligible(domain: Domain, ds: str) -> str:
     """SQL condition on `items` for those that may be recommended."""
     blocked = ", ".join(map(quote, domain.blocked))
-    rules = [rule.format(ds=ds, blocked=blocked) for name, rule in ITEM_RULES.items() if name in domain.eligibility]
+    words = {"ds": ds, "blocked": blocked, "show_unknown_release": domain.show_unknown_release}
+    rules = [rule.format(**words) for name, rule in ITEM_RULES.items() if name in domain.eligibility]
     return " AND ".join(rules) or "TRUE"
 
 
 def suits(domain: Domain) -> str:
     """SQL condition on (age_rating, regions) of an item and (age, country) of a user: whether it may be shown."""
     assumed = {"assumed_age": domain.assumed_age, "assumed_country": quote(domain.assumed_country)}
+    assumed["unknown_rating_age"] = domain.unknown_rating_age
     rules = [rule.format(**assumed) for name, rule in USER_RULES.items() if name in domain.eligibility]
     return " AND ".join(rules) or "TRUE"
 

@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from schemas.domains import Domain, Kind, are_rules, eligibility_sql, eligible, placeholders, settings_behind, suits
-from schemas.eligibility import ITEM_RULES, USER_RULES
+from schemas.eligibility import ITEM_RULES, RATING_UNKNOWN, USER_RULES
 from schemas.tables import TABLES
 from tests.support.domains import GAMES, MOVIES, MUSIC
 
@@ -36,10 +36,30 @@ def test_unknown_rules_of_eligibility_are_refused() -> None:
 def test_an_item_is_eligible_where_it_fulfils_all_rules(available: str, released: str, rules: set[str]) -> None:
     for chosen in ((), ("available",), ("released",), ("released", "available")):
         condition = eligible(replace(MOVIES, eligibility=chosen), "2018-09-24")
-        row = duckdb.sql(
-            f"SELECT {condition} FROM (SELECT {available} AS available, {released} AS released)"
-        ).fetchone()
+        item = f"{available} AS available, {released} AS released, NULL AS release_unknown"
+        row = duckdb.sql(f"SELECT {condition} FROM (SELECT {item})").fetchone()
         assert row == ({*chosen} <= rules,)
+
+
+@pytest.mark.parametrize("released", ["NULL", "DATE '1999-01-01'"])  # the date that was said before
+def test_a_day_of_release_that_cannot_be_read_hides_an_item_unless_the_domain_opens(released: str) -> None:
+    for domain, shown in ((MOVIES, False), (replace(MOVIES, show_unknown_release=True), True)):
+        condition = eligible(replace(domain, eligibility=("released",)), "2018-09-24")
+        row = duckdb.sql(f"SELECT {condition} FROM (SELECT {released} AS released, TRUE AS release_unknown)").fetchone()
+        assert row == (shown,)
+
+
+def test_a_rating_that_nobody_knows_shuts_unless_the_domain_opens() -> None:
+    ratings = ["NULL", "'R'", "'Banana'", "'1984'", "'PEGI 7'"]
+    for domain, shown in (
+        (MOVIES, [True, False, False, False, True]),
+        (replace(MOVIES, unknown_rating_age=0), [True, False, True, True, True]),
+    ):
+        condition = suits(replace(domain, eligibility=("age",)))
+        rows = duckdb.sql(f"SELECT {condition} FROM (SELECT unnest([{', '.join(ratings)}]) AS age_rating, 10 AS age)")
+        assert [row[0] for row in rows.fetchall()] == shown
+        rows = duckdb.sql(f"SELECT {RATING_UNKNOWN} FROM (SELECT unnest([{', '.join(ratings)}]) AS age_rating)")
+        assert [row[0] for row in rows.fetchall()] == [False, False, True, True, False]
 
 
 def test_blocked_items_are_not_eligible() -> None:

@@ -1,5 +1,6 @@
 """Facts merged over nights, and reviews matched to items."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,21 @@ def test_facts_are_new_known_or_corrected() -> None:
     ]  # fmt: skip
     result = catalogue.outcomes(facts(ITEMS.schema, stated), earlier, "item_id")
     assert sorted(result) == [(1, "accepted", 1), (1, "corrected", 1), (1, "known", 2)]
+
+
+def test_the_newest_word_on_a_release_holds_also_where_nobody_can_read_it() -> None:
+    earlier = before(ITEMS.schema, [{"item_id": "1", "released": date(2024, 1, 1), "tags": [], "available": True}])
+    postponed = facts(ITEMS.schema, [{"item_id": "1", "release_unknown": True}])
+    settled = facts(ITEMS.schema, [{"item_id": "1", "released": date(2024, 1, 1), "release_unknown": False}], number=2)
+    silent = facts(ITEMS.schema, [{"item_id": "1", "title": "A"}], number=3)
+    hidden = catalogue.items(postponed, notes([]), earlier)
+    assert hidden["release_unknown"].to_pylist() == [True]
+    for news in (settled, pa.concat_tables([settled, silent])):
+        assert catalogue.items(news, notes([]), hidden)["release_unknown"].to_pylist() == [False]
+    assert catalogue.items(silent, notes([]), hidden)["release_unknown"].to_pylist() == [True]
+    assert catalogue.outcomes(postponed, earlier, "item_id") == [(1, "corrected", 1)]
+    assert catalogue.outcomes(settled, earlier, "item_id") == [(2, "known", 1)]  # also where nobody kept the flag yet
+    assert catalogue.outcomes(settled, hidden, "item_id") == [(2, "corrected", 1)]
 
 
 def test_reviews_find_their_item_by_id_or_by_link_and_stay_without(tmp_path: Path) -> None:

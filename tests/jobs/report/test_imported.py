@@ -8,7 +8,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from jobs.report.imported import left_out, odd_ids
+from jobs.report.imported import left_out, odd_ids, unknown_facts
+from tests.support.domains import MOVIES
 
 
 def odd(events: dict[tuple[str, str], int]) -> list[tuple[Any, ...]]:
@@ -34,6 +35,23 @@ def test_ids_that_look_like_none_are_found() -> None:
 def test_ids_with_an_unusual_share_of_events_are_found() -> None:
     assert odd(CROWD | {("shop", f"i{n}"): 3 for n in range(40)}) == [("user", "shop", 120, 0.231)]
     assert odd({("a", "i"): 99, ("b", "i"): 1}) == []  # of two users one has most
+
+
+def test_facts_that_hide_items_because_nobody_knows_them_are_counted() -> None:
+    with duckdb.connect(":memory:") as db:
+        db.execute("CREATE SCHEMA shown")
+        db.execute(
+            """CREATE TABLE shown.items AS FROM (VALUES ('a', NULL, 'R'), ('b', TRUE, 'Banana'), ('c', TRUE, NULL),
+               ('d', FALSE, '12')) AS items(item_id, release_unknown, age_rating)"""
+        )
+        found = unknown_facts(db, MOVIES)
+        assert [(row["items"], row["example"]) for row in found] == [(2, "b"), (1, "Banana")]
+        assert [row["effect"] for row in found] == [
+            "not recommended, unless the domain sets show_unknown_release",
+            "only users from 18 on get them (unknown_rating_age)",
+        ]
+        db.execute("DELETE FROM shown.items WHERE item_id IN ('b', 'c')")
+        assert unknown_facts(db, MOVIES) == []
 
 
 def test_findings_come_from_the_imports_of_the_pinned_files(tmp_path: Path) -> None:

@@ -343,9 +343,12 @@ def test_facts_that_cannot_be_read_are_dropped_and_counted_and_their_rows_stay(t
     rows, findings = take("items.csv", content)
     assert column(rows, "released", "available", "unparsable") == [
         (DAY.date(), True, []), (None, False, []), (None, False, [])]  # fmt: skip
+    assert column(rows, "release_unknown") == [False, True, True]
     assert "released: values that are not days, left out: 2, first in line 3: 'Q4 2024'" in findings
     rows, _ = take("items.csv", "item_id,released\n1,нет данных\n2,tba\n")
-    assert column(rows, "item_id", "released") == [("1", None), ("2", None)]
+    assert column(rows, "item_id", "released", "release_unknown") == [("1", None, True), ("2", None, True)]
+    rows, _ = take("items.csv", "item_id,released\n1,\n2,2024-04-30\n")
+    assert column(rows, "released", "release_unknown") == [(None, None), (DAY.date(), False)]
     rows, findings = take("reviews.csv", "review_id,text,rating,ts\n1,good,five,yesterday\n")
     assert column(rows, "text", "rating", "ts", "unparsable") == [("good", None, None, [])]
 
