@@ -10,6 +10,7 @@ import traceback
 from io import TextIOWrapper
 from typing import Any, TextIO
 
+ESCAPED = "backslashreplace"
 CUT = 128 + 13  # the exit code of a program whose reader is gone (SIGPIPE), as shells have it
 # What a terminal obeys and does not show, but for tabs and line ends: codes of ASCII and ISO 8859, and what turns the
 # direction of all the text that follows.
@@ -57,13 +58,16 @@ def json_text(value: Any, indent: int | None = None) -> str:
 
 
 def prepare() -> None:
-    """Has standard output and error take any text: escapes stand for what their encoding lacks."""
+    """Has standard output and error take any text: escapes stand for what their encoding lacks.
+
+    Once in a process and its forks: what was a file may be a pipe by then, in which no stream can seek.
+    """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by the caller
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 (as long as the process)
-        elif isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+        elif isinstance(stream, TextIOWrapper) and stream.errors != ESCAPED:
+            stream.reconfigure(errors=ESCAPED)
 
 
 def is_cut() -> bool:

@@ -81,6 +81,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         given.setdefault(name, str(ROOT / getattr(default, name)))
     for name in ("warehouse", "landing"):
         given[name] = address(given.get(name) or ROOT / getattr(default, name))
+    _require_path(given["warehouse"])
     file, source = given.get("config"), config_source(given.get("config"))
     sections = read_toml(file, source) if file else {}
     _require_known("section", sections, SECTIONS, source)
@@ -155,6 +156,15 @@ def address(place: str | Path) -> str:
     if text.startswith("file://"):
         return unquote(text)
     return text if re.match(r"^[a-z0-9]+://", text) else f"file://{Path(text).resolve()}"
+
+
+def _require_path(warehouse: str) -> None:
+    """InputError for a local path that Iceberg, to which every address is a URI, would cut short."""
+    if warehouse.startswith("file://") and (found := re.search(r"[?#\x00-\x1f]", warehouse)):
+        raise InputError(
+            f"ENCORE_WAREHOUSE={warehouse}: a warehouse's path must be without {found[0]!r}, where Iceberg takes it to "
+            "end; choose another folder"
+        )
 
 
 def override(default: T, changes: Mapping[str, Any], where: str, source: str = "") -> T:

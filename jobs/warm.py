@@ -21,7 +21,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
-from jobs import cli
+from jobs import cli, output
 from jobs.backend import set_up_keras
 from jobs.commands import JOBS
 from jobs.errors import DONE, FAULT, InputError
@@ -39,6 +39,7 @@ def main() -> NoReturn:
     parser.add_argument("--idle", type=float, help="seconds without a job after which it ends")
     parser.add_argument("--memory", type=float, default=math.inf, help="MiB above which it ends")
     args = parser.parse_args()
+    output.prepare()
     with suppress(InputError):  # which each job says itself
         set_up_keras(load())
     preload()

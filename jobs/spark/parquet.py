@@ -4,6 +4,7 @@ Object stores are read and written by the tasks' Python, with the file system th
 Hadoop or AWS is needed on a cluster, and endpoint and credentials are given once (docs/object-storage.md).
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
@@ -17,8 +18,14 @@ from jobs.storage import frames
 from jobs.storage.files import create_folder, filesystem, listing
 
 HADOOP = ("file://", "hdfs://")  # what Spark reads and writes without a jar
+PATTERN = re.compile(r"[][{}*?%\\]")  # what Hadoop takes in a path for a pattern or an escape
 TASKS_A_PARTITION = 4  # that read files, for each of Spark's shuffle partitions: a file each, if they are few
 Batches = Iterator[pa.RecordBatch]
+
+
+def of_hadoop(address: str) -> bool:
+    """Whether Spark's own reader and writer find an address as it is written."""
+    return address.startswith(HADOOP) and not PATTERN.search(address)
 
 
 def read_files(spark: SparkSession, addresses: Sequence[str], schema: pa.Schema) -> DataFrame:
@@ -26,14 +33,14 @@ def read_files(spark: SparkSession, addresses: Sequence[str], schema: pa.Schema)
     wanted = from_arrow_schema(schema)
     if not addresses:
         return spark.createDataFrame([], wanted)
-    if addresses[0].startswith(HADOOP):
+    if of_hadoop(addresses[0]):
         return spark.read.schema(wanted).parquet(*addresses)
     return _numbers(spark, len(addresses)).mapInArrow(_reading([*addresses], schema), wanted)
 
 
 def read_folder(spark: SparkSession, folder: str, schema: pa.Schema, partition: str = "") -> DataFrame:
     """The rows of all files below a folder; the column `partition` has what follows `<partition>=` in their paths."""
-    if folder.startswith(HADOOP):
+    if of_hadoop(folder):
         return spark.read.schema(from_arrow_schema(schema)).parquet(folder)
     files = listing(folder, ".parquet", recursive=True)
     if not files:
@@ -48,7 +55,7 @@ def write_folder(frame: DataFrame, folder: str, schema: pa.Schema, partition: st
     The folder must be new: a task that is tried again writes the same files. group_bytes: of
     a row group as Spark's own writer counts them; 0 for its 128 MiB. Arrow's has the rows of a batch.
     """
-    if folder.startswith(HADOOP):
+    if of_hadoop(folder):
         writer = frame.write.mode("error")
         if group_bytes:
             writer = writer.option("parquet.block.size", group_bytes)

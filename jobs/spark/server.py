@@ -31,6 +31,7 @@ from jobs.storage.runs import run_name
 START_SECONDS = 120
 STOP_SECONDS = 20
 ARCHIVE_SECONDS = 60
+UTF_8 = {"LC_ALL": "C.UTF-8"}  # Java takes from it which names files may have
 JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 # Without them Arrow checks the bounds of every value on its way to Python: about half of the time of a transfer.
 ARROW_OPTIONS = "-Darrow.enable_unsafe_memory_access=true -Darrow.enable_null_check_for_get=false"
@@ -127,7 +128,7 @@ def _start(config: Settings, run: str, folder: Path) -> Server:
     with logfile.open("ab") as output:
         child = subprocess.Popen(
             _command(config, run, port, folder),
-            env={**os.environ, "SPARK_CONNECT_AUTHENTICATE_TOKEN": token, "PYSPARK_PYTHON": sys.executable},
+            env={**os.environ, **UTF_8, "SPARK_CONNECT_AUTHENTICATE_TOKEN": token, "PYSPARK_PYTHON": sys.executable},
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True, cwd=folder,
         )  # fmt: skip
     server = Server(port, token, child.pid)

@@ -9,7 +9,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from jobs.night import Night
 from jobs.spark import cluster
 from jobs.spark import server as spark_server
-from jobs.spark.parquet import HADOOP, read_files, write_folder
+from jobs.spark.parquet import of_hadoop, read_files, write_folder
 from schemas.table import Table
 
 # Spark knows no size of what tasks read through Arrow, takes it for tiny and would broadcast every table: it is to
@@ -35,7 +35,7 @@ def session(night: Night) -> SparkSession:
         remote = spark_server.running(config, night.run.run_id).remote
         spark = SparkSession.builder.remote(remote).getOrCreate()
         cluster.notice_soon(spark)
-    if not night.settings.warehouse.startswith(HADOOP):
+    if not of_hadoop(night.settings.warehouse):
         for name, value in OF_ARROW.items():
             spark.conf.set(name, value)
     return spark

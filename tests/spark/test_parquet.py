@@ -68,6 +68,15 @@ def test_what_arrow_writes_spark_reads_back(
     assert sorted_rows(parquet.read_folder(session, f"{folder}/parted", SCHEMA, "n")) == expected
 
 
+@pytest.mark.parametrize("name", ["a[b-c]d", "{0}", "a*b", "%20", "a\\b", "é日 it's & $X"])
+def test_folders_whose_names_are_patterns_elsewhere_are_found(session: SparkSession, folder: str, name: str) -> None:
+    table = pa.Table.from_pylist(ROWS, schema=SCHEMA)
+    frame = parquet.read_files(session, [frames.write(table, f"{folder}/{name}")], SCHEMA)
+    parquet.write_folder(frame, f"{folder}/{name}/again", SCHEMA)
+    assert parquet.read_folder(session, f"{folder}/{name}/again", SCHEMA).count() == len(ROWS)
+    assert len(files.listing(f"{folder}/{name}/again", ".parquet")) >= 1
+
+
 def test_a_table_without_rows_has_a_file(session: SparkSession, folder: str, through_arrow: None) -> None:
     nothing = session.range(0).select(F.col("id").cast("string").alias("id"))
     parquet.write_folder(nothing, f"{folder}/empty", pa.schema([("id", pa.string())]))
