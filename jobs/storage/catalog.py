@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from urllib.parse import quote
 
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, TableAlreadyExistsError
@@ -50,7 +51,7 @@ def open_catalog(warehouse: str, properties: Mapping[str, str]) -> Catalog:
             f"ENCORE_WAREHOUSE={warehouse}: the SQLite catalog needs a local folder; name a catalog in [catalog] of "
             'ENCORE_CONFIG, as in type = "sql", uri = "postgresql+psycopg2://catalog.example.org/encore"'
         )
-    uri = f"sqlite:///{warehouse.removeprefix('file://')}/catalog.db?timeout=60"
+    uri = f"sqlite:///{quote(warehouse.removeprefix('file://'))}/catalog.db?timeout=60"
     return load_catalog(NAMESPACE, type="sql", uri=uri, warehouse=f"{warehouse}/tables")
 
 
