@@ -76,9 +76,11 @@ def run(command: Command | Job, args: argparse.Namespace) -> int:
     """Runs a command in this process; returns its exit code."""
     module = importlib.import_module(command.module)
     if isinstance(command, Job):
-        from jobs import job
+        from jobs import job, settings
+        from jobs.spark import server as spark_server
 
-        return job.run(command.task_of(vars(args)), module.compute, args)
+        server = spark_server.pid_of(settings.load(), args.run) if command.spark else None
+        return job.run(command.task_of(vars(args)), module.compute, args, server)
     return int(module.main(args) or DONE)
 
 

@@ -15,6 +15,7 @@ from jobs.night import Attempt, Night, iso_day, open_night
 from jobs.output import say
 from jobs.states import TaskState
 from jobs.storage.runs import Entry, run_name
+from jobs.usage import Usage
 
 Compute = Callable[[Night, Attempt, argparse.Namespace], None]
 XCOM_FACTS = ("champion",)  # facts that a DAG decides by
@@ -34,23 +35,25 @@ def parser(job: Job, description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def run(task: str, compute: Compute, args: argparse.Namespace) -> int:
+def run(task: str, compute: Compute, args: argparse.Namespace, server: int | None = None) -> int:
     """Runs a job and records its attempt as the one that counts; prints one line of JSON for XCom.
 
-    An error is recorded before it is raised, so that the run's manifest says why it ended.
+    An error is recorded before it is raised, so that the run's manifest says why it ended. server: the process
+    of the run's Spark server, for a job that uses it.
     """
     deployment = settings.load()
     set_up_keras(deployment)
     night = open_night(deployment, args)
     attempt = Attempt(task, night.run.new_attempt(task))
-    started = time.perf_counter()
+    started, usage = time.perf_counter(), Usage(server)
 
     def record(state: TaskState, error: BaseException | None = None, exit_code: int = DONE) -> Entry:
         files, rows = attempt.written() if state != TaskState.FAILED else ({}, {})
         name = attempt.address.rsplit("/", 1)[1]
         seconds = round(time.perf_counter() - started, 3)
         text = str(error) if error else None
-        entry = Entry(task, state, name, files, rows, attempt.facts, seconds, peak_mib(), text, exit_code)
+        used = usage.facts(attempt.facts)
+        entry = Entry(task, state, name, files, rows, attempt.facts, seconds, peak_mib(), text, exit_code, used)
         night.run.record(entry)
         return entry
 

@@ -137,7 +137,7 @@ def complete(night: Night, attempt: Attempt, sequence: int, facts: dict[str, Any
 def facts(night: Night, entries: Mapping[str, Entry]) -> dict[str, Any]:
     """Returns what `runs` keeps of the run's manifest."""
     tasks = {
-        task: {"seconds": entry.seconds, "peak_mib": entry.peak_mib, "state": entry.state}
+        task: {"seconds": entry.seconds, "peak_mib": entry.peak_mib, "state": entry.state, **entry.usage}
         for task, entry in entries.items()
     }
     return {

@@ -103,7 +103,7 @@ RUNS = Table(
         ),
         Column("input_snapshots", pa.string(), "table → snapshot that the run read, JSON"),
         Column("rows", pa.string(), "table → rows published, JSON"),
-        Column("tasks", pa.string(), "task → seconds and peak memory (MiB), JSON"),
+        Column("tasks", pa.string(), "task → seconds, peak memory (MiB), cores' seconds, bytes, GPU, joules; JSON"),
         Column("catalogue", pa.string(), "stands for the deliveries that `items` and `users` are made of"),
     ),
     key=("domain", "ds", "run_id"),

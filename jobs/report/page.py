@@ -11,6 +11,7 @@ import duckdb
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from jobs import usage
 from jobs.night import pinned_domain
 from jobs.report import curves, facts, figures, imported, people, plots
 from jobs.report.facts import DATA, Rows
@@ -60,7 +61,7 @@ def context(db: duckdb.DuckDBPyConnection, run: dict[str, Any], folder: Run) -> 
     colours = figures.colours_of(headline)
     night_domain = resolved_domain(run)
     nights = facts.publications(db, domain, ds)
-    posters = Posters()
+    posters, totals = Posters(), facts.totals(db, night_domain, ds)
     return {
         "domain": domain,
         "ds": ds,
@@ -76,7 +77,7 @@ def context(db: duckdb.DuckDBPyConnection, run: dict[str, Any], folder: Run) -> 
         "history": figures.history(past, colours, nights, headline),
         "drift": drift(past, ds),
         "drift_plots": figures.drift(past),
-        "totals": facts.totals(db, night_domain, ds),
+        "totals": totals,
         **reach(db, night_domain, ds),
         "rows": json.loads(run["rows"] or "{}"),
         "meanings": meanings(),
@@ -85,7 +86,7 @@ def context(db: duckdb.DuckDBPyConnection, run: dict[str, Any], folder: Run) -> 
         "left_out": imported.left_out(folder),
         "odd_ids": imported.odd_ids(db),
         "unknown_facts": imported.unknown_facts(db, night_domain),
-        **seconds(run, folder),
+        **seconds(run, folder, totals["users"]),
         "verb": night_domain.verb,
         "users": people.users(db),
         "similar": people.similar_items(db),
@@ -168,17 +169,23 @@ def meanings() -> dict[str, str]:
     return {check.name: check.meaning for table in TABLES.values() for check in table.checks}
 
 
-def seconds(run: dict[str, Any], folder: Run) -> Context:
-    """The tasks with their seconds and peak memory. `publish` ends after the row of `runs` is written."""
+def seconds(run: dict[str, Any], folder: Run, users: int) -> Context:
+    """The tasks with their seconds and peak memory, and what the night took, also for a thousand of `users`.
+
+    `publish` ends after the row of `runs` is written.
+    """
     tasks = facts.tasks(run)
     last = folder.find("publish")
     if last:
-        tasks.append({"task": "publish", "state": last.state, "seconds": last.seconds, "peak_mib": last.peak_mib})
+        measured = {"seconds": last.seconds, "peak_mib": last.peak_mib, **last.usage}
+        tasks.append({"task": "publish", "state": last.state, **measured})
     if not tasks:
-        return {"tasks": [], "task_plots": []}
+        return {"tasks": [], "task_plots": [], "took": {}, "took_estimated": False}
     measured = {name: {task["task"]: task[name] for task in tasks} for name in ("seconds", "peak_mib")}
     return {
         "tasks": tasks,
+        "took": usage.night({task["task"]: task for task in tasks}, users),
+        "took_estimated": any(task.get("estimated") for task in tasks),
         "task_plots": [
             plots.bars("seconds", "Seconds of each task", "seconds", measured["seconds"]),
             plots.bars("memory", "Peak memory of each task", "MiB", measured["peak_mib"]),

@@ -7,6 +7,7 @@ import duckdb
 from rich.table import Table as Grid
 from rich.text import Text
 
+from jobs import usage
 from jobs.output import visible
 
 SHOWN_ITEMS = 10
@@ -80,8 +81,25 @@ def example(db: duckdb.DuckDBPyConnection, run: dict[str, Any]) -> list[Grid]:
 def durations(run: dict[str, Any]) -> Grid:
     """Where the night's seconds went."""
     grid = Grid(title="tasks", title_justify="left")
-    for column in ("task", "seconds", "peak MiB"):
+    for column in ("task", "seconds", "CPU s", "peak MiB"):
         grid.add_column(column, justify="left" if column == "task" else "right")
     for task, entry in json.loads(run["tasks"]).items():
-        grid.add_row(task, f"{entry['seconds']:.1f}", f"{entry['peak_mib']:.0f}")
+        cpu = f"{entry['cpu_seconds']:.1f}" if "cpu_seconds" in entry else ""
+        grid.add_row(task, f"{entry['seconds']:.1f}", cpu, f"{entry['peak_mib']:.0f}")
     return grid
+
+
+def cost(db: duckdb.DuckDBPyConnection, run: dict[str, Any]) -> str:
+    """What the night took of the machine, and that for a thousand users with a list; empty where nothing is known."""
+    tasks = json.loads(run["tasks"])
+    users = db.execute(
+        "SELECT count(DISTINCT user_id) FROM recommendations WHERE domain = $1 AND ds = $2", [run["domain"], run["ds"]]
+    ).fetchall()[0][0]
+    shown = {"cpu_seconds": "s of a core", "gpu_seconds": "s of a GPU", "read_mib": "MiB read"}
+    shown |= {"written_mib": "MiB written", "joules": "J"}
+    took = usage.night(tasks, users)
+    parts = [f"{took[name][0]:,.0f} {unit} ({took[name][1]:,.1f})" for name, unit in shown.items() if name in took]
+    if not parts:
+        return ""
+    guess = "; joules are estimated" if any(task.get("estimated") for task in tasks.values()) else ""
+    return f"took, and for a thousand users: {', '.join(parts)}{guess}"

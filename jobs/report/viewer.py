@@ -55,9 +55,10 @@ def show(domain: str, ds: str | None = None, run_id: str | None = None) -> str |
             *summary.example(db, run),
             summary.durations(run),
         ]
+        took = summary.cost(db, run)
     terminal.show(*parts)
     page = address(Run.of(tables.warehouse, Publication.of(run)))
-    say(f"HTML report: {page or missing(run)}", f"tables: {tables.warehouse}")
+    say(*filter(None, [took]), f"HTML report: {page or missing(run)}", f"tables: {tables.warehouse}")
     say('`encore tables ls` lists them; `encore tables sql "FROM latest.recommendations"` reads one')
     return page
 

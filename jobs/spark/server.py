@@ -119,6 +119,12 @@ def running(config: Settings, run: str) -> Server:
         return known if known and known.answers() else _start(config, run, folder)
 
 
+def pid_of(config: Settings, run: str) -> int | None:
+    """The process of the run's server, which leads a session; None where this machine has none."""
+    server = _find(config, run)
+    return server.pid if server else None
+
+
 def _start(config: Settings, run: str, folder: Path) -> Server:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -23,8 +23,8 @@ MAX_RUN_ID = 250  # as Airflow has it
 
 @dataclass(frozen=True)
 class Entry:
-    """Result of a task in the manifest. `files` and `rows` by table; `facts` are JSON values that later
-    tasks need."""
+    """Result of a task in the manifest. `files` and `rows` by table; `facts` are JSON values that later tasks need,
+    `usage` is what it took of the machine (jobs/usage.py)."""
 
     task: str
     state: str
@@ -36,6 +36,7 @@ class Entry:
     peak_mib: float = 0.0
     error: str | None = None
     exit_code: int = 0
+    usage: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ USERS = ("u1", "ü'2", '日"3', "[u4]")
 SEEN = ("s1", "s'2")
 OFFERED = ("n1", 'n"2', "n3")
 MODELS = ("popularity", "item_knn")
+USAGE = {"cpu_seconds": 2.5, "read_mib": 4.0, "written_mib": 1.0, "joules": 25.0, "estimated": True}  # of a task
 SETTINGS = json.dumps(asdict(ItemKNN.Config()))  # of both, which nobody reads of popularity
 Rows = list[dict[str, Any]]
 
@@ -67,7 +68,7 @@ def fake_night(
     for task, names in made.items():
         files = {name: written[name] if rows[name] else [] for name in names}
         counts = {name: len(rows[name]) for name in names}
-        night.run.record(Entry(task, "done", "a", files=files, rows=counts, seconds=1.5, peak_mib=64.0))
+        night.run.record(Entry(task, "done", "a", files=files, rows=counts, seconds=1.5, peak_mib=64.0, usage=USAGE))
     return night
 
 

@@ -30,7 +30,14 @@ def test_the_page_of_a_night(shared: Settings, capsys: Captured) -> None:
     result = rows(text)
     judged = [[row[0], row[1], float(row[2]), float(row[3])] for row in result if row[0] in ("item_knn", "popularity")]
     assert judged == [["item_knn", "champion", 0.01, 1.0], ["popularity", "challenger", 0.01, 1.0]]
-    assert ["clean", "1.5", "64"] in result
+    assert ["clean", "1.5", "2.5", "64"] in result
+    tasks = sum(row[1:] == ["1.5", "2.5", "64"] for row in result)
+    took = re.search(r"for a thousand users: (\d+) s of a core \(([\d,.]+)\)", text)
+    assert took, text[-1200:]
+    assert tasks > 8
+    assert float(took[1]) >= 2.5 * tasks - 0.5
+    assert float(took[2].replace(",", "")) == pytest.approx(float(took[1]) * 1000 / 4, abs=0.5 * 250)
+    assert "joules are estimated" in text
     assert f"tables: {shared.warehouse}\n" in text
     assert f"HTML report: none yet; make it with: encore html_report --domain movies --ds {DS} --run first\n" in text
 
