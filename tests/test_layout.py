@@ -15,7 +15,18 @@ TESTS = Path(__file__).parent
 FILES = sorted(TESTS.rglob("*.py"))
 PACKAGES = ("benchmarks", "dags", "jobs", "models", "schemas")
 FRAME = {"__init__", "__main__", "backend", "cli", "commands", "contracts", "errors", "forkserver", "job", "known_ids"}
-FRAME |= {"local_airflow", "night", "output", "settings", "states", "terminal", "version", "warm", "worker_server"}
+FRAME |= {
+    "local_airflow",
+    "night",
+    "output",
+    "settings",
+    "states",
+    "terminal",
+    "version",
+    "warm",
+    "usage",
+    "worker_server",
+}
 
 
 def imported(file: Path) -> Iterator[str]:
