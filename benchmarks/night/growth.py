@@ -30,12 +30,12 @@ from jobs.cleaning.writing import constant, write_rows
 from jobs.job import peak_mib
 from jobs.settings import read_domains
 from jobs.storage import frames
+from models.histories import DAY_MICROSECONDS
 from schemas.domains import placeholders
 from schemas.landing import LANDING
 
 DOMAIN, DS, NIGHTS, FILE_ROWS = "movies", "2026-03-11", 10, 1_000_000
 USERS, ITEM_IDS = 138_000, 26_000
-DAY = 86_400_000_000
 COLUMNS = ("events in the table", "new events", "events again, half corrected", "seconds", "MiB read", "peak MiB")
 
 
@@ -53,7 +53,7 @@ def events(count: int, night: int, seed: int) -> pa.Table:
         )
         for name, n in (("user_id", USERS), ("item_id", ITEM_IDS))
     }
-    times = day(night) + random.integers(0, DAY, count).astype("timedelta64[us]")
+    times = day(night) + random.integers(0, DAY_MICROSECONDS, count).astype("timedelta64[us]")
     return pa.table(
         {
             **ids,

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from jobs.sources.cells.scalars import as_text, bits, text
 
+DAY_SECONDS = 86_400
 Seconds = np.ndarray[Any, np.dtype[np.float64]]
 UTC_TIME = pa.timestamp("us", tz="UTC")
 YEAR_1, YEAR_10000 = (pa.scalar(seconds * 10**6, UTC_TIME) for seconds in (-62_135_596_800, 253_402_300_800))
@@ -143,4 +144,4 @@ def _from_parts(parts: pa.Array) -> Seconds:
     days = months.astype("datetime64[D]").astype(np.int64) + np.where(good, day - 1, 0)
     last = (months + 1).astype("datetime64[D]").astype(np.int64)
     clock = hour * 3600 + minute * 60 + second
-    return np.where(good & (days < last), days * 86_400.0 + clock, np.nan)
+    return np.where(good & (days < last), days * float(DAY_SECONDS) + clock, np.nan)

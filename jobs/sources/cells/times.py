@@ -14,14 +14,14 @@ import pyarrow.compute as pc
 
 from jobs.errors import InputError
 from jobs.sources.cells import dates
+from jobs.sources.cells.dates import DAY_SECONDS
 from jobs.sources.cells.scalars import Bits, Parsed, bits, missing, number, some, text, without
 
 FIRST, LAST = -62_135_596_800, 253_402_300_799  # the years 1 to 9999 in epoch seconds
 TIME = pa.timestamp("us", tz="UTC")
-DAY = 86_400
 END = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp())
 SAMPLE = 100_000  # cells by which a file's format is found
-SPREADSHEET = -25_569 * DAY  # spreadsheets count days from 1899-12-30
+SPREADSHEET = -25_569 * DAY_SECONDS  # spreadsheets count days from 1899-12-30
 MIN_SHARE = 0.5  # of the cells must be plausible
 
 
@@ -57,8 +57,8 @@ FORMATS: Mapping[str, Format] = {
     "microseconds": Format("microseconds since 1970", _counted(1e-6)),
     "nanoseconds": Format("nanoseconds since 1970", _counted(1e-9)),
     "yyyymmdd": Format("digits of year, month and day, and of hour, minute and second where given", dates.compact),
-    "day-number": Format("a spreadsheet's day number", _counted(DAY, SPREADSHEET, (1, 2_958_466))),
-    "unix-days": Format("days since 1970", _counted(DAY, 0, (-719_162, 2_932_897))),
+    "day-number": Format("a spreadsheet's day number", _counted(DAY_SECONDS, SPREADSHEET, (1, 2_958_466))),
+    "unix-days": Format("days since 1970", _counted(DAY_SECONDS, 0, (-719_162, 2_932_897))),
     "year-month-day": Format("year, month, day", dates.ordered("ymd")),
     "day-month-year": Format("day, month, year", dates.ordered("dmy")),
     "month-day-year": Format("month, day, year", dates.ordered("mdy")),
@@ -214,4 +214,4 @@ def _of_the_type(cells: pa.Array, wanted: pa.DataType) -> Parsed:
 
 def _shown(seconds: float) -> str:
     shown = datetime.fromtimestamp(float(seconds), UTC)
-    return f"{shown:%Y-%m-%d}" if seconds % DAY == 0 else f"{shown:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{shown:%Y-%m-%d}" if seconds % DAY_SECONDS == 0 else f"{shown:%Y-%m-%d %H:%M:%S} UTC"

@@ -9,13 +9,14 @@ from datetime import date
 import numpy as np
 
 from jobs.errors import InputError
+from jobs.sources.cells.dates import DAY_SECONDS
 from jobs.sources.demo import writing
 from jobs.sources.demo.audience import make_audience
 from jobs.sources.demo.behaviour import Events, events
 from jobs.sources.demo.catalogue import make_catalogue
 from jobs.sources.demo.popularity import make_popularity
 from jobs.sources.demo.scene import Scene
-from jobs.sources.demo.world import DAY_SECONDS, HABITS, SIZES, STAY_DAYS, WINDOW_DAYS, make_world
+from jobs.sources.demo.world import HABITS, SIZES, STAY_DAYS, WINDOW_DAYS, make_world
 from schemas.domains import Domain
 
 _FIRST_DAY = "2001-01-01"  # by then the old catalogue has been released

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jobs.sources.cells.dates import DAY_SECONDS
 from jobs.sources.demo.audience import Audience
 from jobs.sources.demo.catalogue import Catalogue, which_follower
 from jobs.sources.demo.draws import Bools, Floats, Ints
 from jobs.sources.demo.popularity import Popularity
 from jobs.sources.demo.sessions import Moments, moments
-from jobs.sources.demo.world import DAY_SECONDS, World
+from jobs.sources.demo.world import World
 
 _ATTEMPTS = 3  # draws by taste before the user gives up because all were seen or are not for them
 

@@ -4,10 +4,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.sources.cells.dates import DAY_SECONDS
 from jobs.sources.demo.draws import Floats
 from jobs.sources.demo.reviews import rating
 from jobs.sources.demo.scene import Scene
-from jobs.sources.demo.world import DAY_SECONDS
 
 _BOUGHT_SECONDS_BEFORE = 600
 

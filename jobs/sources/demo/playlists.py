@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jobs.sources.cells.dates import DAY_SECONDS
 from jobs.sources.demo.behaviour import Events
 from jobs.sources.demo.catalogue import Catalogue, which_follower
 from jobs.sources.demo.draws import Ints
 from jobs.sources.demo.popularity import Popularity
-from jobs.sources.demo.world import DAY_SECONDS, World
+from jobs.sources.demo.world import World
 
 _LENGTH = 14  # steps; items that come again are left out
 _SHARE = 0.008  # of events, each with the item that starts the playlist

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jobs.sources.cells.dates import DAY_SECONDS
 from jobs.sources.demo.audience import Audience
 from jobs.sources.demo.draws import Floats, Ints
-from jobs.sources.demo.world import DAY_SECONDS, STAY_DAYS, World
+from jobs.sources.demo.world import STAY_DAYS, World
 
 # Hours between which sessions start (UTC), and by how much a country's evening is shifted from 20:00. With the
 # longest session below seven hours, no two sessions of a user overlap.

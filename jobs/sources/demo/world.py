@@ -1,4 +1,4 @@
-"""What a demo world is made of: how its people behave per domain, how many there are per size."""
+"""What a demo world is made of: how its users behave per domain, how many there are per size."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from jobs.sources.demo.draws import Draws
 from jobs.sources.demo.words import WORDS, Words
 
-DAY_SECONDS = 86_400
 WINDOW_DAYS = 60  # what a first import covers
 STAY_DAYS = 120  # a user is active for this long at most, so a day can be generated without the days since 1970
 FADE_DAYS = 90  # an item released on day d has events until d + FADE_DAYS; only the old catalogue is timeless
