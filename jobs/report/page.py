@@ -60,8 +60,7 @@ def context(db: duckdb.DuckDBPyConnection, run: dict[str, Any], folder: Run) -> 
     headline = figures.headline_rows(judged)
     colours = figures.colours_of(headline)
     night_domain = resolved_domain(run)
-    nights = facts.publications(db, domain, ds)
-    posters, totals = Posters(), facts.totals(db, night_domain, ds)
+    nights, totals = facts.publications(db, domain, ds), facts.totals(db, night_domain, ds)
     return {
         "domain": domain,
         "ds": ds,
@@ -90,7 +89,7 @@ def context(db: duckdb.DuckDBPyConnection, run: dict[str, Any], folder: Run) -> 
         "verb": night_domain.verb,
         "users": people.users(db),
         "similar": people.similar_items(db),
-        "posters": posters,
+        "posters": Posters(),
         "configuration": json.dumps(json.loads(run["configuration"] or "{}"), indent=1, ensure_ascii=False),
     }
 

@@ -50,21 +50,22 @@ def test_a_run_has_a_name_that_is_a_folder(value):
 
 
 @pytest.mark.parametrize(
-    ("earlier", "turn"),
+    ("earlier", "user", "turn"),
     [
-        (None, True),
-        ({"domains": ["music"]}, True),
-        ({"domains": ["music", "movies"]}, False),
-        ({}, False),  # all domains
+        (None, "admin", True),
+        ({"domains": ["music"]}, "admin", True),
+        ({"domains": ["music", "movies"]}, "admin", False),
+        ({}, None, False),  # all domains, by schedule
+        ({}, "dag_test", True),  # `encore nightly` after one that was killed
     ],
 )
-def test_a_night_waits_for_an_earlier_one_of_its_domains(earlier, turn):
+def test_a_night_waits_for_an_earlier_one_of_its_domains(earlier, user, turn):
     class Instance:
         def get_previous_dagrun(self, state):
             assert state == "running"
             return None if earlier is None else SimpleNamespace(run_id="before", conf=earlier)
 
-    run = SimpleNamespace(conf={"domains": ["movies"]}, logical_date=NIGHT)
+    run = SimpleNamespace(conf={"domains": ["movies"]}, logical_date=NIGHT, triggering_user_name=user)
     context = {"dag_run": run, "params": {"domains": ["movies"], "ds": None}, "ti": Instance()}
     assert RequestOperator(task_id="request").poke(context) is turn
 
