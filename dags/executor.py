@@ -9,6 +9,7 @@ of the workers. Tasks of a pool run at most as many at a time as it has slots, w
 """
 
 import multiprocessing
+import os
 import signal
 import threading
 from collections import Counter
@@ -48,7 +49,7 @@ class SideBySideExecutor(BaseExecutor):
         # Not forks of this process: SQLite must not be carried over a fork.
         self.forking = multiprocessing.get_context("forkserver")
         self.forking.set_forkserver_preload(["dags.executor", "dags.nightly"])
-        self.open, self.lock = True, threading.Lock()
+        self.open, self.lock, self.parent = True, threading.Lock(), os.getppid()
         self.waiting: dict[Any, Any] = {}
         self.tasks: dict[Connection, Any] = {}
         self.ended: SimpleQueue[tuple[Any, str | None]] = SimpleQueue()
@@ -108,7 +109,10 @@ class SideBySideExecutor(BaseExecutor):
                     self._give()
 
     def sync(self) -> None:
-        """Tells Airflow which tasks have ended."""
+        """Tells Airflow which tasks have ended. Ends the run where the process that wanted it was killed."""
+        if os.getppid() != self.parent:
+            self.terminate()
+            raise SystemExit("the process that started this run is gone")
         with suppress(Empty):
             while True:
                 key, reason = self.ended.get_nowait()

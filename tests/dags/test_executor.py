@@ -107,6 +107,17 @@ def test_what_airflow_cannot_do_fails_the_task_with_its_reason(side_by_side):
     assert event == ("failed", "OperationalError('database is locked')")
 
 
+def test_a_run_whose_starter_was_killed_ends_with_its_tasks(side_by_side, monkeypatch):
+    ended = []
+    for worker in side_by_side.workers.values():
+        worker.terminate = lambda: ended.append(True)
+    side_by_side.sync()
+    monkeypatch.setattr(executor.os, "getppid", lambda: 1)
+    with pytest.raises(SystemExit, match="gone"):
+        side_by_side.sync()
+    assert len(ended) == 3
+
+
 TIMED = """#!/bin/sh
 start=$(date +%s.%N); sleep 0.3
 echo "$* $start $(date +%s.%N)" >> "$CALLS"
