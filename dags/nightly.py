@@ -10,16 +10,17 @@ from typing import Any
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, TaskGroup, TriggerRule
 
+from dags.assets import PublishOperator
 from dags.common import DOMAINS, DS, GPU, POLICY, RUN, TRIGGERED_AT, JobOperator, ReportLink
 from dags.form import FORM, RequestOperator
 from dags.outcome import OutcomeOperator
 from schemas.names import CONTINUING, ENSEMBLE, MODELS, NEURAL, ON_GPU
 
 
-def job(name: str, domain: str, *arguments: str, **settings: Any) -> JobOperator:
+def job(name: str, domain: str, *arguments: str, operator: Any = JobOperator, **settings: Any) -> JobOperator:
     """Makes the task of one job of a domain's night."""
     common = [f"--domain={domain}", f"--ds={DS}", f"--run={RUN}"]
-    return JobOperator(**{"task_id": name, "job": name, "arguments": [*common, *arguments], **settings})
+    return operator(**{"task_id": name, "job": name, "arguments": [*common, *arguments], **settings})
 
 
 def training(model: str) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def night(domain: str) -> list[JobOperator]:
     neural = f"((ti.xcom_pull('{domain}.gate') or {{}}).get('champion') in {ON_GPU})"
     recommend = [job("recommend", domain, when=f"{{{{ not {neural} }}}}")]
     recommend += [job("recommend", domain, when=f"{{{{ {neural} }}}}", task_id="recommend_gpu", **GPU)]
-    publish = job("publish", domain, trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
+    publish = job("publish", domain, operator=PublishOperator, trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
     pin >> clean >> vocabulary >> [sequences, *similarities]
     sequences >> [*train.values()] >> ensemble >> evaluate >> job("gate", domain) >> recommend >> publish
     clean >> (sentiment := job("sentiment", domain, **GPU))

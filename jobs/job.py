@@ -18,7 +18,7 @@ from jobs.storage.runs import Entry, run_name
 from jobs.usage import Usage
 
 Compute = Callable[[Night, Attempt, argparse.Namespace], None]
-XCOM_FACTS = ("champion",)  # facts that a DAG decides by
+XCOM_FACTS = ("champion", "publication")  # facts that a DAG decides by, or tells others
 log = logging.getLogger(__name__)
 
 

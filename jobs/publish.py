@@ -17,9 +17,10 @@ from jobs.errors import ContractError, InputError
 from jobs.night import Attempt, Night
 from jobs.pin import WHOLE
 from jobs.states import NightState, TaskState
-from jobs.storage.frames import write
+from jobs.storage.frames import read, write
 from jobs.storage.runs import Entry, Run, standing
 from jobs.version import code_version
+from schemas.names import HEADLINE
 from schemas.tables import TABLES
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     columns = {"trigger": night.pin["trigger"], "state": state, "reason": reason, "rows": json.dumps(rows)}
     columns["catalogue"] = entries["clean"].facts.get("catalogue")
     complete(night, attempt, sequence, columns | facts(night, entries))
+    attempt.facts["publication"] = publication(night, entries, state, sequence)
 
 
 def require_done(run: Run, entries: Mapping[str, Entry]) -> None:
@@ -132,6 +134,23 @@ def complete(night: Night, attempt: Attempt, sequence: int, facts: dict[str, Any
     path = write(pa.Table.from_pylist([row], schema=TABLES["runs"].schema), attempt.folder("runs"))
     night.tables.replace("runs", partition, [path], night.run.tag(sequence))
     log.info("night %s of %s is %s", night.ds, night.run.domain, facts["state"])
+
+
+def publication(night: Night, entries: Mapping[str, Entry], state: NightState, sequence: int) -> dict[str, Any]:
+    """Returns what other teams are told: names, the snapshot of `recommendations`, the champion and its metrics."""
+    gate = entries["gate"].facts
+    measured = read(night.tonight("metrics"), TABLES["metrics"].schema).to_pylist()
+    chosen = [row for row in measured if row["model"] == gate.get("champion") and row["segment"] == "all"]
+    snapshot = night.tables.tagged("recommendations", night.run.tag(sequence))
+    return {
+        "domain": night.run.domain,
+        "ds": night.ds,
+        "run": night.run.run_id,
+        "state": state,
+        "champion": gate.get("champion"),
+        "metrics": {row["metric"]: row["value"] for row in chosen if row["k"] in (0, HEADLINE[1])},
+        "snapshot": snapshot and str(snapshot),  # greater than the numbers that all readers of JSON keep exactly
+    }
 
 
 def facts(night: Night, entries: Mapping[str, Entry]) -> dict[str, Any]:

@@ -36,7 +36,9 @@ if code:
     print(f"error: {{words[0]}}: told to end with {{code}}", file=sys.stderr, flush=True)
 else:
     champion = os.environ.get("FAKE_CHAMPION")
-    print(json.dumps({{"task": words[0]}} | ({{"champion": champion}} if champion else {{}})))
+    told = {{"task": words[0]}} | ({{"champion": champion}} if champion else {{}})
+    published = json.loads(os.environ.get("FAKE_PUBLICATION", "{{}}")) if words[0] == "publish" else {{}}
+    print(json.dumps(told | published))
     print("a warning at the very end", file=sys.stderr)
 sys.exit(code)
 """

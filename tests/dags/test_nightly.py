@@ -8,7 +8,7 @@ import pytest
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.encoders import coerce_to_core_timetable
 
-from dags.common import DOMAINS
+from dags.common import DOMAINS, JobOperator
 from schemas.names import MODELS
 
 
@@ -84,6 +84,6 @@ graph = grimp.build_graph("jobs", cache_dir=None)
 uses = {job.name: graph.chain_exists(job.module, "jobs.spark.session") for job in JOBS}
 print(json.dumps([uses, {job.name: job.spark for job in JOBS}]))
 """
-    tasks = [task for task in dag.tasks if task.task_type == "JobOperator" and task.job != "spark"]
+    tasks = [task for task in dag.tasks if isinstance(task, JobOperator) and task.job != "spark"]
     uses_spark, declared = in_jobs_environment(code, None)
     assert {task.job: task.pool == "spark" for task in tasks} == uses_spark == declared

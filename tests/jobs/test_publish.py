@@ -75,6 +75,18 @@ def test_values_are_those_of_the_files(shared: Settings) -> None:
     assert {row["user_id"] for row in mine} == set(USERS)
 
 
+def test_a_publication_tells_others_what_it_is(config: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    night = fake_night(config, 1)
+    night.run.record(replace(night.run.entry("gate"), facts={"champion": "item_knn"}))
+    assert main(publish_words("run")) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])["publication"]
+    snapshot = str(night.tables.tagged("recommendations", night.run.tag(1)))
+    assert told == {
+        "domain": "movies", "ds": DS, "run": "run", "state": "complete", "champion": "item_knn",
+        "metrics": {"ndcg": 0.01}, "snapshot": snapshot,
+    }  # fmt: skip
+
+
 def test_a_second_run_replaces_the_night(published: Settings) -> None:
     fake_night(published, 2, run="second", users=(*USERS, "u5"))
     assert main(publish_words("second")) == 0

@@ -1,0 +1,26 @@
+"""# Another team's DAG: runs when Encore has published new lists of movies
+
+Put it into the DAGs' folder of the Airflow that runs Encore. It needs no package of Encore.
+"""
+
+from airflow.sdk import Asset, dag, task
+
+MOVIES = Asset(name="encore-movies", uri="encore://movies/lists")
+
+
+@dag(schedule=[MOVIES], catchup=False, tags=["example"])
+def new_lists():
+    """One task, which sees what has been published."""
+
+    @task(inlets=[MOVIES])
+    def say(triggering_asset_events=None):
+        """Returns what the events say: domain, ds, run, snapshot of `recommendations`, champion, metrics."""
+        found = [event.extra for event in triggering_asset_events[MOVIES]]
+        for one in found:
+            print(f"{one['domain']} {one['ds']}: {one['champion']}, NDCG@10 {one['metrics'].get('ndcg')}")
+        return found
+
+    say()
+
+
+new_lists()
