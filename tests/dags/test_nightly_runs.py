@@ -6,17 +6,9 @@ import pytest
 
 from dags.common import DOMAINS, JobOperator
 from schemas.names import MODELS
+from tests.support.command_lines import PARSE
 
 ON_GPU = "recommend_gpu"  # skipped where the champion needs none, as the stand-in's
-
-PARSE = """
-import json, sys
-from jobs.cli import parser
-from jobs.commands import COMMANDS
-for job, *arguments in json.load(sys.stdin):
-    parser(COMMANDS[job]).parse_args(arguments)
-print(json.dumps("parsed"))
-"""
 
 
 def states_of(states, domain):
