@@ -3,8 +3,11 @@
 Put it into the DAGs' folder of the Airflow that runs Encore. It needs no package of Encore.
 """
 
+import logging
+
 from airflow.sdk import Asset, dag, task
 
+log = logging.getLogger(__name__)
 MOVIES = Asset(name="encore-movies", uri="encore://movies/lists")
 
 
@@ -17,7 +20,7 @@ def new_lists():
         """Returns what the events say: domain, ds, run, snapshot of `recommendations`, champion, metrics."""
         found = [event.extra for event in triggering_asset_events[MOVIES]]
         for one in found:
-            print(f"{one['domain']} {one['ds']}: {one['champion']}, NDCG@10 {one['metrics'].get('ndcg')}")
+            log.info("%s %s: %s, NDCG@10 %s", one["domain"], one["ds"], one["champion"], one["metrics"].get("ndcg"))
         return found
 
     say()

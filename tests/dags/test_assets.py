@@ -45,9 +45,10 @@ def test_the_example_is_scheduled_by_what_publishing_emits():
     assert isinstance(lists("movies"), Asset)
 
 
-def test_the_example_reads_what_was_published(capsys):
+def test_the_example_reads_what_was_published(caplog):
+    caplog.set_level("INFO")
     bag = DagBag(ROOT / "docs" / "examples")
     say = bag.dags["new_lists"].get_task("say").python_callable
     event = type("Event", (), {"extra": MOVIES})
     assert say(triggering_asset_events={lists("movies"): [event]}) == [MOVIES]
-    assert capsys.readouterr().out.endswith("movies 2026-03-01: ease, NDCG@10 0.25\n")
+    assert caplog.messages[-1] == "movies 2026-03-01: ease, NDCG@10 0.25"
