@@ -20,7 +20,8 @@ from schemas.names import CONTINUING, ENSEMBLE, MODELS, NEURAL, ON_GPU
 def job(name: str, domain: str, *arguments: str, operator: Any = JobOperator, **settings: Any) -> JobOperator:
     """Makes the task of one job of a domain's night."""
     common = [f"--domain={domain}", f"--ds={DS}", f"--run={RUN}"]
-    return operator(**{"task_id": name, "job": name, "arguments": [*common, *arguments], **settings})
+    made: JobOperator = operator(**{"task_id": name, "job": name, "arguments": [*common, *arguments], **settings})
+    return made
 
 
 def training(model: str) -> dict[str, Any]:
