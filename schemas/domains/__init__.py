@@ -51,7 +51,7 @@ def is_country(code: str) -> bool:
 
 
 def is_day(text: str) -> bool:
-    """Whether a text is a day, YYYY-MM-DD."""
+    """A day, YYYY-MM-DD."""
     return bool(date.fromisoformat(text))
 
 
