@@ -184,7 +184,6 @@ class Server:
             connection.close()
         for own, given in zip(STREAMS, streams, strict=True):
             os.dup2(given, own)
-        _reopen_output()
         for descriptor in (*streams, *pidfds):
             os.close(descriptor)
         os.chdir(request["folder"])
@@ -224,16 +223,6 @@ class Server:
 def resident_mib() -> float:
     """Memory of this process that is in use."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
-
-
-def _reopen_output() -> None:
-    """Gives standard output and error objects of their own: those of the server remember what its files could do, such
-    as to seek, which a client's pipe cannot."""
-    for name, descriptor in (("stdout", 1), ("stderr", 2)):
-        lines = 1 if descriptor == 2 or os.isatty(descriptor) else -1
-        encoding = getattr(getattr(sys, name), "encoding", "utf-8")
-        stream = open(descriptor, "w", buffering=lines, encoding=encoding, closefd=False)  # noqa: SIM115
-        setattr(sys, name, stream)
 
 
 def _signal(group: int, number: int) -> None:

@@ -20,6 +20,7 @@ from tests.support.domains import DOMAINS, MOVIES
 RANGES: dict[str, tuple[Any, Any, Any, Any]] = {  # just below, least, most, just above
     "top_k": (0, 1, 1000, 1001),
     "assumed_age": (-1, 0, 120, 121),
+    "unknown_rating_age": (-1, 0, 120, 121),
     "diversity_lambda": (-0.01, 0.0, 1.0, 1.01),
     "exploration_slots": (-1, 0, 10, 11),
     "neighbours": (0, 1, 1000, 1001),
@@ -279,6 +280,7 @@ def test_every_number_has_a_range() -> None:
         "assumed_country",
         "repetition",
         "unknown_items",
+        "show_unknown_release",
         "split",
         "item_methods",
         "user_methods",

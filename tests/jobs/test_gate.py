@@ -246,6 +246,6 @@ def test_an_artifact_that_knows_the_test_is_not_judged(before: Settings, capsys:
     entry = night.run.entry("train_item_knn")
     assert entry.facts["learned"] == [train.TRAIN]
     night.run.record(replace(entry, facts=entry.facts | {"learned": ["train", "validation", "test"]}))
-    assert jobs(night, "evaluate") == [1]
+    assert jobs(night, "evaluate") == [2]
     message = capsys.readouterr().err.splitlines()[-1]
     assert "the artifact of item_knn has learned ['train', 'validation', 'test']; only one that has learned" in message
