@@ -6,10 +6,13 @@ import subprocess
 
 import pytest
 from airflow.configuration import conf
+from airflow.executors.executor_loader import ExecutorLoader
+from airflow.executors.executor_utils import ExecutorName
 
 from tests.support.services import ROOT
 
 FOLDER = ROOT / "docker" / "systemd"
+MODULE = "airflow.providers.celery.executors.celery_executor.CeleryExecutor"
 AIRFLOW, WORKER = "encore-airflow@.service", "encore-worker@.service"
 
 
@@ -42,3 +45,9 @@ def test_every_setting_of_the_example_is_one_of_airflow_or_encore():
             assert key in conf.configuration_description[section]["options"], name
         else:
             assert f'"{name}"' in known, name
+
+
+def test_the_executor_and_its_workers_can_be_loaded():
+    """The provider imports parts of Celery that a newer one may lack."""
+    executor, _ = ExecutorLoader.import_executor_cls(ExecutorName(alias="CeleryExecutor", module_path=MODULE))
+    assert executor.__name__ == "CeleryExecutor"
