@@ -3,6 +3,7 @@
 The API checks a run's parameters against the form's schemas and takes any other key; so the task looks at those.
 """
 
+import os
 import re
 from datetime import UTC, date, datetime
 from typing import Any
@@ -11,12 +12,14 @@ from airflow.sdk import BaseSensorOperator, Context, Param
 from airflow.sdk.exceptions import AirflowFailException
 
 from dags.common import DOMAINS
-from schemas.names import MAX_RUN_NAME, MODELS, RUN_CHARACTERS
+from schemas.names import MAX_RUN_NAME, MODELS, RUN_CHARACTERS, domain_files, top_k_of
 
 # A day whose night is not that of the schedule is asked for by `ds`: what is a logical date of long ago to mean?
 SCHEDULED_SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 MAX_TOP_K = 1000
 WAIT_SECONDS = 20.0  # from look to look whether an earlier night has ended
+LENGTHS = top_k_of(domain_files(os.environ.get("ENCORE_DOMAINS")), os.environ.get("ENCORE_CONFIG"))
+OWN_TOP_K = ", ".join(f"{domain} {count}" for domain, count in LENGTHS.items())
 RUN_NAME = f"^{RUN_CHARACTERS}{{1,{MAX_RUN_NAME}}}$"
 
 WITHOUT_SCHEDULER = "dag_test"  # who triggers a run of `airflow dags test`, and so of `encore nightly`
@@ -40,7 +43,7 @@ FORM = {
     ),
     "top_k": Param(
         None,
-        f"Length of each user's list, 1 to {MAX_TOP_K}. Empty: the domain's setting `top_k`",
+        f"Length of each user's list, 1 to {MAX_TOP_K}. Empty: as each domain has it ({OWN_TOP_K})",
         title="Items per user (top_k)",
         type=["null", "integer"],
         allOf=[{"minimum": 1}, {"maximum": MAX_TOP_K}],  # not beside the type: there the form corrects in silence

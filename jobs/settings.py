@@ -159,11 +159,11 @@ def address(place: str | Path) -> str:
 
 
 def _require_path(warehouse: str) -> None:
-    """InputError for a local path that Iceberg, to which every address is a URI, would cut short."""
-    if warehouse.startswith("file://") and (found := re.search(r"[?#\x00-\x1f]", warehouse)):
+    """InputError for a local path that readers of Iceberg, to which every address is a URI, do not find."""
+    if warehouse.startswith("file://") and (found := re.search(r'[?#"\x00-\x1f]', warehouse)):
         raise InputError(
-            f"ENCORE_WAREHOUSE={warehouse}: a warehouse's path must be without {found[0]!r}, where Iceberg takes it to "
-            "end; choose another folder"
+            f"ENCORE_WAREHOUSE={warehouse}: a warehouse's path must be without {found[0]!r}, with which readers "
+            "of Iceberg do not find it; choose another folder"
         )
 
 

@@ -3,10 +3,14 @@
 import hashlib
 import re
 import signal
+import tomllib
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 SHIPPED_DOMAINS = Path(__file__).parent / "domains"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")  # of domains and their kinds: they stand in paths, tags and SQL
+TOP_K = 20  # items of a user's list where a domain says nothing else
 NAME_RULE = "lower-case letters, digits and _, a letter first, at most 63"
 
 
@@ -26,6 +30,18 @@ def domain_files(own: str | None = None) -> dict[str, Path]:
                 raise ValueError(f"{file}: the file's name is the domain's: it must be {NAME_RULE}, got {file.stem!r}")
             files[file.stem] = file
     return dict(sorted(files.items()))
+
+
+def top_k_of(files: Mapping[str, Path], config: str | None = None) -> dict[str, int]:
+    """Domain → items per user, as its file or `config` (what ENCORE_CONFIG names) has it; mistakes are left to jobs."""
+    found = dict.fromkeys(files, TOP_K)
+    for name, file in files.items():
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            found[name] = int(tomllib.loads(file.read_text(encoding="utf-8"))["top_k"])
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            content = tomllib.loads(Path(config or "").read_text(encoding="utf-8"))
+            found[name] = int(content["domains"][name]["top_k"])
+    return found
 
 
 # In the order of publication: what others refer to comes first, `runs` (which makes a night complete) last.

@@ -14,7 +14,7 @@ from annotated_types import Interval, MinLen, Predicate, Unit, doc
 from schemas.countries import CODES
 from schemas.eligibility import ITEM_RULES, OLDEST_USER, USER_RULES
 from schemas.methods import are_methods
-from schemas.names import NAME, NAME_RULE
+from schemas.names import NAME, NAME_RULE, TOP_K
 from schemas.sql import quote
 
 Share = Annotated[float, Interval(ge=0.0, le=1.0)]
@@ -87,7 +87,7 @@ class Domain:
         doc("age from which users see items with an `age_rating` that nobody knows; 0: everyone does"),
     ] = 18  # fmt: skip
 
-    top_k: Annotated[int, Interval(ge=1, le=1000), Unit("items"), doc("length of a user's list")] = 20
+    top_k: Annotated[int, Interval(ge=1, le=1000), Unit("items"), doc("length of a user's list")] = TOP_K
     diversity_lambda: Annotated[
         float,
         Interval(ge=0.0, le=1.0),

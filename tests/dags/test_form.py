@@ -42,6 +42,20 @@ def test_a_date_is_that_of_the_schedule_or_ds():
     assert "conf must be an object" in refusal(["ds"], {}, NIGHT, TODAY)
 
 
+def test_the_form_shows_how_long_lists_are_where_nothing_is_asked_for():
+    assert "Empty: as each domain has it (games 20, movies 20, music 20)" in FORM["top_k"].description
+    for name, field in FORM.items():
+        assert field.schema.get("title"), name
+        assert "mpty: " in field.description or "default: all" in field.description, name
+
+
+@pytest.mark.parametrize("value", [5000, 0, -1, 2.5, "20", True])
+def test_a_list_that_is_too_long_or_no_number_is_refused_and_not_clipped(value):
+    with pytest.raises(ParamValidationError):
+        FORM["top_k"].resolve(value)
+    assert FORM["top_k"].resolve(1000) == 1000
+
+
 @pytest.mark.parametrize("value", ["a:b", "a+b", "", ["a"], "x" * 201, 7])
 def test_a_run_has_a_name_that_is_a_folder(value):
     with pytest.raises(ParamValidationError):

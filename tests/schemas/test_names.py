@@ -57,3 +57,13 @@ def test_no_two_run_ids_share_a_folder() -> None:
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,200}", folder) for folder in folders)
     assert names.run_folder("nightly_20260301T020000_ab12cd") == "nightly_20260301T020000_ab12cd"
     assert [names.run_folder(folder) for folder in folders] == folders, "a folder's name is its own folder"
+
+
+def test_the_length_of_lists_is_that_of_the_domains_file_and_of_the_configuration(tmp_path: Path) -> None:
+    for name, text in {"books": "top_k = 30", "films": "x = 1", "songs": "top_k = 7", "torn": "top_k = "}.items():
+        (tmp_path / f"{name}.toml").write_text(text)
+    files = {file.stem: file for file in sorted(tmp_path.iterdir())} | {"gone": tmp_path / "gone.toml"}
+    assert names.top_k_of(files) == {"books": 30, "films": 20, "songs": 7, "torn": 20, "gone": 20}
+    config = tmp_path / "encore.conf"
+    config.write_text("[domains.songs]\ntop_k = 8\n[domains.films]\nblocked = []\n")
+    assert names.top_k_of(files, str(config)) == {"books": 30, "films": 20, "songs": 8, "torn": 20, "gone": 20}
