@@ -120,11 +120,12 @@ def rows(night: Night, name: str, served: ServedLists, values: dict[Key, Floats]
     table: list[dict[str, object]] = []
     ends = intervals(np.stack([*kept.values()], axis=1), night.seed) if kept else np.zeros((0, 2))
     for ((segment, metric, k), column), (low, high) in zip(kept.items(), ends, strict=True):
+        value = float(np.nanmean(column))  # summed in another order than for its interval, which rounds otherwise
         cells = {
-            "value": float(np.nanmean(column)),
+            "value": value,
             "users": int((~np.isnan(column)).sum()),
-            "low": low,
-            "high": high,
+            "low": min(low, value),
+            "high": max(high, value),
         }
         table.append(base | {"segment": segment, "metric": metric, "k": k} | cells)
         if (segment, metric, k) == (ALL, *HEADLINE):

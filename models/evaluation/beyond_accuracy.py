@@ -98,7 +98,8 @@ def diversity(items: IntArray, known: ItemFacts) -> Floats:
     m = np.where(there, (np.diff(known.kinds.indptr) > 0)[items], False).sum(axis=1)
     squares = np.asarray(summed.multiply(summed).sum(axis=1), np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(m > 1, 1 - (squares - m) / (m * (m - 1.0)), np.nan)
+        cosine = np.minimum((squares - m) / (m * (m - 1.0)), 1.0)  # rounding takes items of one kind above it
+        return np.where(m > 1, 1 - cosine, np.nan)
 
 
 PER_USER = {

@@ -7,6 +7,7 @@ Items with equal scores have no order: a metric is its mean over all orders of t
 """
 
 from collections.abc import Callable, Mapping
+from functools import wraps
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from models.evaluation.ties import TieGroups
 
 Floats = npt.NDArray[np.float64]
+Metric = Callable[[TieGroups, int], Floats]
 
 
 def _share(groups: TieGroups) -> Floats:
@@ -27,21 +29,35 @@ def _none(groups: TieGroups) -> Floats:
     return np.asarray(np.cumprod(np.maximum(left - groups.hits, 0) / left, axis=1), np.float64)
 
 
+def _bounded(metric: Metric) -> Metric:
+    """The metric from 0 to 1, out of which rounding takes sums of probabilities by some 1e-16."""
+
+    @wraps(metric)
+    def bounded(groups: TieGroups, k: int) -> Floats:
+        return np.asarray(np.clip(metric(groups, k), 0.0, 1.0))
+
+    return bounded
+
+
+@_bounded
 def hit_rate(groups: TieGroups, k: int) -> Floats:
     """1 for a user with any hit in the first k places, else 0."""
     return 1 - _none(groups)[:, k - 1]
 
 
+@_bounded
 def recall(groups: TieGroups, k: int) -> Floats:
     """Hits in the first k places over the user's number of relevant items."""
     return np.asarray(_share(groups)[:, :k].sum(axis=1) / groups.relevant, np.float64)
 
 
+@_bounded
 def precision(groups: TieGroups, k: int) -> Floats:
     """Hits in the first k places over k, also where the list is shorter."""
     return np.asarray(_share(groups)[:, :k].sum(axis=1) / k, np.float64)
 
 
+@_bounded
 def ndcg(groups: TieGroups, k: int) -> Floats:
     """Σ over the hits at place p (from 1) of 1 / log2(p + 1), over the same sum for an ideal list of min(k, relevant)
     hits (Järvelin & Kekäläinen 2002, binary gains)."""
@@ -50,6 +66,7 @@ def ndcg(groups: TieGroups, k: int) -> Floats:
     return np.asarray((_share(groups)[:, :k] @ discount) / ideal, np.float64)
 
 
+@_bounded
 def average_precision(groups: TieGroups, k: int) -> Floats:
     """Σ over the hits at place p up to k of (hits up to p) / p, over the number of relevant items (`map_cut` of
     trec_eval); its mean over users is MAP@k."""
@@ -59,13 +76,14 @@ def average_precision(groups: TieGroups, k: int) -> Floats:
     return np.asarray(((_share(groups) * (1 + groups.before) + pairs) / p)[:, :k].sum(axis=1) / groups.relevant)
 
 
+@_bounded
 def reciprocal_rank(groups: TieGroups, k: int) -> Floats:
     """1 / p for the first hit at place p up to k, else 0; its mean over users is MRR@k (Voorhees 1999)."""
     none = np.concatenate([np.ones((len(groups.relevant), 1)), _none(groups)[:, :k]], axis=1)
     return np.asarray((none[:, :-1] - none[:, 1:]) @ (1 / np.arange(1, k + 1)), np.float64)
 
 
-METRICS: Mapping[str, Callable[[TieGroups, int], Floats]] = {
+METRICS: Mapping[str, Metric] = {
     "ndcg": ndcg,
     "hr": hit_rate,
     "recall": recall,

@@ -16,7 +16,7 @@ from models.base import Recommender, TopK, TrainingData
 from models.classic.popularity import Popularity
 from models.data import HeldOut
 from models.evaluation.metrics import METRICS
-from models.evaluation.ties import tie_groups
+from models.evaluation.ties import ServedLists, tie_groups
 from models.histories import Histories
 from models.registry import REGISTRY
 from models.serving.lists import Serving
@@ -135,6 +135,16 @@ class Told(Recommender):
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         pass
+
+
+def test_a_value_lies_in_its_interval_however_sums_round(config: Settings) -> None:
+    """Users who all have the same value have an interval without width, which a sum in another order left by 1e-17."""
+    night = night_of(config, 0, models=["popularity"])
+    lists = ServedLists(np.zeros((7, 1), np.int64), np.ones((7, 1), bool), np.zeros(7, np.int64), sp.csr_array((7, 3)))
+    for users in range(1, 60):
+        values = {("all", "ndcg", k): np.full(users, 1 / k) for k in range(2, 12)}
+        rows = evaluate.rows(night, "popularity", lists, values, serving(users, [True], [1])).to_pylist()
+        assert all(row["low"] <= row["value"] <= row["high"] <= 1 for row in rows), users
 
 
 def test_items_that_may_not_be_recommended_are_not_asked_for() -> None:

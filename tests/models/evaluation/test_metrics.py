@@ -178,6 +178,20 @@ def test_lists_by_eye() -> None:
     np.testing.assert_allclose(values["map", 4], (1 + 2 / 3) / 2)
 
 
+@pytest.mark.parametrize("name", METRICS)
+def test_rounding_leaves_every_metric_within_its_bounds(name: str) -> None:
+    """Full lists of relevant items, and ties of every size with the one relevant item: publication takes no 1 + ε."""
+    for size in range(1, 101):
+        items = np.arange(size)[None]
+        everything = groups_without_ties(items, relevant_matrix([{*range(size)}], size))
+        new = np.arange(size)[None] == 0
+        lists = ServedLists(items, new, np.array([0]), relevant_matrix([{0}], size))
+        for result in (everything, tie_groups(lists, np.array([1]))):
+            for k in {1, size // 2 + 1, size}:
+                (value,) = METRICS[name](result, k)
+                assert 0 <= value <= 1, (size, k, value)
+
+
 def test_nobody_to_judge() -> None:
     result = groups_without_ties(np.zeros((0, 4), np.int64), relevant_matrix([]))
     for metric in METRICS.values():
