@@ -13,6 +13,7 @@ from airflow.sdk import DAG, CronDataIntervalTimetable, TaskGroup, TriggerRule
 from dags.assets import PublishOperator
 from dags.common import DOMAINS, DS, GPU, POLICY, RUN, TRIGGERED_AT, JobOperator, ReportLink
 from dags.form import FORM, RequestOperator
+from dags.notices import RunFailed
 from dags.outcome import OutcomeOperator
 from schemas.names import CONTINUING, ENSEMBLE, MODELS, NEURAL, ON_GPU
 
@@ -70,7 +71,8 @@ with DAG(
     start = JobOperator(task_id="spark_start", job="spark", arguments=["start", f"--run={RUN}"])
     stop = JobOperator(task_id="spark_stop", job="spark", arguments=["stop", f"--run={RUN}"]).as_teardown(setups=start)
     request = RequestOperator(task_id="request", retries=1)
-    complete = OutcomeOperator(task_id="complete", domains=DOMAINS).as_teardown(on_failure_fail_dagrun=True)
+    outcome = OutcomeOperator(task_id="complete", domains=DOMAINS, on_failure_callback=RunFailed())
+    complete = outcome.as_teardown(on_failure_fail_dagrun=True)
     request >> start
     for domain in DOMAINS:
         with TaskGroup(domain):
