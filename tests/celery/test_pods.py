@@ -63,6 +63,7 @@ def test_a_training_gets_one_gpu_its_nodes_and_shared_memory(pods):
 def test_other_tasks_get_no_gpu(pods):
     for task in ("movies.clean", "movies.publish", "movies.train_popularity", "movies.pin"):
         (container,) = pods[task]["spec"]["containers"]
+        assert {"name": "ENCORE_FORKSERVER", "value": "off"} in container["env"]  # a pod ends with its task
         assert container["image"] == "registry.example.org/encore-jobs:1"
         assert "nvidia.com/gpu" not in container["resources"]["limits"]
         assert "nodeSelector" not in pods[task]["spec"]
