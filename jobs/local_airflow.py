@@ -121,7 +121,8 @@ def follow(
                 output.write(line)
                 progress.read(line.decode(errors="replace"))
         except BaseException:
-            os.killpg(airflow.pid, signal.SIGINT)  # its workers' operators end the running jobs
+            with suppress(ProcessLookupError):
+                os.killpg(airflow.pid, signal.SIGINT)  # its workers' operators end the running jobs
             with suppress(subprocess.TimeoutExpired):
                 airflow.communicate(timeout=GRACE_SECONDS)
             with suppress(ProcessLookupError):
