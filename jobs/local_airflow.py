@@ -23,7 +23,7 @@ POOLS = ROOT / "dags" / "pools.json"
 GRACE_SECONDS = 30
 SILENT_SECONDS, LOOK_SECONDS = 15.0, 1.0
 EXECUTOR = "dags.executor.SideBySideExecutor"
-MOST_WORKERS = 8  # a training may take gigabytes
+MOST_WORKERS, WORKER_BYTES = 8, 4 << 30  # with 22 million events a task takes up to 3.8 GiB
 HARMLESS = ("spark_stop", "report")  # the caller stops the server in any case; a night is published without its report
 Problems = dict[str, tuple[int, str]]  # task → exit code and reason
 
@@ -51,9 +51,10 @@ def environment(config: Settings) -> dict[str, str]:
 
     Its own, because a scheduler on the same database (`make up`) would run the night's tasks as well.
     """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     chosen = {
         "ENCORE": str(Path(sys.executable).with_name("encore")),
-        "AIRFLOW__CORE__PARALLELISM": str(max(2, min(len(os.sched_getaffinity(0)), MOST_WORKERS))),
+        "AIRFLOW__CORE__PARALLELISM": str(workers(len(os.sched_getaffinity(0)), memory)),
     }
     ours = {
         "AIRFLOW__CORE__EXECUTOR": EXECUTOR,
@@ -63,6 +64,11 @@ def environment(config: Settings) -> dict[str, str]:
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{Path(config.airflow_home).resolve()}/nightly.db",
     }
     return {**chosen, **os.environ, **ours}
+
+
+def workers(cores: int, memory: int) -> int:
+    """How many tasks run at a time on so many cores and bytes: 2 at least, so that one that waits does not stop all."""
+    return max(2, min(cores, MOST_WORKERS, memory // WORKER_BYTES))
 
 
 class Progress:

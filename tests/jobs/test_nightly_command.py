@@ -139,6 +139,13 @@ def test_the_number_of_tasks_is_that_of_the_dag(airflow):
     assert len(tasks(["popularity", "ease"])) == len(tasks(["popularity", "seq2seq"])) - 1 == 14
 
 
+@pytest.mark.parametrize(
+    ("cores", "gib", "expected"), [(1, 64, 2), (2, 24, 2), (8, 16, 4), (8, 64, 8), (64, 512, 8), (4, 1, 2)]
+)
+def test_as_many_tasks_at_a_time_as_cores_and_memory_allow(cores, gib, expected):
+    assert local_airflow.workers(cores, gib << 30) == expected
+
+
 def test_airflow_is_prepared_once(airflow):
     calls = airflow(entries=[PUBLISH])
     assert night() == night() == 0
