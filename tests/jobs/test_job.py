@@ -204,6 +204,6 @@ def test_a_job_in_a_process_of_its_own(config: Settings) -> None:
     done = subprocess.run(words, capture_output=True, text=True)
     assert (done.returncode, json.loads(done.stdout)["task"]) == (0, "publish")
     failed = subprocess.run([*words[:-1], "none"], capture_output=True, text=True)
-    assert (failed.returncode, failed.stdout) == (1, "")
+    assert (failed.returncode, failed.stdout) == (2, "")
     assert failed.stderr.splitlines()[-1].startswith("error: run none of movies")
     assert both(config) == (expected(1), expected(1))
