@@ -66,7 +66,8 @@ def stop() -> None:
             except BlockingIOError:  # it lives, so the number is its
                 with suppress(ProcessLookupError):
                     os.kill(int(file.read_text()), signal.SIGTERM)
-        file.unlink(missing_ok=True)
+        for name in (file, file.with_suffix("")):  # the socket too, if it was left
+            name.unlink(missing_ok=True)
 
 
 def place() -> Path | None:
