@@ -97,8 +97,8 @@ def main(args: argparse.Namespace) -> int:
         plan = make_plan(folder, domain, options, args)
         new = _new(plan.deliveries, place.landing, args)
         if not new:
-            count = len(plan.deliveries)
-            say(f"nothing to do: these {count} files were imported before; `encore deliveries ls` lists them")
+            done = f"these {len(plan.deliveries)} files were imported before"
+            say(f"nothing to do: {done}; `encore deliveries ls --domain {domain.name}` lists them")
             return DONE
         batch, watch = land(plan, new, place.landing, args)
         _report(batch, watch, [one for one in plan.deliveries if one not in new])

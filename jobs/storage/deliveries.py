@@ -77,7 +77,7 @@ def withdraw(landing: str, domain: str, numbers: Iterable[int]) -> list[Delivery
     there = {d.number: d for d in deliveries(landing, domain) if d.number > 0}
     for number in wanted:
         if number not in there:
-            raise InputError(f"{domain} has no delivery {number}; `encore deliveries ls` lists them")
+            raise InputError(f"{domain} has no delivery {number}; `encore deliveries ls --domain {domain}` lists them")
     new = [there[number] for number in wanted if not there[number].withdrawn]
     for batch in dict.fromkeys(d.batch for d in new):
         (address,) = {_address(landing, domain, d.ds, batch) for d in new if d.batch == batch}
