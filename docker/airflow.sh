@@ -102,6 +102,7 @@ up() {
     export AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION=True AIRFLOW__CORE__PARALLELISM=4
     export AIRFLOW__API__HOST=127.0.0.1 AIRFLOW__API__PORT=$port AIRFLOW__API__WORKERS=1
     export AIRFLOW__CORE__EXECUTION_API_SERVER_URL=http://localhost:$port/execution/
+    export AIRFLOW__WORKERS__EXECUTION_API_RETRIES=12 # a task waits minutes for an API server that is started again
     umask 077 # the generated password is for this user alone
     [ -f "$passwords" ] && shown_before=yes
     if [ "${#dead[@]}" = "${#parts[@]}" ]; then

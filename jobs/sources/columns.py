@@ -65,7 +65,8 @@ def _reading(folder: Folder, file: str, form: str, options: Options) -> Reading:
     must = tuple(sources[name] for name in dict.fromkeys([*needed, *options.columns]) if name in sources)
     reader = _form(form, file, options, must)
     there = reader.columns(folder, file)
-    _check_kind(file, sources.get("kind"), there, options)
+    if there is None or {*must} - {sources.get("kind")} <= {*there}:  # else the reader says what is wrong with the file
+        _check_kind(file, sources.get("kind"), there, options)
     used = {name: source for name, source in sources.items() if there is None or source in there or source in must}
     if "available" in types and "available" not in used:
         constants["available"] = True

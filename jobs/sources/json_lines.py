@@ -46,10 +46,17 @@ class JsonLines:
 
 
 def _no_objects(block: Lines) -> str:
-    start = block.text[0].as_py().lstrip()[:1]
+    line = block.text[0].as_py()
+    start = line.lstrip()[:1]
     if start == "[":
         return "a JSON array, not an object a line (`jq -c '.[]'` makes it so)"
-    return "no JSON object a line" + (" (is it one object over several lines? `jq -c .`)" if start == "{" else "")
+    if start != "{":
+        return "no JSON object a line"
+    try:
+        json.dumps(_DECODER.decode(line), ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        return f"no JSON object a line (line 1: {error}; is it one object over several lines? `jq -c .`)"
+    return "no JSON object a line"
 
 
 def _refuse_nested(where: str, objects: list[dict[str, Any] | None], wanted: Collection[str]) -> None:

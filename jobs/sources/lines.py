@@ -65,7 +65,8 @@ def _utf_8(stream: Stream, encoding: str) -> Iterator[bytes]:
     for mark, name in BOMS.items():
         if chunk.startswith(mark):
             encoding = name
-            chunk = chunk.removeprefix(mark) if name == "utf-8" else chunk
+            while name == "utf-8" and chunk.startswith(mark):  # twice where a program added its own
+                chunk = chunk.removeprefix(mark)
     if encoding == "utf-8" and (likely := utf_16_without_mark(chunk)):
         raise InputError(f"{stream.where}, line 1: every other byte is zero: say --encoding {likely}")
     decoder = None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)()

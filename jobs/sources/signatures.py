@@ -7,13 +7,16 @@ from typing import IO
 from jobs.errors import InputError
 
 GZIP = b"\x1f\x8b"
+# The last one that fits holds: UTF-32's begins with UTF-16's.
 BOMS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+BOMS |= {b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32"}
 _UNPACK = "unpack it, or pack it as gzip"
 # First bytes → what such a file is, and what to do with it. None of them is text.
 KINDS = {
     b"PAR1": ("a Parquet file", "import it with `encore import parquet`"),
     b"\xd0\xcf\x11\xe0": ("an old Excel workbook (xls)", "save it as CSV UTF-8"),
     b"SQLite format 3\0": ("an SQLite database", "export its tables as csv"),
+    GZIP: ("packed with gzip twice", "unpack it once"),  # once unpacked already
     b"BZh": ("packed with bzip2", _UNPACK),
     b"\xfd7zXZ\0": ("packed with xz", _UNPACK),
     b"\x28\xb5\x2f\xfd": ("packed with zstd", _UNPACK),

@@ -40,6 +40,15 @@ def test_every_part_is_started_and_stopped(airflow):
     assert airflow("down").stdout == ""
 
 
+def test_tasks_wait_for_an_api_server_that_is_started_again(airflow):
+    """With Airflow's own five tries a task fails for good after some seconds."""
+    airflow("up")
+    for part, pid in airflow.pids().items():
+        given = dict(one.split("=", 1) for one in Path(f"/proc/{pid}/environ").read_text().split("\0") if "=" in one)
+        assert int(given["AIRFLOW__WORKERS__EXECUTION_API_RETRIES"]) >= 10, part
+    airflow("down")
+
+
 def test_a_killed_scheduler_is_seen_and_started_again(airflow):
     airflow("up")
     before = airflow.pids()

@@ -52,6 +52,34 @@ def table(**columns: Any) -> bytes:
     return packed.getvalue()
 
 
+ROW = "u,i,rating,3,2024-04-30\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "cause"),
+    [
+        ("interactions.csv", (EVENTS + ROW).upper(), r"there is no column 'user_id'; it has: USER_ID,ITEM_ID"),
+        ("interactions.csv", (EVENTS + ROW).replace(",", ";"), r"wrong delimiter: .* has ';'"),
+        ("interactions.csv", (EVENTS + ROW).replace(",", "\t"), r"wrong delimiter: .* has '\\t'"),
+        ("interactions.csv", '[{"user_id": "u"}]', "there is no column 'user_id'"),
+        ("interactions.csv", "\n\n\n", "there is no column 'user_id'"),
+        ("interactions.csv", "user_id,item_id,value,ts\nu,i,3,2024-04-30\n", "of which kind .* --kind"),
+        ("interactions.csv.gz", gzip.compress(gzip.compress(b"x")), "packed with gzip twice, not text; unpack it once"),
+        ("interactions.jsonl", '{"user_id": "u", "user_id": "v"}\n', "line 1: a key stands there twice"),
+        ("interactions.jsonl", '{"user_id": "\\ud800"}\n', "line 1: .* surrogates not allowed"),
+    ],
+)
+def test_a_message_names_the_cause_at_its_root(take: Any, name: str, content: Any, cause: str) -> None:
+    with pytest.raises(InputError, match=cause):
+        take(name, content)
+
+
+@pytest.mark.parametrize("content", [f"\ufeff\ufeff{EVENTS}{ROW}".encode(), f"{EVENTS}{ROW}".encode("utf-32")])
+def test_marks_of_the_byte_order_are_no_text(take: Any, content: bytes) -> None:
+    rows, _ = take("interactions.csv", content)
+    assert column(rows, "user_id", "value", "ts") == [("u", 3.0, DAY)]
+
+
 # Lines and quotes
 
 
