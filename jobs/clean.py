@@ -13,7 +13,7 @@ from functools import partial
 
 import pyarrow as pa
 
-from jobs.cleaning import books, facts, held
+from jobs.cleaning import accounts, facts, held
 from jobs.cleaning.growth import grow
 from jobs.cleaning.judging import BAD
 from jobs.cleaning.pieces import Counts, Given, Judging
@@ -55,7 +55,7 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     attempt.kept["replaced"] = pinned.partitions("replaced").get(night.ds, [])
     every = pa.concat_tables([BAD.empty_table(), *bad])
     rejected = held.settle(pinned, attempt, waits, every, night.domain.hold_days)
-    books.close(pinned, attempt, counts, every, rejected)
+    accounts.close(pinned, attempt, counts, every, rejected)
     files.delete_folder(f"{attempt.address}/.work")
 
 

@@ -1,4 +1,4 @@
-"""The account of a night's deliveries: `files`, `rejected`, and whether too much was rejected."""
+"""Accounts of a night's deliveries: `files`, `rejected`, and whether too much was rejected."""
 
 import logging
 from collections import Counter
