@@ -2,14 +2,17 @@
 
     python -m benchmarks.night.growth [22000000 200000000] [--new 100000] [--again 1000] [--measurement FILE]
 
-The table is made up: events of random users and items in files of a million rows, each with the digest of its keys, as
-`clean` writes them; ten nights, the last one the night before. Into it come `--new` events of tonight, and the same
-with `--again` events of the night before, half of them with another value. Bytes are those that the process asks the
-file system for (Linux counts them in /proc/self/io as rchar, from the page cache or not).
+The table is made up: files of a million events of random users and items, as `clean` writes them, in ten nights, the
+last one the night before. Its last file is real; the others are copies of one, beside each of which lies a digest of
+its own, of random keys: nothing else of them is read, unless tonight's events meet these keys. Into it come `--new`
+events of tonight, and the same with `--again` events of the night before, half of them with another value. Bytes are
+those that the process asks the file system for (Linux counts them in /proc/self/io as rchar, from the page cache or
+not).
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -23,6 +26,7 @@ import pyarrow as pa
 
 from benchmarks.shared.measurement import Cell, Table, measured_now, write
 from jobs.cleaning.growth import grow
+from jobs.cleaning.keys import BITS, write_digest
 from jobs.cleaning.pieces import IDS, Given, Judging, Landed, Source
 from jobs.cleaning.spec import INTERACTIONS
 from jobs.cleaning.spread import here
@@ -30,6 +34,7 @@ from jobs.cleaning.writing import constant, write_rows
 from jobs.job import peak_mib
 from jobs.settings import read_domains
 from jobs.storage import frames
+from jobs.storage.files import create_folder
 from models.histories import DAY_MICROSECONDS
 from schemas.domains import placeholders
 from schemas.landing import LANDING
@@ -68,16 +73,30 @@ def events(count: int, night: int, seed: int) -> pa.Table:
 def table(count: int, folder: str) -> dict[str, list[str]]:
     """Night → files of a table with so many events."""
     partitions: dict[str, list[str]] = {}
-    for number in range(-(-count // FILE_ROWS)):
-        night = number * NIGHTS // -(-count // FILE_ROWS) - NIGHTS
-        rows = events(min(FILE_ROWS, count - number * FILE_ROWS), night, seed=number)
-        ds, size = str(day(night))[:10], rows.num_rows
+    first, last = "", -(-count // FILE_ROWS) - 1
+    for number in range(last + 1):
+        night = number * NIGHTS // (last + 1) - NIGHTS
+        ds, size = str(day(night))[:10], min(FILE_ROWS, count - number * FILE_ROWS)
+        if partitions and size == FILE_ROWS and number < last:
+            partitions.setdefault(ds, []).append(copied(first, f"{folder}/{ds}", f"part-{number:05d}", number))
+            continue
+        rows = events(size, night, seed=number)
         columns = {name: rows[name] for name in rows.column_names}
         columns |= {"domain": constant(DOMAIN, size), "ds": constant(ds, size), "source": constant("old", size)}
         columns |= {"delivery": pa.repeat(1, size).cast(pa.int64())}
         file = write_rows(pa.table(columns), INTERACTIONS, f"{folder}/{ds}", f"part-{number:05d}")
+        first = first or file
         partitions.setdefault(ds, []).append(file)
     return partitions
+
+
+def copied(file: str, folder: str, name: str, seed: int) -> str:
+    """The same file under another name, with a digest of random keys."""
+    create_folder(folder)
+    address = f"{folder}/{name}.parquet"
+    os.link(file.removeprefix("file://"), address.removeprefix("file://"))
+    write_digest(address, np.random.default_rng(seed).integers(0, 1 << BITS, FILE_ROWS).astype(np.uint64))
+    return address
 
 
 def delivery(new: int, again: int, partitions: Mapping[str, Sequence[str]], folder: str) -> Landed:
