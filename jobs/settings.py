@@ -160,9 +160,9 @@ def address(place: str | Path) -> str:
 
 def _require_path(warehouse: str) -> None:
     """InputError for a local path that readers of Iceberg, to which every address is a URI, do not find."""
-    if warehouse.startswith("file://") and (found := re.search(r'[?#"\x00-\x1f]', warehouse)):
+    if warehouse.startswith("file://") and (match := re.search(r'[?#"\x00-\x1f]', warehouse)):
         raise InputError(
-            f"ENCORE_WAREHOUSE={warehouse}: a warehouse's path must be without {found[0]!r}, with which readers "
+            f"ENCORE_WAREHOUSE={warehouse}: a warehouse's path must be without {match[0]!r}, with which readers "
             "of Iceberg do not find it; choose another folder"
         )
 

@@ -109,9 +109,9 @@ def busy_seconds() -> float:
 def night(tasks: dict[str, dict[str, Any]], users: int) -> dict[str, tuple[float, float]]:
     """What a night took, by name in `runs.tasks`: of all tasks together, and for a thousand users; only what they tell,
     `peak_mib` the largest."""
-    found = {}
+    result = {}
     for name in ("cpu_seconds", "gpu_seconds", "read_mib", "written_mib", "joules", "peak_mib"):
         if given := [task[name] for task in tasks.values() if name in task]:
             total = max(given) if name == "peak_mib" else sum(given)
-            found[name] = (total, 1000 * total / max(users, 1))
-    return found
+            result[name] = (total, 1000 * total / max(users, 1))
+    return result

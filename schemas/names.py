@@ -34,14 +34,14 @@ def domain_files(own: str | None = None) -> dict[str, Path]:
 
 def top_k_of(files: Mapping[str, Path], config: str | None = None) -> dict[str, int]:
     """Domain → items per user, as its file or `config` (what ENCORE_CONFIG names) has it; mistakes are left to jobs."""
-    found = dict.fromkeys(files, TOP_K)
+    result = dict.fromkeys(files, TOP_K)
     for name, file in files.items():
         with suppress(OSError, ValueError, KeyError, TypeError):
-            found[name] = int(tomllib.loads(file.read_text(encoding="utf-8"))["top_k"])
+            result[name] = int(tomllib.loads(file.read_text(encoding="utf-8"))["top_k"])
         with suppress(OSError, ValueError, KeyError, TypeError):
             content = tomllib.loads(Path(config or "").read_text(encoding="utf-8"))
-            found[name] = int(content["domains"][name]["top_k"])
-    return found
+            result[name] = int(content["domains"][name]["top_k"])
+    return result
 
 
 # In the order of publication: what others refer to comes first, `runs` (which makes a night complete) last.

@@ -68,8 +68,8 @@ def main() -> None:
     for job in (*JOBS, "keras"):
         cells = [job if job != "keras" else "and Keras, where the job imports it"]
         for way in (OFF, WORKER):
-            found = taken.get((job, way))
-            cells += [f"{median(values):.2f}" for values in zip(*found, strict=True)] if found else ["0", "0"]
+            result = taken.get((job, way))
+            cells += [f"{median(values):.2f}" for values in zip(*result, strict=True)] if result else ["0", "0"]
         rows.append(cells)
         print(json.dumps(cells))
     if args.measurement:

@@ -18,10 +18,10 @@ def new_lists():
     @task(inlets=[MOVIES])
     def say(triggering_asset_events=None):
         """Returns what the events say: domain, ds, run, snapshot of `recommendations`, champion, metrics."""
-        found = [event.extra for event in triggering_asset_events[MOVIES]]
-        for one in found:
+        publications = [event.extra for event in triggering_asset_events[MOVIES]]
+        for one in publications:
             log.info("%s %s: %s, NDCG@10 %s", one["domain"], one["ds"], one["champion"], one["metrics"].get("ndcg"))
-        return found
+        return publications
 
     say()
 

@@ -20,9 +20,9 @@ def events(database):
 
     def take(forget=False):
         with create_session() as session:
-            found = [(event.uri, event.extra) for event in session.query(AssetEvent).order_by(AssetEvent.id)]
+            result = [(event.uri, event.extra) for event in session.query(AssetEvent).order_by(AssetEvent.id)]
             session.query(AssetEvent).delete()
-            return found
+            return result
 
     take()
     return take

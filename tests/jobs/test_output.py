@@ -50,7 +50,7 @@ def test_an_error_of_a_socket_is_told_as_any_other(monkeypatch: pytest.MonkeyPat
     assert capsys.readouterr().err.endswith("error: config: BrokenPipeError: [Errno 32] Broken pipe\n")
 
 
-def test_texts_of_strangers_are_shown_without_control_codes(published: Settings, capsys: Captured) -> None:
+def test_untrusted_text_is_shown_without_control_codes(published: Settings, capsys: Captured) -> None:
     def disguise(rows: dict[str, list[dict[str, Any]]]) -> None:
         for row in rows["items"]:
             row["title"] = BELL

@@ -79,9 +79,9 @@ def test_a_publication_tells_others_what_it_is(config: Settings, capsys: pytest.
     night = fake_night(config, 1)
     night.run.record(replace(night.run.entry("gate"), facts={"champion": "item_knn"}))
     assert main(publish_words("run")) == 0
-    told = json.loads(capsys.readouterr().out.splitlines()[-1])["publication"]
+    message = json.loads(capsys.readouterr().out.splitlines()[-1])["publication"]
     snapshot = str(night.tables.tagged("recommendations", night.run.tag(1)))
-    assert told == {
+    assert message == {
         "domain": "movies", "ds": DS, "run": "run", "state": "complete", "champion": "item_knn",
         "metrics": {"ndcg": 0.01}, "snapshot": snapshot,
     }  # fmt: skip

@@ -30,14 +30,14 @@ def test_a_job_is_measured_with_its_children(tmp_path: Path) -> None:
     root = str(Path(__file__).parents[2])
     words = [sys.executable, "-c", JOB, str(tmp_path / "file")]
     done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": root}, check=True)
-    found = json.loads(done.stdout)
-    assert 0.6 <= found["cpu_seconds"] < 3.0
-    assert 8.0 <= found["written_mib"] < 9.0
-    assert found["read_mib"] >= 8.0
-    assert found["gpu_seconds"] == 2.5
-    assert "device" not in found
-    if found["estimated"]:
-        assert found["joules"] == pytest.approx(100 + 10 * found["cpu_seconds"], abs=0.2)
+    result = json.loads(done.stdout)
+    assert 0.6 <= result["cpu_seconds"] < 3.0
+    assert 8.0 <= result["written_mib"] < 9.0
+    assert result["read_mib"] >= 8.0
+    assert result["gpu_seconds"] == 2.5
+    assert "device" not in result
+    if result["estimated"]:
+        assert result["joules"] == pytest.approx(100 + 10 * result["cpu_seconds"], abs=0.2)
 
 
 def test_the_work_of_a_spark_server_counts_from_the_beginning_of_the_job_on() -> None:
@@ -55,9 +55,9 @@ def test_the_work_of_a_spark_server_counts_from_the_beginning_of_the_job_on() ->
         server.stdin.write("\n")
         server.stdin.flush()
         server.stdout.readline()
-        found = measured.facts({})["cpu_seconds"]
+        result = measured.facts({})["cpu_seconds"]
         server.kill()
-    assert 0.25 < found - own < 0.8  # and nothing of what the server did before
+    assert 0.25 < result - own < 0.8  # and nothing of what the server did before
 
 
 def machine(folder: Path, monkeypatch: pytest.MonkeyPatch, microjoules: tuple[int, ...], ticks: int) -> None:
@@ -75,8 +75,8 @@ def test_energy_is_the_processors_by_the_share_of_their_work(tmp_path: Path, mon
     machine(tmp_path, monkeypatch, (1_000_000, 2_000_000), 100)
     measured = usage.Usage()
     machine(tmp_path, monkeypatch, (301_000_000, 102_000_000), 120)
-    found = measured.facts({"gpu_joules": 7.0})
-    assert (found["joules"], found["estimated"]) == (400 * 5 / 20 + 7, False)
+    result = measured.facts({"gpu_joules": 7.0})
+    assert (result["joules"], result["estimated"]) == (400 * 5 / 20 + 7, False)
 
 
 def test_energy_is_estimated_where_the_counter_began_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,8 +84,8 @@ def test_energy_is_estimated_where_the_counter_began_anew(tmp_path: Path, monkey
     machine(tmp_path, monkeypatch, (9_000_000,), 100)
     measured = usage.Usage()
     machine(tmp_path, monkeypatch, (1_000_000,), 120)
-    found = measured.facts({})
-    assert (found["joules"], found["estimated"]) == (50.0, True)
+    result = measured.facts({})
+    assert (result["joules"], result["estimated"]) == (50.0, True)
 
 
 def test_a_night_adds_up_its_tasks_and_divides_by_its_users() -> None:
@@ -106,5 +106,5 @@ def test_a_night_adds_up_its_tasks_and_divides_by_its_users() -> None:
 def test_a_machine_that_tells_nothing_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(usage, "PROC", tmp_path)
     monkeypatch.setattr(usage, "RAPL", tmp_path)
-    found = usage.Usage(1).facts({})
-    assert (found["read_mib"], found["written_mib"], found["estimated"]) == (0.0, 0.0, True)
+    result = usage.Usage(1).facts({})
+    assert (result["read_mib"], result["written_mib"], result["estimated"]) == (0.0, 0.0, True)

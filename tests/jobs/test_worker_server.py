@@ -117,8 +117,8 @@ def test_a_job_has_time_zone_umask_and_priority_of_the_one_that_asked(start: Sta
     start("--idle", "60")
     words = ["nice", "-n", "7", "sh", "-c", f'umask 027; exec {sys.executable} -c "$0" show', ASK]
     done = subprocess.run(words, env=environment(tmp_path, TZ="Asia/Tokyo"), cwd=tmp_path, capture_output=True)
-    found = json.loads(done.stdout)
-    assert (found["zone"], found["umask"], found["nice"]) == (9, "0o27", 7 + os.getpriority(os.PRIO_PROCESS, 0))
+    result = json.loads(done.stdout)
+    assert (result["zone"], result["umask"], result["nice"]) == (9, "0o27", 7 + os.getpriority(os.PRIO_PROCESS, 0))
 
 
 def test_a_server_ends_when_nobody_has_asked_for_a_while_and_no_job_runs(start: Start, tmp_path: Path) -> None:

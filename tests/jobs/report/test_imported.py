@@ -44,9 +44,9 @@ def test_facts_that_hide_items_because_nobody_knows_them_are_counted() -> None:
             """CREATE TABLE shown.items AS FROM (VALUES ('a', NULL, 'R'), ('b', TRUE, 'Banana'), ('c', TRUE, NULL),
                ('d', FALSE, '12')) AS items(item_id, release_unknown, age_rating)"""
         )
-        found = unknown_facts(db, MOVIES)
-        assert [(row["items"], row["example"]) for row in found] == [(2, "b"), (1, "Banana")]
-        assert [row["effect"] for row in found] == [
+        result = unknown_facts(db, MOVIES)
+        assert [(row["items"], row["example"]) for row in result] == [(2, "b"), (1, "Banana")]
+        assert [row["effect"] for row in result] == [
             "not recommended, unless the domain sets show_unknown_release",
             "only users from 18 on get them (unknown_rating_age)",
         ]

@@ -69,7 +69,7 @@ def parsed(file: Path) -> tuple[str, Page]:
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Page]]:
-    """The planted night's page."""
+    """The planted night's report."""
     folder = tmp_path_factory.mktemp("planted")
     with pytest.MonkeyPatch.context() as monkeypatch:
         yield parsed(planted_page(use(folder, monkeypatch), folder))
