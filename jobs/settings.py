@@ -2,17 +2,16 @@
 files of the domains, and the trigger's form. Nothing else reads the environment."""
 
 import os
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
-from urllib.parse import unquote
 
 from annotated_types import doc
 
+from jobs.addresses import address, require_path
 from jobs.errors import InputError
 from models.config import Setting, settings_of
 from schemas.domains import Domain
@@ -81,7 +80,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         given.setdefault(name, str(ROOT / getattr(default, name)))
     for name in ("warehouse", "landing"):
         given[name] = address(given.get(name) or ROOT / getattr(default, name))
-    _require_path(given["warehouse"])
+    require_path(given["warehouse"])
     file, source = given.get("config"), config_source(given.get("config"))
     sections = read_toml(file, source) if file else {}
     _require_known("section", sections, SECTIONS, source)
@@ -148,23 +147,6 @@ def model_config(name: str) -> Any:
     from models.registry import REGISTRY
 
     return REGISTRY[name].Config()
-
-
-def address(place: str | Path) -> str:
-    """A path made absolute behind file://, unescaped as Spark and Iceberg take it; other URIs without a last slash."""
-    text = str(place).rstrip("/") or "/"
-    if text.startswith("file://"):
-        return unquote(text)
-    return text if re.match(r"^[a-z0-9]+://", text) else f"file://{Path(text).resolve()}"
-
-
-def _require_path(warehouse: str) -> None:
-    """InputError for a local path that readers of Iceberg, to which every address is a URI, do not find."""
-    if warehouse.startswith("file://") and (match := re.search(r'[?#"\x00-\x1f]', warehouse)):
-        raise InputError(
-            f"ENCORE_WAREHOUSE={warehouse}: a warehouse's path must be without {match[0]!r}, with which readers "
-            "of Iceberg do not find it; choose another folder"
-        )
 
 
 def override(default: T, changes: Mapping[str, Any], where: str, source: str = "") -> T:

@@ -14,7 +14,19 @@ from tests.support.layout import layout
 TESTS = Path(__file__).parent
 FILES = sorted(TESTS.rglob("*.py"))
 PACKAGES = ("benchmarks", "dags", "jobs", "models", "schemas")
-FRAME = {"__init__", "__main__", "backend", "cli", "commands", "contracts", "errors", "forkserver", "job", "known_ids"}
+FRAME = {
+    "addresses",
+    "__init__",
+    "__main__",
+    "backend",
+    "cli",
+    "commands",
+    "contracts",
+    "errors",
+    "forkserver",
+    "job",
+    "known_ids",
+}
 FRAME |= {
     "local_airflow",
     "night",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
-from jobs.settings import address
+from jobs.addresses import address
 from jobs.storage import files
 
 SIZE = (96, 144)  # twice the shown size, for dense screens

@@ -21,6 +21,8 @@ from jobs.sources.lines import lines
 from jobs.sources.quotes import Block, Quoting
 from jobs.sources.records import Records, check_columns
 
+# As MySQL writes unless it is told ESCAPED BY ''.
+ESCAPED = "quotes or delimiters with a backslash before them, which are rejected: export with doubled quotes"
 SEPARATOR_LINE = r"sep=."  # Excel's own hint in the first line
 
 
@@ -100,8 +102,10 @@ class Delimited:
         quoted = holding(block.text, self.quote) if quoting else np.zeros(len(block.text), np.bool_)
         broken = np.zeros(len(quoted), np.bool_) if block.broken is None else block.broken
         if block.broken is not None:
+            escaped = broken & holding(block.text, "\\")
+            _note(findings, ESCAPED, escaped, block)
             what = "quotes that do not match (if quotes are letters in this file: --quote none)"
-            _note(findings, what, broken, block)
+            _note(findings, what, broken & ~escaped, block)
         plain = pc.if_else(pa.array(quoted), blank, block.text) if quoted.any() else block.text
         lists = pc.split_pattern(plain, self.delimiter)
         wrong = bits(pc.not_equal(pc.list_value_length(lists), width))
@@ -118,7 +122,9 @@ class Delimited:
         for name in () if self.names else list(wanted)[:1]:
             _refuse_other_header(where, block, columns[name], names)
         if wrong.any():
-            _note(findings, f"more or fewer fields than the {width} columns", wrong, block)
+            escaped = wrong & holding(block.text, "\\") & ~broken
+            _note(findings, ESCAPED, escaped, block)
+            _note(findings, f"more or fewer fields than the {width} columns", wrong & ~escaped, block)
         return Records(block.text, pa.array(block.line), either(some(broken), some(wrong)), columns, block.read)
 
     def _fields(self, line: str) -> list[str]:

@@ -15,10 +15,10 @@ from pyarrow import fs as arrow_fs
 from pyarrow import parquet as pq
 
 from jobs import settings
+from jobs.addresses import address
 from jobs.errors import DONE, InputError
 from jobs.night import published_domain
 from jobs.output import say
-from jobs.settings import address
 from jobs.storage import files
 from jobs.storage.catalog import Tables
 from jobs.storage.sql import open_tables

@@ -9,8 +9,9 @@ from typing import Annotated
 import pytest
 from annotated_types import Ge
 
+from jobs.addresses import address
 from jobs.errors import InputError
-from jobs.settings import ROOT, Settings, address, load, override
+from jobs.settings import ROOT, Settings, load, override
 from tests.support.domains import DOMAINS
 
 Loader = Callable[[str], Settings]

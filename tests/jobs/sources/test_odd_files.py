@@ -74,6 +74,17 @@ def test_a_message_names_the_cause_at_its_root(take: Any, name: str, content: An
         take(name, content)
 
 
+def test_backslashes_before_quotes_and_delimiters_are_named_as_such(take: Any) -> None:
+    own = EVENTS + ROW + '"a \\"b\\"","i","rating","3","2024-04-30"\n' + "a\\,b,i,rating,3,2024-04-30\n" + 'a"b,i\n'
+    rows, findings = take("interactions.csv", own)
+    assert [bool(row["unparsable"]) for row in rows] == [False, True, True, True]
+    assert any(
+        "backslash before them, which are rejected: export with doubled quotes: 2, first in line 3" in f
+        for f in findings
+    )
+    assert any(f.startswith("more or fewer fields than the 5 columns: 1") for f in findings)
+
+
 @pytest.mark.parametrize("content", [f"\ufeff\ufeff{EVENTS}{ROW}".encode(), f"{EVENTS}{ROW}".encode("utf-32")])
 def test_marks_of_the_byte_order_are_no_text(take: Any, content: bytes) -> None:
     rows, _ = take("interactions.csv", content)
