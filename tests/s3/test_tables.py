@@ -1,6 +1,7 @@
-"""Two published nights on an object store, with both catalogs of docs/object-storage.md, and what is done with them.
+"""Two published nights on an object store behind an Iceberg REST catalog, and what is done with them.
 
-The nights are fake (tests/support/fakes.py), published by the real job; the page's recipes and examples are what runs.
+The nights are fake (tests/support/fakes.py), published by the real job, by the recipe of docs/object-storage.md. Whole
+nights, with the catalog in PostgreSQL: test_nights.py.
 """
 
 import json
@@ -14,10 +15,13 @@ import pytest
 from jobs import settings
 from jobs.cli import main
 from tests.support import services
-from tests.support.deployment import Deployment, blocks
+from tests.support.deployment import Deployment
 from tests.support.fakes import fake_night, publish_words
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [
+    pytest.mark.timeout(1800),
+    pytest.mark.parametrize("deployment", ["rest"], indirect=True, scope="session"),
+]
 NIGHTS = ("2026-11-19", "2026-11-20")
 WORKERS = services.ROOT / ".venv-airflow-workers" / "bin" / "python"
 
@@ -42,20 +46,6 @@ def ask(at: Deployment, sql: str) -> list[dict[str, Any]]:
     output = at.encore("tables", "sql", sql, "--format", "json")
     result: list[dict[str, Any]] = json.loads(output[output.index("[") : output.rindex("]") + 1])
     return result
-
-
-def test_readers_of_the_page_see_the_rows_of_encore(published: Deployment) -> None:
-    if published.kind != "postgres":
-        pytest.skip("the page's examples are those of PostgreSQL")
-    (count,) = ask(published, "SELECT count(*)::INT AS n, count(*) FILTER (rank = 1)::INT AS best FROM recommendations")
-    assert count["n"] > count["best"] > 0
-    code = "\n".join(published.here(example) for example in blocks("python"))
-    code += "\nprint(len(rows), len(best), counts[0][0])"
-    environment = {"PATH": "/usr/bin:/bin", "POLARS_ICEBERG_PLANNER": "pyiceberg", **published.variables}
-    python = str(services.ROOT / ".venv" / "bin" / "python")
-    done = subprocess.run([python, "-c", code], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.split()[-3:] == [str(count["n"]), str(count["best"]), str(count["n"])]
 
 
 def test_tables_are_checked_exported_rolled_back_and_expired(published: Deployment) -> None:
