@@ -32,7 +32,7 @@ test-slow: setup ## tests that train longer, on both backends of Keras, and whol
 test-browser: setup ## the nightly HTML report in a real browser (Chromium, installed where it is missing)
 	@.ci/test browser
 
-test-s3: setup ## tables on a local S3 server, with a catalog in PostgreSQL and one behind REST, and a store's faults
+test-s3: setup ## tables on a local S3 server, catalogs in PostgreSQL and behind REST: nights, tables, faults
 	@docker/services.sh postgresql
 	@docker/environment.sh .venv-services docker/services.lock
 	@docker/environment.sh .venv-airflow-workers docker/airflow-workers.lock
@@ -43,8 +43,8 @@ test-monitoring: setup ## alert rules and dashboard on a real Prometheus that ha
 	@docker/environment.sh .venv-services docker/services.lock
 	@.ci/test monitoring
 
-test-celery: setup ## Airflow scaled out: PostgreSQL, unit files, pods, resources for the spark-operator
-	@docker/services.sh postgresql
+test-celery: setup ## Airflow scaled out: a night on Celery workers of which some die, PostgreSQL, unit files, pods
+	@docker/services.sh postgresql redis-server
 	@docker/environment.sh .venv-airflow-workers docker/airflow-workers.lock
 	@.ci/test celery
 

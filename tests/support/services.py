@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 ROOT = Path(__file__).resolve().parents[2]
 MOTO = ROOT / ".venv-services" / "bin" / "moto_server"
@@ -59,6 +60,25 @@ def process(words: Sequence[str | Path], log: Path, port: int, **options: object
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+
+
+@contextmanager
+def statsd() -> Iterator[tuple[int, set[str]]]:
+    """A port that takes StatsD's datagrams, and the names of the metrics that have come."""
+    names: set[str] = set()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+
+        def receive() -> None:
+            while True:
+                try:
+                    content = receiver.recv(1 << 16)
+                except OSError:  # closed
+                    return
+                names.update(line.partition(":")[0] for line in content.decode(errors="replace").splitlines())
+
+        Thread(target=receive, daemon=True).start()
+        yield int(receiver.getsockname()[1]), names
 
 
 @contextmanager
