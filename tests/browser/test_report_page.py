@@ -36,6 +36,28 @@ CONTRASTS = """() => {
       return [(a + 0.05) / (b + 0.05), e.localName + '.' + (e.getAttribute('class') || ''), ink]; });
 }"""
 
+# Where a table's caption and its last column's texts end, with the table scrolled to its left and to its right end.
+ENDS = """() => [...document.querySelectorAll('.scroll > table')].filter(t => t.checkVisibility()).map(t => {
+  const end = e => { const r = document.createRange(); r.selectNodeContents(e); return r.getBoundingClientRect(); };
+  const box = t.parentElement, last = [...t.querySelectorAll('tr > :last-child')], name = box.ariaLabel;
+  box.scrollLeft = 0;
+  const caption = t.caption ? end(t.caption) : {left: 0, right: 0};
+  box.scrollLeft = 1e6;
+  const moved = t.caption ? end(t.caption) : {left: 0, right: 0};
+  return {name, caption: [caption.left, caption.right], moved: [moved.left, moved.right],
+          last: Math.max(...last.map(c => end(c).right)), scrolls: box.scrollWidth > box.clientWidth}; })"""
+# Columns are filled as pages are: each heading with the column it ends in and the one that what follows it begins in.
+COLUMNS = """height => {
+  const main = document.querySelector('main');
+  main.style.cssText = `width: 690px; max-width: none; columns: 1; column-gap: 0; column-fill: auto; height: ${height}px`;
+  const left = main.getBoundingClientRect().left, column = rect => Math.floor((rect.left - left + 1) / 690);
+  const first = e => { const r = document.createRange(), w = document.createTreeWalker(e, NodeFilter.SHOW_TEXT);
+    for (let n; (n = w.nextNode());) if (n.textContent.trim()) { r.selectNodeContents(n);
+        const rects = r.getClientRects(); if (rects.length) return rects[0]; }
+    return e.getClientRects()[0]; };
+  return [...main.querySelectorAll('h2, h3')].map(h => [h.textContent, column([...h.getClientRects()].at(-1)),
+      column(first(h.nextElementSibling))]); }"""
+
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -162,3 +184,35 @@ def test_it_prints_with_every_list(page: Page, tmp_path: Path) -> None:
     heights = page.evaluate("[...document.querySelectorAll('.card .items')].map(e => e.getBoundingClientRect().height)")
     assert len(heights) >= 4
     assert min(heights) > 50, "closed on the screen, open on paper"
+
+
+def test_captions_and_last_columns_are_whole_on_a_phone(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.evaluate(OPEN_ALL)
+    tables = page.evaluate(ENDS)
+    assert len(tables) > 10
+    assert [table["name"] for table in tables if table["scrolls"]], "no table of the page is too wide for a phone"
+    for table in tables:
+        for left, right in (table["caption"], table["moved"]):
+            assert 0 <= left <= right <= 390, table
+        assert table["last"] <= 390 - 16, table
+
+
+@pytest.mark.parametrize("height", range(600, 1100, 25))
+def test_no_heading_stands_alone_at_a_pages_end(page: Page, height: int) -> None:
+    page.emulate_media(media="print")
+    headings = page.evaluate(COLUMNS, height)
+    assert len(headings) > 8
+    assert max(column for _, column, _ in headings) >= 2, "several pages"
+    assert [heading for heading in headings if heading[1] != heading[2]] == []
+
+
+def test_folded_numbers_are_printed_without_triangles(page: Page) -> None:
+    page.emulate_media(media="print")
+    folded = page.evaluate(
+        "[...document.querySelectorAll('details:not([open])')].map(d => [getComputedStyle(d.firstElementChild)"
+        ".listStyleType, d.lastElementChild.getBoundingClientRect().height])"
+    )
+    assert len(folded) > 10
+    assert {marker for marker, _ in folded} == {"none"}
+    assert min(height for _, height in folded) > 15
