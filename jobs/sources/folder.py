@@ -182,9 +182,11 @@ class ZipFolder(Folder):
 
 def _unpacked(file: IO[bytes], where: str) -> AbstractContextManager[IO[bytes]]:
     try:
-        packed = is_packed(file) or where.endswith(".gz")
+        packed = is_packed(file)
     except DAMAGE as error:
         raise _damaged(where, error) from error
+    if not packed and where.endswith(".gz"):
+        raise InputError(f"{where}: not packed with gzip; if it is text, take .gz off its name, else fetch it again")
     return gzip.GzipFile(fileobj=file) if packed else nullcontext(file)  # type: ignore[return-value]
 
 

@@ -39,6 +39,8 @@ def refuse_other_kinds(where: str, head: bytes) -> None:
     for start, (kind, remedy) in KINDS.items():
         if head.startswith(start):
             raise InputError(f"{where}: this is {kind}, not text; {remedy}")
+    if head[257:262] == b"ustar":
+        raise InputError(f"{where}: this is a tar archive, not text; unpack it and import the folder")
     if head.startswith(b"PK\x03\x04"):
         is_excel = b"xl/" in head or b"[Content_Types].xml" in head
         kind = "an Excel workbook (xlsx)" if is_excel else "a zip archive"

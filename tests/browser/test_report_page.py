@@ -49,7 +49,8 @@ ENDS = """() => [...document.querySelectorAll('.scroll > table')].filter(t => t.
 # Columns are filled as pages are: each heading with the column it ends in and the one that what follows it begins in.
 COLUMNS = """height => {
   const main = document.querySelector('main');
-  main.style.cssText = `width: 690px; max-width: none; columns: 1; column-gap: 0; column-fill: auto; height: ${height}px`;
+  main.style.cssText = 'width: 690px; max-width: none; columns: 1; column-gap: 0; column-fill: auto';
+  main.style.height = `${height}px`;
   const left = main.getBoundingClientRect().left, column = rect => Math.floor((rect.left - left + 1) / 690);
   const first = e => { const r = document.createRange(), w = document.createTreeWalker(e, NodeFilter.SHOW_TEXT);
     for (let n; (n = w.nextNode());) if (n.textContent.trim()) { r.selectNodeContents(n);

@@ -99,13 +99,14 @@ def test_bombs(folder: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_damage(folder: Any, tmp_path: Path) -> None:
-    place = folder({"whole.gz": "one two three\n" * 100, "plain.gz": ""})
+    place = folder({"whole.gz": "one two three\n" * 100})
     data = (place / "whole.gz").read_bytes()
     (place / "cut.gz").write_bytes(data[:-9])
+    with pytest.raises(InputError, match=r"cut\.gz: truncated or damaged"):
+        content(place, "cut.gz")
     (place / "plain.gz").write_bytes(b"not packed")
-    for name in ("cut.gz", "plain.gz"):
-        with pytest.raises(InputError, match=f"{name}: truncated or damaged"):
-            content(place, name)
+    with pytest.raises(InputError, match=r"plain\.gz: not packed with gzip; if it is text, take \.gz off its name"):
+        content(place, "plain.gz")
     archive = zipped(tmp_path / "f.zip", {"a.csv": b"one\n" * 100})
     archive.write_bytes(archive.read_bytes()[:-20])
     with pytest.raises(InputError, match=r"f\.zip: truncated or damaged archive"), open_folder(archive):

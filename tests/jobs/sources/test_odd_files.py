@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import tarfile
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -395,3 +396,26 @@ def test_facts_that_cannot_be_read_are_dropped_and_counted_and_their_rows_stay(t
 def test_what_an_event_consists_of_rejects_its_row(take: Any) -> None:
     rows, _ = take("interactions.csv", EVENTS + "u,i,play,many,2024-04-30\nu,i,play,1,2024-04-30\nu,i,play,1,soon\n")
     assert column(rows, "unparsable") == [["value"], [], ["ts"]]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "flags"),
+    [
+        ("1.0", "0.0", [True, False]),  # pandas, where a column of flags has holes
+        ("1", "0", [True, False]),
+        ("TRUE", "False", [True, False]),
+        ("2", "0.5", [False, False]),  # unknown: hidden
+    ],
+)
+def test_flags_as_systems_write_them(take: Any, first: str, second: str, flags: list[bool]) -> None:
+    rows, _ = take("items.csv", f"item_id,title,available\n1,a,{first}\n2,b,{second}\n")
+    assert column(rows, "available") == flags
+
+
+def test_a_tar_archive_is_named_as_such(take: Any) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("interactions.csv"))
+    for name, content in ("interactions.csv", packed.getvalue()), ("interactions.tgz", gzip.compress(packed.getvalue())):
+        with pytest.raises(InputError, match="this is a tar archive, not text; unpack it and import the folder"):
+            take(name, content, table="interactions")
