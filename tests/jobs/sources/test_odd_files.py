@@ -416,6 +416,9 @@ def test_a_tar_archive_is_named_as_such(take: Any) -> None:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         archive.addfile(tarfile.TarInfo("interactions.csv"))
-    for name, content in ("interactions.csv", packed.getvalue()), ("interactions.tgz", gzip.compress(packed.getvalue())):
+    for name, content in (
+        ("interactions.csv", packed.getvalue()),
+        ("interactions.tgz", gzip.compress(packed.getvalue())),
+    ):
         with pytest.raises(InputError, match="this is a tar archive, not text; unpack it and import the folder"):
             take(name, content, table="interactions")
