@@ -1,65 +1,58 @@
 """Beam search for the likeliest sequence without repeats (Lowerre 1976; Sutskever et al. 2014)."""
 
 from collections.abc import Callable
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
+from keras import ops
 
-from models.histories import IntArray
-
-Floats = npt.NDArray[np.float32]
-# (items int64 [n], states [n, d]) → logits [n, n_items] of what comes behind them, and the states there.
-Step = Callable[[IntArray, Floats], tuple[Floats, Floats]]
+# (items int32 [n], states [n, d]) → logits [n, n_items] of what follows them, and the states there.
+Step = Callable[[Any, Any], tuple[Any, Any]]
 
 
-def beam_search(
-    last: IntArray, states: Floats, step: Step, allowed: npt.NDArray[np.bool_], beams: int, horizon: int
-) -> tuple[IntArray, Floats]:
-    """int64 and float32 [n, horizon]: sequences, and the log-probability of every item behind those before it.
+def beam_search(last: Any, states: Any, step: Step, allowed: Any, beams: int, horizon: int) -> tuple[Any, Any]:
+    """int32 and float32 [n, horizon]: sequences, and the log-probability of every item after those before it.
 
-    last: int64 [n], what the sequences continue; states: [n, d], those before it. may: bool [n, n_items], what they may
-    hold, each item once. Of each of n sequences `beams` are kept by the sum of log-probabilities, equal ones by the
-    order of items. -1 and -inf behind the end of a sequence that nothing is left for. `step` gets n · beams rows.
+    last: int32 [n], what the sequences continue; states: [n, d], those before it. allowed: bool [n, n_items], the items
+    of a sequence, each at most once. Of each of n sequences `beams` are kept by the sum of log-probabilities, equal
+    ones by the order of items. -1 and -inf after the end of a sequence that nothing is left for. `step` gets n · beams
+    rows. All of it are tensors, so that a compiled function can hold the whole search.
     """
-    n, n_items = allowed.shape
-    free = np.repeat(allowed[:, None], beams, axis=1)
-    totals = np.full((n, beams), -np.inf)
-    totals[:, 0] = 0.0
-    items = np.full((n, beams, horizon), -1, np.int64)
-    gains = np.full((n, beams, horizon), -np.inf, np.float32)
-    current, states = np.repeat(last, beams), np.repeat(states, beams, axis=0)
-    rows = np.arange(n)[:, None]
-    for place in range(min(horizon, n_items)):
-        logits, states = step(current, states)
-        chances = log_softmax(logits).reshape(n, beams, n_items)
-        sums = np.where(free, totals[:, :, None] + chances, -np.inf).reshape(n, -1)
-        best = _largest(sums, beams)
-        beam, item = best // n_items, best % n_items
-        reached = sums[rows, best]
-        ended = ~np.isfinite(reached[:, 0])  # nothing is left: the sequence stays as it was
-        keep = np.where(ended[:, None], np.arange(beams), beam)
-        items, gains, free = items[rows, keep], gains[rows, keep], free[rows, keep]
-        going = ~ended[:, None] & np.isfinite(reached)
-        items[:, :, place] = np.where(going, item, -1)
-        gains[:, :, place] = np.where(going, chances[rows, beam, item], -np.inf)
-        free[rows, np.arange(beams), item] &= ~going
-        totals = np.where(ended[:, None], totals[rows, keep], reached)
-        states = states.reshape(n, beams, -1)[rows, keep].reshape(n * beams, -1)
-        current = np.where(going, item, 0).ravel()
+    n, n_items = ops.shape(allowed)[0], allowed.shape[1]
+    places = ops.arange(horizon)
+
+    def extend(place: Any, search: Any) -> Any:
+        items, gains, free, totals, current, states = search
+        logits, states = step(ops.reshape(current, (-1,)), states)
+        chances = ops.reshape(ops.log_softmax(ops.cast(logits, "float32"), axis=-1), (-1, beams, n_items))
+        sums = ops.where(free, totals[:, :, None] + chances, -float("inf"))
+        reached, best = ops.top_k(ops.reshape(sums, (-1, beams * n_items)), beams)
+        ended = ops.logical_not(ops.isfinite(reached[:, :1]))  # nothing is left: the sequence stays as it was
+        going = ops.logical_and(ops.logical_not(ended), ops.isfinite(reached))
+        best = ops.cast(best, "int32")
+        beam = ops.where(ended, ops.arange(beams, dtype="int32"), best // n_items)
+        item = best % n_items
+        gain = ops.take_along_axis(ops.reshape(chances, (-1, beams * n_items)), best, axis=1)
+        here = places == place
+        items = ops.where(here, ops.where(going, item, -1)[:, :, None], _picked(items, beam))
+        gains = ops.where(here, ops.where(going, gain, -float("inf"))[:, :, None], _picked(gains, beam))
+        taken = ops.logical_and(going[:, :, None], ops.arange(n_items, dtype="int32") == item[:, :, None])
+        free = ops.logical_and(_picked(free, beam), ops.logical_not(taken))
+        totals = ops.where(ended, totals, reached)
+        states = _picked(ops.reshape(states, (-1, beams, states.shape[-1])), beam)
+        return items, gains, free, totals, ops.where(going, item, 0), ops.reshape(states, (-1, states.shape[-1]))
+
+    start = (
+        ops.full((n, beams, horizon), -1, dtype="int32"),
+        ops.full((n, beams, horizon), -float("inf"), dtype="float32"),
+        ops.repeat(allowed[:, None], beams, axis=1),
+        ops.where(ops.arange(beams) == 0, ops.zeros((n, beams)), -float("inf")),
+        ops.repeat(last[:, None], beams, axis=1),
+        ops.repeat(states, beams, axis=0),
+    )
+    items, gains, *_ = ops.fori_loop(0, horizon, extend, start)
     return items[:, 0], gains[:, 0]
 
 
-def log_softmax(logits: Floats) -> npt.NDArray[np.float64]:
-    """Over the last axis, in float64."""
-    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
-
-
-def _largest(values: npt.NDArray[np.float64], k: int) -> IntArray:
-    """int64 [n, k]: columns of the k largest values of each row, equal ones in the order of columns."""
-    k_th = np.partition(values, values.shape[1] - k, axis=1)[:, -k][:, None]
-    result = np.empty((len(values), k), np.int64)
-    for row, (own, least) in enumerate(zip(values, k_th, strict=True)):
-        columns = np.flatnonzero(own >= least[0])
-        result[row] = columns[np.argsort(-own[columns], kind="stable")][:k]
-    return result
+def _picked(values: Any, beam: Any) -> Any:
+    """values [n, beams, d] of the chosen beams, int32 [n, beams]."""
+    return ops.take_along_axis(values, beam[:, :, None], axis=1)

@@ -10,11 +10,11 @@ import numpy.typing as npt
 from annotated_types import Interval, Unit, doc
 from keras import ops
 
-from models.base import Mask, Scores, TopK
+from models.base import Mask, TopK
 from models.config import Config
 from models.histories import Histories, IntArray
-from models.layers.beam import Step, beam_search
-from models.layers.devices import on_gpu
+from models.layers.beam import beam_search
+from models.layers.devices import on_gpu, on_jax
 from models.layers.lookup import gather
 from models.layers.losses import softmax_cross_entropy
 from models.neural.dot_product import DotProduct, VectorBatch
@@ -190,35 +190,47 @@ class Seq2Seq(DotProduct):
         Nothing (-1) for a user without history.
         """
         self._require_items(histories, len(self.learned))
-        config, n = self.config, histories.n_users
+        config, n, n_items = self.config, histories.n_users, len(self.learned)
         result = TopK(np.full((n, config.horizon), -1, np.int64), np.full((n, config.horizon), -np.inf, np.float32))
         users = np.flatnonzero(np.diff(histories.indptr))
-        at_once = max(1, CELLS // (config.beams * len(self.learned)))
+        at_once = min(max(1, CELLS // (config.beams * n_items)), max(1, len(users)))
+        search = ContinuationSearch(self.network, config.beams, config.horizon)
         for low in range(0, len(users), at_once):
             some = users[low : low + at_once]
             part = histories.take(some)
-            allowed = np.broadcast_to(self.learned, (len(some), len(self.learned))).copy()
+            rows = np.full((at_once, config.length), NO_ITEM, np.int32)  # one shape: compiled once
+            rows[: len(some)] = windows(part, np.arange(len(some)), part.indptr[1:], config.length, 0)
+            allowed = np.zeros((at_once, n_items), bool)
+            allowed[: len(some)] = self.learned
             if eligible is not None:
-                allowed &= eligible if eligible.ndim == 1 or groups is None else eligible[groups[some]]
+                allowed[: len(some)] &= eligible if eligible.ndim == 1 or groups is None else eligible[groups[some]]
             if not seen:
                 allowed[part.users, part.items] = False
-            items, scores = beam_search(*self._search(part), allowed, config.beams, config.horizon)
-            result.items[some], result.scores[some] = items, scores
+            items, scores = search.predict_on_batch({"rows": rows, "allowed": allowed})
+            result.items[some] = ops.convert_to_numpy(items)[: len(some)]
+            result.scores[some] = ops.convert_to_numpy(scores)[: len(some)]
         return result
 
-    def _search(self, histories: Histories) -> tuple[IntArray, npt.NDArray[np.float32], Step]:
-        """The last items, the states behind the items before them, and the step of the search."""
-        config, users = self.config, np.arange(histories.n_users)
-        rows = windows(histories, users, histories.indptr[1:], config.length, 0)
-        memory, real = self.network.encode(rows)
-        table = np.array(ops.convert_to_numpy(self.network.table), np.float32)
-        repeated = ops.repeat(memory, config.beams, axis=0), ops.repeat(real, config.beams, axis=0)
 
-        def step(items: IntArray, states: npt.NDArray[np.float32]) -> tuple[Scores, npt.NDArray[np.float32]]:
-            hidden, after = self.network.step(items.astype(np.int32), states, *repeated)
-            return ops.convert_to_numpy(hidden) @ table.T, ops.convert_to_numpy(after)
+class ContinuationSearch(keras.Model):
+    """Beam search by a trained network, as one compiled function."""
 
-        return rows[:, -1].astype(np.int64), ops.convert_to_numpy(memory[:, -1]), step
+    def __init__(self, network: Seq2SeqNetwork, beams: int, horizon: int) -> None:
+        super().__init__()
+        self.network, self.beams, self.horizon = network, beams, horizon
+        self.built = True
+        self.compile(jit_compile=on_gpu() or on_jax())
+
+    def call(self, inputs: Any, training: bool = False) -> tuple[Any, Any]:
+        """Items and log-probabilities [n, horizon] of `rows` int32 [n, length] and `allowed` bool [n, n_items]."""
+        memory, real = self.network.encode(inputs["rows"])
+        repeated = ops.repeat(memory, self.beams, axis=0), ops.repeat(real, self.beams, axis=0)
+
+        def step(items: Any, states: Any) -> tuple[Any, Any]:
+            hidden, after = self.network.step(items, states, *repeated)
+            return ops.matmul(hidden, ops.transpose(self.network.table)), after
+
+        return beam_search(inputs["rows"][:, -1], memory[:, -1], step, inputs["allowed"], self.beams, self.horizon)
 
 
 def windows(histories: Histories, users: IntArray, cuts: IntArray, length: int, horizon: int) -> Batch:

@@ -1,11 +1,14 @@
 """Beam search against all sequences, one by one."""
 
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 import pytest
+from keras import ops
+from scipy.special import log_softmax
 
-from models.layers.beam import beam_search, log_softmax
+from models.layers.beam import beam_search
 
 N_ITEMS, HORIZON = 5, 3
 
@@ -16,22 +19,21 @@ def chain(seed: int) -> np.ndarray:
 
 
 def searched(logits: np.ndarray, last: list[int], allowed: np.ndarray, beams: int) -> tuple[np.ndarray, np.ndarray]:
-    """The states tell how many steps were made: they are checked on the way."""
-    made = []
+    """The states are the number of the step, by which the logits are multiplied."""
 
-    def step(items: np.ndarray, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        assert (states == len(made)).all()
-        made.append(items)
-        return logits[items], states + 1
+    def step(items: Any, states: Any) -> tuple[Any, Any]:
+        return ops.take(ops.convert_to_tensor(logits), items, axis=0) * states[:, :1], states + 1
 
-    return beam_search(np.array(last), np.zeros((len(last), 2), np.float32), step, allowed, beams, HORIZON)
+    start = np.array(last, np.int32), np.ones((len(last), 2), np.float32)
+    items, scores = beam_search(*map(ops.convert_to_tensor, start), step, ops.convert_to_tensor(allowed), beams, HORIZON)
+    return ops.convert_to_numpy(items), ops.convert_to_numpy(scores)
 
 
 def best(logits: np.ndarray, last: int, allowed: np.ndarray) -> tuple[list[int], list[float]]:
-    chances = log_softmax(logits)
+    chances = [log_softmax(logits * number, axis=-1) for number in range(1, HORIZON + 1)]
 
     def gains(sequence: tuple[int, ...]) -> list[float]:
-        return [chances[a, b] for a, b in zip((last, *sequence), sequence, strict=False)]
+        return [step[a, b] for step, a, b in zip(chances, (last, *sequence), sequence, strict=False)]
 
     result = max(permutations(np.flatnonzero(allowed).tolist(), HORIZON), key=lambda s: sum(gains(s)))
     return list(result), gains(result)
