@@ -34,3 +34,15 @@ def set_up_keras(settings: Settings) -> None:
             f"training.backend is {chosen}, but this process has imported Keras with {keras.config.backend()}; "
             f"set KERAS_BACKEND={chosen} for the process that starts it"
         )
+
+
+def require_gpu(settings: Settings, option: bool = False) -> None:
+    """Raises InputError where the `option` --require-gpu or the worker's `training.require_gpu` asks for a GPU and
+    Keras finds none. For what is about to use a network: imports Keras."""
+    if not (option or settings.training.require_gpu):
+        return
+    from models.layers.devices import device, on_gpu
+
+    if not on_gpu():
+        asked = "--require-gpu" if option else "training.require_gpu = true"
+        raise InputError(f"{asked}: there is no GPU, only {device()}; run it on a worker of the gpu queue")

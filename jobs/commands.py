@@ -82,12 +82,14 @@ JOBS = (
     Job("sequences", "jobs.sequences", "events in each user's order, split by time", spark=True),
     Job("item_similarity", "jobs.item_similarity", "the nearest items of every item", spark=True),
     Job("user_similarity", "jobs.user_similarity", "the nearest users of every user", spark=True),
-    Job("sentiment", "jobs.sentiment", "sentiment score of each review that has none", keras=True),
+    Job("sentiment", "jobs.sentiment", "sentiment score of each review that has none", (REQUIRE_GPU,), keras=True),
     Job("train", "jobs.train", "train one model", (MODEL, REQUIRE_GPU, PRECISION), "train_{model}"),
     Job("evaluate", "jobs.evaluate", "measure all models on the held-out events"),
     Job("gate", "jobs.gate", "choose the champion"),
-    Job("recommend", "jobs.recommend", "the champion's list for every user"),
-    Job("continuations", "jobs.continuations", "next items of each user's history, in order", keras=True),
+    Job("recommend", "jobs.recommend", "the champion's list for every user", (REQUIRE_GPU,)),
+    Job(
+        "continuations", "jobs.continuations", "next items of each user's history, in order", (REQUIRE_GPU,), keras=True
+    ),
     Job("publish", "jobs.publish", "check the night's tables and commit them"),
     Job("html_report", "jobs.html_report", "write the HTML report of a published run", task="report"),
 )

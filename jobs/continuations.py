@@ -9,6 +9,7 @@ import logging
 import numpy as np
 import pyarrow as pa
 
+from jobs.backend import require_gpu
 from jobs.learning.arrays import Ids, all_events, catalogue, ids
 from jobs.learning.artifacts import artifacts, load
 from jobs.learning.serving import audience
@@ -25,12 +26,13 @@ log = logging.getLogger(__name__)
 
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     """Reads all events and the trained model, writes `continuations`; nothing where the run has not trained it."""
-    from models.neural.seq2seq import Seq2Seq  # imports Keras
-
     trained = artifacts(night)
     if CONTINUING not in trained:
         log.info("%s was not trained in this run: no continuations", CONTINUING)
         return
+    require_gpu(night.settings, args.require_gpu)
+    from models.neural.seq2seq import Seq2Seq  # imports Keras
+
     known = ids(night)
     histories, users = all_events(night, known), audience(night, known)
     model = load(CONTINUING, trained[CONTINUING])

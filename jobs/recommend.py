@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.backend import require_gpu
 from jobs.learning.arrays import Ids, all_events, catalogue, ids
 from jobs.learning.artifacts import load
 from jobs.learning.serving import audience, serving
@@ -23,6 +24,7 @@ from models.classic.popularity import Popularity
 from models.data import Catalogue
 from models.histories import Histories, IntArray
 from models.serving.lists import CONTENT, NEW, OWN, POPULAR, Serving
+from schemas.names import ON_GPU
 from schemas.outputs import FRESH, POPULAR_NOW, POPULAR_WITH
 from schemas.tables import TABLES
 
@@ -55,6 +57,8 @@ class Work:
 
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     """Reads all events and the catalogue, lets the champion learn them, writes `recommendations`."""
+    if night.run.entry("gate").facts["champion"] in ON_GPU:
+        require_gpu(night.settings, args.require_gpu)
     work = prepare(night, *inputs(night), file_users(night))
     for number in range(len(work.files)):
         write(lists(night, work, number), attempt.folder("recommendations"), f"part-{number:05d}", GROUP_ROWS)

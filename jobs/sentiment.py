@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.backend import require_gpu
 from jobs.learning.artifacts import fingerprint
 from jobs.night import Attempt, Night
 from jobs.settings import override
@@ -46,6 +47,7 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     if min((known & positive).sum(), (known & ~positive).sum()) < MIN_REVIEWS:
         log.info("under %d positive or negative reviews with stars: no sentiment is filled in", MIN_REVIEWS)
     elif pc.any(silent).as_py():
+        require_gpu(night.settings, args.require_gpu)
         from models.neural.review_sentiment import ReviewSentiment, ReviewSentimentConfig  # imports Keras
 
         settings = override(ReviewSentimentConfig(), night.model_settings(SENTIMENT), f"models.{SENTIMENT}")

@@ -41,6 +41,10 @@ class Training:
     """How networks are trained, whichever they are."""
 
     backend: Annotated[Literal["tensorflow", "jax"], doc("what Keras computes with")] = "tensorflow"
+    require_gpu: Annotated[
+        bool,
+        doc("fail at once where a network is trained or used and Keras finds no GPU: for workers of the queue `gpu`"),
+    ] = False
 
 
 @dataclass(frozen=True)

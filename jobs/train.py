@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from jobs.backend import require_gpu
 from jobs.commands import PRECISIONS
 from jobs.errors import InputError
 from jobs.learning import item_vectors
@@ -61,8 +62,10 @@ class Unfinished:
 
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     """Trains the model with tonight's settings, and where it is the incumbent also with those it was promoted with."""
-    if args.require_gpu:
-        require_gpu(args.model)
+    if args.model in NEURAL:
+        require_gpu(night.settings, args.require_gpu)
+    elif args.require_gpu:
+        raise InputError(f"--require-gpu: {args.model} is computed on the CPU; leave it out")
     material = prepare(night, args.model, args.precision)
     done = [
         train_tonight(night, attempt, args.model, material),
@@ -142,16 +145,6 @@ def new_model(night: Night, name: str) -> Recommender:
     """Makes an untrained model with the run's settings for it."""
     model = REGISTRY[name]
     return model(override(model.Config(), night.model_settings(name), f"models.{name}"))
-
-
-def require_gpu(model: str) -> None:
-    """Raises InputError for a model that needs no GPU, and where there is none."""
-    if model not in NEURAL:
-        raise InputError(f"--require-gpu: {model} is computed on the CPU; leave it out")
-    from models.layers.devices import device, on_gpu  # imports Keras
-
-    if not on_gpu():
-        raise InputError(f"--require-gpu: there is no GPU, only {device()}; run it on a worker of the gpu queue")
 
 
 def load_members(night: Night, name: str, known: Ids) -> dict[str, Recommender]:

@@ -1,17 +1,22 @@
 """Keras' backend: one setting, chosen before Keras is imported."""
 
+import argparse
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
-from jobs.backend import set_up_keras
+from jobs import continuations, recommend, sentiment, train
+from jobs.backend import require_gpu, set_up_keras
 from jobs.errors import InputError
 from jobs.settings import ROOT, Settings, load
+from schemas.tables import TABLES
 
 
 def load_toml(folder: Path, text: str) -> Settings:
@@ -64,3 +69,61 @@ def test_no_job_imports_keras_before_its_backend_is_chosen() -> None:
         "sys.exit('keras' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", command], cwd=ROOT, check=True)
+
+
+def test_a_required_gpu_that_is_not_there_is_wrong_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keras.distribution.list_devices", lambda: ["cpu:0"])
+    settings = load_toml(tmp_path, "[training]\nrequire_gpu = true")
+    with pytest.raises(InputError, match=re.escape("training.require_gpu = true: there is no GPU, only cpu:0")):
+        require_gpu(settings)
+    with pytest.raises(InputError, match=r"^--require-gpu: there is no GPU"):
+        require_gpu(load({}), option=True)
+    require_gpu(load({}))
+    monkeypatch.setattr("keras.distribution.list_devices", lambda: ["gpu:0"])
+    require_gpu(settings, option=True)
+
+
+class ReachedError(Exception):
+    """The job asked for a GPU."""
+
+
+@pytest.mark.parametrize(
+    ("job", "champion", "asks"),
+    [
+        (train, "sasrec", True),
+        (train, "item_knn", False),
+        (recommend, "ensemble", True),
+        (recommend, "item_knn", False),
+        (continuations, "seq2seq", True),
+    ],
+)
+def test_jobs_of_networks_ask_for_the_gpu(job: Any, champion: str, asks: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything else is read, so that a wrong worker ends at once."""
+
+    def asked(settings: Settings, option: bool) -> None:
+        assert option
+        raise ReachedError
+
+    facts = {"champion": champion, "artifact": "artifact"}
+    run = SimpleNamespace(entry=lambda task: SimpleNamespace(facts=facts))
+    night: Any = SimpleNamespace(settings=load({}), run=run)
+    monkeypatch.setattr(job, "require_gpu", asked)
+    monkeypatch.setattr(continuations, "artifacts", lambda night: {"seq2seq": "artifact"})
+    arguments = argparse.Namespace(model=champion, require_gpu=True, precision="auto")
+    with pytest.raises(ReachedError if asks else (AttributeError, InputError)):
+        job.compute(night, SimpleNamespace(), arguments)
+
+
+def test_sentiment_asks_for_the_gpu_where_it_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    schema = TABLES["reviews"].schema
+    stars = [5.0, 1.0] * sentiment.FEWEST
+    columns = {field.name: pa.nulls(len(stars), field.type) for field in schema}
+    rows = pa.table(columns | {"rating": pa.array(stars, schema.field("rating").type)}, schema=schema)
+    monkeypatch.setattr(sentiment, "read", lambda files, schema: rows if files else schema.empty_table())
+    monkeypatch.setattr(sentiment, "require_gpu", lambda settings, option: (_ for _ in ()).throw(ReachedError))
+    entry = SimpleNamespace(files={"reviews": ["file"]})
+    night: Any = SimpleNamespace(
+        settings=load({}), history=lambda table: [], run=SimpleNamespace(entry=lambda _: entry)
+    )
+    with pytest.raises(ReachedError):
+        sentiment.compute(night, SimpleNamespace(facts={}), argparse.Namespace(require_gpu=False))  # type: ignore[arg-type]
