@@ -25,7 +25,9 @@ def searched(logits: np.ndarray, last: list[int], allowed: np.ndarray, beams: in
         return ops.take(ops.convert_to_tensor(logits), items, axis=0) * states[:, :1], states + 1
 
     start = np.array(last, np.int32), np.ones((len(last), 2), np.float32)
-    items, scores = beam_search(*map(ops.convert_to_tensor, start), step, ops.convert_to_tensor(allowed), beams, HORIZON)
+    items, scores = beam_search(
+        *map(ops.convert_to_tensor, start), step, ops.convert_to_tensor(allowed), beams, HORIZON
+    )
     return ops.convert_to_numpy(items), ops.convert_to_numpy(scores)
 
 
