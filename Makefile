@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 export DATABASE DOMAIN SOURCE DS PORT PAUSED UPGRADE PYTHON
 
-.PHONY: help setup shell nightly test test-slow test-browser test-s3 test-monitoring test-celery up down lock clean distclean
+.PHONY: help setup shell nightly test test-slow test-browser test-s3 test-monitoring test-celery lint-images test-images up down lock clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -47,6 +47,17 @@ test-celery: setup ## Airflow scaled out: a night on Celery workers of which som
 	@docker/services.sh postgresql redis-server
 	@docker/environment.sh .venv-airflow-workers docker/airflow-workers.lock
 	@.ci/test celery
+
+lint-images: setup ## Dockerfile and compose.yaml by their linters and schemas
+	@docker/environment.sh .venv-services docker/services.lock
+	@docker/environment.sh .venv-airflow-workers docker/airflow-workers.lock
+	@.ci/test image_files
+
+test-images: setup ## every image built and started, and a night in a container; needs root, no Docker engine
+	@docker/services.sh buildah podman conmon runc debootstrap
+	@docker/environment.sh .venv-services docker/services.lock
+	@docker/environment.sh .venv-airflow-workers docker/airflow-workers.lock
+	@.ci/test images
 
 up: setup ## Airflow on this machine, http://localhost:8080 (or PORT=…); PAUSED=0 or 1: nights run as scheduled or not; DATABASE=postgres
 	@[ "$(DATABASE)" != postgres ] || docker/services.sh postgresql

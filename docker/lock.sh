@@ -9,6 +9,8 @@ compile() {
         --custom-compile-command "make lock" --quiet --output-file "docker/$1.lock" ${UPGRADE:+--upgrade}
 }
 compile jobs --extra jobs --extra test
+# Images need no tests; the versions are those that were tested.
+compile jobs-cpu --extra jobs --constraint docker/jobs.lock
 compile jobs-gpu --extra jobs --extra gpu --constraint docker/jobs.lock
 compile airflow --extra airflow
 # The versions of `airflow` where they fit; an SDK of AWS wants an older python-dateutil.

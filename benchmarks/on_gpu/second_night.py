@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.on_gpu.data import SETTINGS, movielens
 from benchmarks.on_gpu.results import Facts
-from benchmarks.on_gpu.steps import prepared
+from benchmarks.on_gpu.steps import prepare
 from benchmarks.shared.data import ROOT
 from models.base import TrainingData
 from models.registry import REGISTRY
@@ -26,7 +26,7 @@ def first_step(name: str, small: bool) -> Facts:
     part, _ = movielens(small)
     model: Any = REGISTRY[name](REGISTRY[name].Config(**SETTINGS[name] | ({"length": 8} if small else {})))
     started = time.perf_counter()
-    training, batches, _ = prepared(model, TrainingData(part.histories))
+    training, batches, _ = prepare(model, TrainingData(part.histories))
     ready = time.perf_counter()
     training.steps.learn(batches, [model.config.learning_rate], 0)
     return {"seconds": time.perf_counter() - started, "step": time.perf_counter() - ready}

@@ -7,9 +7,9 @@ import numpy as np
 
 from benchmarks.on_gpu.data import sessions
 from benchmarks.on_gpu.results import Facts, median_seconds
-from benchmarks.on_gpu.steps import prepared
+from benchmarks.on_gpu.steps import prepare
 from models.base import TrainingData
-from models.neural.usage import gpu_state
+from models.training.usage import gpu_state
 from models.registry import REGISTRY
 
 
@@ -26,7 +26,7 @@ def size(limits: Facts, items: int, dim: int, blocks: int, length: int, rows: in
     # An epoch of so many steps, or batches would be cut smaller (MIN_STEPS).
     data = TrainingData(sessions(rows * steps, items, length + 1), seed=0)
     started = time.perf_counter()
-    training, batches, examples = prepared(model, data)
+    training, batches, examples = prepare(model, data)
     assert training.steps is not None
     rates = [1e-4] * len(examples)
     ready = time.perf_counter()

@@ -8,12 +8,12 @@ import numpy as np
 
 from benchmarks.on_gpu.results import Facts, median_seconds
 from models.base import TrainingData
-from models.neural.steps import on_device
-from models.neural.trainable import Plan
-from models.neural.training_loop import Training
+from models.training.steps import on_device
+from models.training.trainable import Plan
+from models.training.loop import Training
 
 
-def prepared(model: Any, data: TrainingData) -> tuple[Training, Any, list[int]]:
+def prepare(model: Any, data: TrainingData) -> tuple[Training, Any, list[int]]:
     """A training before its first step, its first group of batches on the device, and their examples."""
     if model.name == "two_tower":
         model.read(data)
@@ -27,7 +27,7 @@ def prepared(model: Any, data: TrainingData) -> tuple[Training, Any, list[int]]:
 def step(model: Any, data: TrainingData, limits: Facts) -> Facts:
     """Seconds of a step within a call of a whole group, and the least by XLA's sums over the ceilings."""
     started = time.perf_counter()
-    training, batches, examples = prepared(model, data)
+    training, batches, examples = prepare(model, data)
     assert training.steps is not None
     rates = [model.config.learning_rate] * len(examples)
     ready = time.perf_counter()

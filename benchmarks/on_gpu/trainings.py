@@ -21,11 +21,11 @@ def trained(name: str, seed: int, precision: str, small: bool) -> Facts:
     if name == "two_tower" and not small:
         histories, catalogue = cold_items.load(data_folder("movielens-1m"))
         new, _ = cold_items.new_films(histories.n_items, seed)
-        warm, people, answers = cold_items.hidden(histories, new)
+        warm, audience, answers = cold_items.hide_items(histories, new)
         train, validation = cold_items.leave_last_out(warm, cold_items.VALIDATION_SHARE, seed)
         data = TrainingData(train, catalogue, validation, seed)
         judge: Callable[[Recommender], Facts] = lambda model: {  # noqa: E731
-            "hr": cold_items.hit_rate(model, people, answers, new)
+            "hr": cold_items.hit_rate(model, audience, answers, new)
         }
     else:
         part, test = movielens(small)

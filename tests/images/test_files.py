@@ -1,0 +1,69 @@
+"""Dockerfile and compose.yaml as their linters and schemas want them, and what every container of it keeps to."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.images import FILE, ROOT
+
+COMPOSE = ROOT / "compose.yaml"
+TOOLS = ROOT / ".venv-services" / "bin"
+BASES = {"python:3.11-slim-bookworm", "debian:bookworm-slim"}
+
+
+def services() -> dict[str, Any]:
+    return dict(yaml.safe_load(COMPOSE.read_text())["services"])
+
+
+def run(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(TOOLS / words[0]), *words[1:]], cwd=ROOT, capture_output=True, text=True, check=False, env=env
+    )
+
+
+def test_the_dockerfile_passes_its_linter() -> None:
+    done = run("hadolint", "--failure-threshold", "info", str(FILE))
+    assert done.returncode == 0, done.stdout
+
+
+def test_images_begin_with_two_bases_alone() -> None:
+    text = FILE.read_text()
+    stages = set(re.findall(r"^FROM \S+ AS (\S+)$", text, re.MULTILINE))
+    assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) - stages <= BASES
+
+
+def test_compose_keeps_to_its_schema() -> None:
+    done = run("check-jsonschema", "--builtin-schema", "vendor.compose-spec", str(COMPOSE))
+    assert done.returncode == 0, done.stdout
+
+
+def test_compose_names_what_is_not_set(tmp_path: Path) -> None:
+    """Every secret is required: without it nothing starts, with those that secrets.sh makes all are there."""
+    clean = {"PATH": f"{TOOLS}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+    wanted = set(re.findall(r"\$\{(\w+):\?", COMPOSE.read_text()))
+    made = set(re.findall(r"^(\w+)=", (ROOT / "docker/images/secrets.sh").read_text(), re.MULTILINE))
+    assert wanted == made
+    done = run("podman-compose", "--env-file", "/dev/null", "config", env=clean)
+    assert done.returncode != 0
+    assert "run docker/images/secrets.sh" in done.stdout + done.stderr
+    every = tmp_path / "env"
+    every.write_text("".join(f"{name}=value\n" for name in wanted))
+    done = run("podman-compose", "--env-file", str(every), "config", env=clean)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", sorted(services()))
+def test_a_service_is_confined(name: str) -> None:
+    service = services()[name]
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert not service.get("privileged")
+    assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+    assert service["build"]["target"] == service["image"].removeprefix("encore-")
+    assert f" AS {service['build']['target']}\n" in FILE.read_text()
