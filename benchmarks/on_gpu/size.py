@@ -9,8 +9,8 @@ from benchmarks.on_gpu.data import sessions
 from benchmarks.on_gpu.results import Facts, median_seconds
 from benchmarks.on_gpu.steps import prepare
 from models.base import TrainingData
-from models.training.usage import gpu_state
 from models.registry import REGISTRY
+from models.training.usage import gpu_state
 
 
 def size(limits: Facts, items: int, dim: int, blocks: int, length: int, rows: int, steps: int) -> Facts:

@@ -8,9 +8,9 @@ import numpy as np
 
 from benchmarks.on_gpu.results import Facts, median_seconds
 from models.base import TrainingData
+from models.training.loop import Training
 from models.training.steps import on_device
 from models.training.trainable import Plan
-from models.training.loop import Training
 
 
 def prepare(model: Any, data: TrainingData) -> tuple[Training, Any, list[int]]:
