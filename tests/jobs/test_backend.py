@@ -116,7 +116,7 @@ def test_jobs_of_networks_ask_for_the_gpu(job: Any, champion: str, asks: bool, m
 
 def test_sentiment_asks_for_the_gpu_where_it_trains(monkeypatch: pytest.MonkeyPatch) -> None:
     schema = TABLES["reviews"].schema
-    stars = [5.0, 1.0] * sentiment.FEWEST
+    stars = [5.0, 1.0] * sentiment.MIN_REVIEWS
     columns = {field.name: pa.nulls(len(stars), field.type) for field in schema}
     rows = pa.table(columns | {"rating": pa.array(stars, schema.field("rating").type)}, schema=schema)
     monkeypatch.setattr(sentiment, "read", lambda files, schema: rows if files else schema.empty_table())
