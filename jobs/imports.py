@@ -31,7 +31,7 @@ from jobs.sources.folder import Folder, open_folder
 from jobs.sources.options import ALLOWED, Options, add_arguments, given_options
 from jobs.sources.reading import Reading
 from jobs.sources.watch import Watch
-from jobs.storage.deliveries import APPEND, MODES, Delivery, deliveries, identity, new_deliveries, withdraw
+from jobs.storage.deliveries import APPEND, MODES, SNAPSHOT, Delivery, deliveries, identity, new_deliveries, withdraw
 from jobs.storage.landing import Batch, new_batch
 from jobs.storage.store_check import require_address
 from schemas.domains import Domain
@@ -128,8 +128,20 @@ def land(plan: Plan, new: list[Delivery], landing: str, args: argparse.Namespace
         for reading, one in zip(readings, new, strict=True):
             batch.add(one.path, one.checksum, one.table, watch.rows(reading, plan.folder), one.identity)
         _check_unchanged(plan.folder, plan.checksums)
+        _check_snapshot(args.mode, batch.files)
         facts["findings"] = {file: list(findings) for file, findings in watch.findings.items()}
     return batch, watch
+
+
+def _check_snapshot(mode: str, files: Sequence[Delivery]) -> None:
+    """InputError for a snapshot without a row, as an export that failed leaves it: all that is there would be gone."""
+    for table in sorted({file.table for file in files}):
+        if mode == SNAPSHOT and not sum(file.rows for file in files if file.table == table):
+            paths = ", ".join(file.path for file in files if file.table == table)
+            raise InputError(
+                f"{paths}: a snapshot of {table} without rows, which would end all that is there; export it again, or "
+                "withdraw the earlier deliveries (`encore deliveries withdraw`) if that is what is meant"
+            )
 
 
 def _generate(path: Path, landing: str, domain: Domain, ds: str, options: Mapping[str, Any]) -> None:

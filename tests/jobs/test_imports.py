@@ -179,6 +179,16 @@ def test_a_snapshot_is_delivered_whole(files: Path, run: Any, landed: Any) -> No
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("mode", "code"), [("snapshot", 2), ("append", 0), ("correction", 0)])
+def test_a_snapshot_without_rows_is_refused(files: Path, run: Any, landed: Any, mode: str, code: int) -> None:
+    """A failed export leaves a header line alone; as a snapshot it would hide the whole catalogue."""
+    (files / "movies.csv").write_text(MOVIES.splitlines()[0] + "\n")
+    result, _, errors = run("movielens", files, "--domain", "movies", "--ds", DAY, "--mode", mode)
+    assert result == code
+    assert ("movies.csv: a snapshot of items without rows" in errors) == (mode == "snapshot")
+    assert len(landed()) == (0 if code else 2)
+
+
 def test_deliveries_are_listed_and_withdrawn(
     files: Path, run: Any, landed: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
