@@ -26,6 +26,7 @@ from jobs import settings
 from jobs.errors import DONE, InputError
 from jobs.night import iso_day
 from jobs.output import say
+from jobs.privacy.records import Refusal
 from jobs.sources import FORMATS
 from jobs.sources.folder import Folder, open_folder
 from jobs.sources.options import ALLOWED, Options, add_arguments, given_options
@@ -63,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--replace", action="store_true", help="withdraw earlier deliveries of these files and import them again"
     )
+    parser.add_argument("--allow-erased", action="store_true", help="take rows of users who were erased")
     add_arguments(parser)
     demo = parser.add_argument_group("demo")
     demo.add_argument("--seed", type=int, help="another seed, another company (default: 0)")
@@ -100,9 +102,12 @@ def main(args: argparse.Namespace) -> int:
             done = f"these {len(plan.deliveries)} files were imported before"
             say(f"nothing to do: {done}; `encore deliveries ls --domain {domain.name}` lists them")
             return DONE
-        batch, watch = land(plan, new, place.landing, args)
+        refusal = Refusal(place.warehouse, domain.name, not args.allow_erased)
+        batch, watch = land(plan, new, place.landing, refusal, args)
         _report(batch, watch, [one for one in plan.deliveries if one not in new])
         print_unread(folder, plan.checksums, args.format)
+    if refusal.rows:
+        say(f"refused: {refusal.rows:,} rows of erased users (docs/privacy.md); --allow-erased takes them")
     say(f"next: encore nightly --domain {domain.name} --ds {args.ds}")
     return DONE
 
@@ -118,18 +123,22 @@ def make_plan(folder: Folder, domain: Domain, options: Mapping[str, Any], args: 
     return Plan(folder, readings, deliveries, checksums, options)
 
 
-def land(plan: Plan, new: list[Delivery], landing: str, args: argparse.Namespace) -> tuple[Batch, Watch]:
-    """Writes the rows of the new deliveries into the landing folder, all of them or none."""
+def land(
+    plan: Plan, new: list[Delivery], landing: str, refusal: Refusal, args: argparse.Namespace
+) -> tuple[Batch, Watch]:
+    """Writes the rows of the new deliveries into the landing folder, all of them or none; of erased users none."""
     readings = [reading for reading, one in zip(plan.readings, plan.deliveries, strict=True) if one in new]
     name = identity("", {}, [one.identity for one in new])
     facts: dict[str, Any] = {"format": args.format, "options": plan.options, "mode": args.mode}
     watch = Watch(sum(plan.folder.size(reading.file) for reading in readings))
     with watch, new_batch(landing, args.domain, args.ds, name, facts) as batch:
         for reading, one in zip(readings, new, strict=True):
-            batch.add(one.path, one.checksum, one.table, watch.rows(reading, plan.folder), one.identity)
+            rows = refusal.kept(watch.rows(reading, plan.folder))
+            batch.add(one.path, one.checksum, one.table, rows, one.identity)
         _check_unchanged(plan.folder, plan.checksums)
         _check_snapshot(args.mode, batch.files)
-        facts["findings"] = {file: list(findings) for file, findings in watch.findings.items()}
+        made = watch.findings.items()
+        facts["findings"] = {file: [*map(refusal.shortened, findings)] for file, findings in made}
     return batch, watch
 
 

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from jobs.night import Night
 from jobs.storage.frames import read
+from schemas.inputs import TOMBSTONE
 from schemas.tables import TABLES
 
 SCHEMA = TABLES["vocabulary"].schema
@@ -40,6 +41,11 @@ def late_ids(night: Night, later: pa.Table, kind: str) -> pa.Table:
             names = read([address], TABLES[table].schema, columns=[column])[column].combine_chunks()
             named = pc.or_(named, pc.is_in(ids["id"].combine_chunks(), value_set=names))
     return ids.filter(named)
+
+
+def erased(ids: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Whether an id is one under which an erased user's row number is kept (docs/privacy.md)."""
+    return pc.starts_with(ids, TOMBSTONE)
 
 
 def of_kind(vocabulary: pa.Table, kind: str) -> pa.Table:

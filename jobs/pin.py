@@ -12,6 +12,7 @@ from typing import Any
 
 from jobs.errors import InputError, RefusedError
 from jobs.night import Attempt, Night, fingerprint, pinned_domain, require_over, resolve
+from jobs.privacy.records import Records
 from jobs.settings import check_models, override
 from jobs.states import PUBLISHED, Publication, TaskState, last_complete
 from jobs.storage import preflight
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     """Keeps an earlier pin of the run, or makes one."""
     preflight.require_storage(night.settings)
+    Records(night.run.warehouse).require_finished(night.run.domain)
     earlier = night.run.find("pin")
     if earlier and earlier.state == TaskState.DONE:
         log.info("run %s is pinned already; its inputs stay", night.run.run_id)

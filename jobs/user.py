@@ -1,16 +1,20 @@
 """Explains one user: history, recommendations with reasons, similar users."""
 
 import argparse
+import json
+import os
 from typing import Any
 
 import duckdb
 
 from jobs import settings
-from jobs.errors import InputError
+from jobs.errors import DONE, InputError
 from jobs.night import iso_day, published_domain
 from jobs.output import show_json
+from jobs.privacy.export import everything
 from jobs.states import Publication, last_complete
 from jobs.storage.catalog import Tables
+from jobs.storage.rewrite import Rewriting
 from jobs.storage.sql import add_publications, open_some, published
 from jobs.terminal import grid, show
 
@@ -33,11 +37,16 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--ds", type=iso_day, metavar="YYYY-MM-DD", help="default: the last complete night")
     parser.add_argument("--format", choices=("table", "json"), default="table")
     parser.add_argument("--rows", type=int, default=ROWS, help=f"rows of each part in the terminal (default: {ROWS})")
+    parser.add_argument(
+        "--export", metavar="FILE", help="write all that is held of the user, of every night, as JSON; - prints it"
+    )
     return parser
 
 
 def main(args: argparse.Namespace) -> int:
     """Prints what a complete night knows of a user; JSON has every row."""
+    if args.export is not None:
+        return export(args)
     tables = Tables(settings.load())
     tables.check_format()
     with open_some(tables, ["runs"]) as db:
@@ -50,6 +59,28 @@ def main(args: argparse.Namespace) -> int:
     else:
         show_user(shown, args.rows)
     return 0
+
+
+def export(args: argparse.Namespace) -> int:
+    """Writes all that is held of the user, for the owner alone; InputError where nothing is."""
+    config = settings.load()
+    tables = Rewriting(config)
+    tables.check_format()
+    found = everything(tables, config.landing, args.domain, args.user_id)
+    count = sum(len(table["rows"]) for table in found["tables"].values())
+    if not count:
+        raise InputError(f"{args.domain} holds nothing of a user {args.user_id!r}; ids are spelled as in the imports")
+    if args.export == "-":
+        show_json(found)
+        return DONE
+    try:
+        handle = os.open(args.export, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise InputError(f"--export {args.export}: cannot be written ({error.strerror}); name a new file") from error
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump(found, file, default=str, ensure_ascii=False, indent=1)
+    show(f"{count:,} rows of {args.user_id!r} in {args.domain}: {args.export}")
+    return DONE
 
 
 def complete_night(db: duckdb.DuckDBPyConnection, domain: str, ds: str | None) -> Publication:

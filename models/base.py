@@ -20,6 +20,7 @@ from models.vocabulary import ItemIds, Vocabulary, VocabularyError
 __all__ = ["Mask", "Recommender", "Scores", "TopK", "TrainingData"]
 BLOCK_USERS = 1024  # whose scores of all items are in memory at once
 MANIFEST, ARRAYS = "manifest.json", "arrays.npz"
+Arrays = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,12 @@ class Recommender(ABC):
     def _require_items(self, histories: Histories, learned: int) -> None:
         if learned != histories.n_items:
             raise ValueError(f"{self.name} learned {learned} items, the histories have {histories.n_items}")
+
+    @classmethod
+    def without_users(cls, arrays: Arrays, rows: IntArray) -> Arrays | None:
+        """Saved `arrays` without what the model keeps of single users (their rows, int64); None where it keeps nothing
+        of these. Most models keep nothing of any: they are about items."""
+        return None
 
     def manifest(self) -> dict[str, Any]:
         """What is known of the model besides its arrays, as JSON values."""

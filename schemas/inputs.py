@@ -5,6 +5,7 @@ import pyarrow as pa
 from schemas.table import Check, Column, Contract, Table
 
 ID_BYTES = 512
+TOMBSTONE = "erased:"  # begins the id, 32 hexadecimal digits behind it, under which an erased user's row number stays
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
 DOMAIN = Column("domain", pa.string(), "the domain's name: movies, music, games or one of your own", required=True)
@@ -227,7 +228,12 @@ VOCABULARY = Table(
         DOMAIN,
         Column("ds", pa.string(), "the night that first saw the id", required=True),
         Column("kind", pa.string(), "user or item", required=True),
-        Column("id", pa.string(), "the external id", required=True),
+        Column(
+            "id",
+            pa.string(),
+            "the external id; `erased:` and 32 random digits where the user was erased",
+            required=True,
+        ),
         Column("row", pa.int64(), "its number, from 0, dense within (domain, kind)", required=True),
     ),
     key=("domain", "kind", "id"),

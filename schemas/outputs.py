@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from schemas.inputs import DOMAIN, DS
+from schemas.inputs import DOMAIN, DS, TOMBSTONE
 from schemas.table import Column, Contract, Table
 
 # Reasons of a recommendation that no item of the history gives.
@@ -155,9 +155,9 @@ RECOMMENDATIONS = Table(
         ),
         Contract(
             "every_user_covered",
-            """WITH missing AS MATERIALIZED (
+            f"""WITH missing AS MATERIALIZED (
                    SELECT id AS user_id, age, country FROM vocabulary v LEFT JOIN users u ON u.user_id = v.id
-                   WHERE kind = 'user' AND v.ds <= (SELECT ds FROM night)
+                   WHERE kind = 'user' AND NOT starts_with(v.id, '{TOMBSTONE}') AND v.ds <= (SELECT ds FROM night)
                    AND NOT EXISTS (SELECT 1 FROM recommendations WHERE user_id = v.id))
                SELECT DISTINCT m.user_id FROM missing m JOIN eligible e
                ON suits(e.age_rating, e.regions, m.age, m.country)

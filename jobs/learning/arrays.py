@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import scipy.sparse as sp
 
-from jobs.known_ids import SCHEMA, known_ids, of_kind
+from jobs.known_ids import SCHEMA, erased, known_ids, of_kind
 from jobs.night import Night
 from jobs.storage.frames import read
 from models.data import Catalogue, HeldOut
@@ -36,6 +36,8 @@ class Split:
 class Ids:
     """External ids by row, as many as the night knows rows; `known_users`, int64: the rows of the users known at it.
 
+    Erased users are not among `people`.
+
     A row of a later night that stands between is named too: an old night that runs again may have met a later id in a
     late file, and rows are given once for all.
     """
@@ -56,7 +58,9 @@ def ids(night: Night) -> Ids:
         named[rows] = of_kind(every, kind)["id"].to_numpy()
         return pa.array(named[: of_kind(known, kind)["row"].to_numpy().max(initial=-1) + 1], pa.string())
 
-    return Ids(names("user"), names("item"), distinct(of_kind(known, "user")["row"].to_numpy()))
+    people = of_kind(known, "user")
+    people = people.filter(pc.invert(erased(people["id"])))
+    return Ids(names("user"), names("item"), distinct(people["row"].to_numpy()))
 
 
 def all_events(night: Night, ids: Ids) -> Histories:

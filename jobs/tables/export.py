@@ -19,6 +19,7 @@ from jobs.addresses import address
 from jobs.errors import DONE, InputError
 from jobs.night import published_domain
 from jobs.output import say
+from jobs.privacy.copies import add_export
 from jobs.storage import files
 from jobs.storage.catalog import Tables
 from jobs.storage.sql import open_tables
@@ -54,6 +55,7 @@ def main(args: argparse.Namespace) -> int:
             if not local:
                 files.delete_folder(target)
             rows = {name: export(db, name, nights, f"{folder}/{name}") for name in args.table or TABLES}
+            add_export(tables.warehouse, target)  # before it is there: an erasure must find it
             mark = {"nights": nights, "rows": rows}
             files.write_bytes(f"{folder}/{MARK}", json.dumps(mark, indent=1).encode())
             if local:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from annotated_types import Interval, Unit, doc
 
-from models.base import Recommender, Scores, TrainingData
+from models.base import Arrays, Recommender, Scores, TrainingData
 from models.classic.knn import Decay, recency_weights, run_in_stripes
 from models.config import Config
 from models.evaluation.validation import mean_ndcg, sample_users
@@ -109,6 +109,17 @@ class UserKNN(Recommender):
         """The training users' weights [n_users, n_items] in CSR form."""
         x = self.users
         return {"data": x.data, "indices": x.indices, "indptr": x.indptr, "shape": np.array(x.shape)}
+
+    @classmethod
+    def without_users(cls, arrays: Arrays, rows: IntArray) -> Arrays | None:
+        """Their rows are empty: nobody's neighbour."""
+        owners = np.repeat(np.arange(len(arrays["indptr"]) - 1), np.diff(arrays["indptr"]))
+        kept = ~np.isin(owners, rows)
+        if kept.all():
+            return None
+        counts = np.bincount(owners[kept], minlength=len(arrays["indptr"]) - 1)
+        indptr = np.concatenate(([0], np.cumsum(counts))).astype(arrays["indptr"].dtype)
+        return {**arrays, "data": arrays["data"][kept], "indices": arrays["indices"][kept], "indptr": indptr}
 
     def restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         """Takes the training users' weights back."""

@@ -1,6 +1,7 @@
 """`encore user`: history, recommendations, similar users."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,7 @@ from jobs.settings import Settings
 from jobs.states import TaskState
 from jobs.storage.runs import Entry
 from jobs.user import event_time
-from tests.support.fakes import DS, fake_night, publish_words
+from tests.support.fakes import DS, USERS, fake_night, publish_words
 from tests.support.nights import publish
 
 Captured = pytest.CaptureFixture[str]
@@ -92,3 +93,17 @@ def test_a_refused_night_has_no_lists_to_show(published: Settings, capsys: Captu
 def test_an_event_without_a_time_has_its_place_in_the_order() -> None:
     assert event_time({"ts": None, "ordinal": 7}) == "#7"
     assert event_time({"ts": None, "ordinal": None}) == ""
+
+
+def test_export_holds_every_row_of_the_user_and_nobody_else_reads_it(shared: Settings, tmp_path: Path) -> None:
+    target = tmp_path / "export.json"
+    assert main(["user", USERS[1], "--domain", "movies", "--export", str(target)]) == 0
+    assert target.stat().st_mode & 0o777 == 0o600
+    found = json.loads(target.read_text())
+    counts = {name: len(table["rows"]) for name, table in found["tables"].items() if table["rows"]}
+    assert counts == {
+        "interactions": 2, "users": 1, "vocabulary": 1, "user_similarity": 2, "recommendations": 3, "continuations": 3,
+    }  # fmt: skip
+    assert all(table["meaning"] for table in found["tables"].values())
+    assert main(["user", USERS[1], "--domain", "movies", "--export", str(target)]) == 2  # not over another's
+    assert main(["user", "nobody", "--domain", "movies", "--export", "-"]) == 2

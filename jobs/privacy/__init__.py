@@ -1,0 +1,5 @@
+"""Privacy: finding, erasing and exporting what is known of a user. `jobs/erase.py` is the command.
+
+`ids` searches texts, `decode` opens files, `scan` walks over them; `rows`, `tables`, `landing`, `artifacts` and
+`leftovers` take users out, `records` keeps account of it and refuses them afterwards.
+"""

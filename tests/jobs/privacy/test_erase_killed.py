@@ -1,0 +1,81 @@
+"""An erasure that is killed at any step: the same command again finishes it."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from jobs.cli import main
+from jobs.settings import Settings
+from tests.support import warehouse
+from tests.support.planted_users import ERASED, both_nights, erase_words, found, import_users, users_file
+
+ROOT = Path(__file__).resolve().parents[3]
+Command = Callable[[list[str], int | None], int]
+# Beside commits and files that are written: what is deleted.
+STEPS = ["jobs.storage.rewrite:delete_file", "jobs.privacy.leftovers:delete", "jobs.storage.files:delete_file"]
+
+
+@pytest.fixture
+def command(config: Settings, tmp_path: Path) -> Iterator[Command]:
+    """Runs words in a process of its own, which dies at a step; the exit code, -9 where it was killed."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.support.killed"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+
+        def run(words: list[str], die: int | None) -> int:
+            assert process.stdin
+            assert process.stdout
+            process.stdin.write(json.dumps({"words": words, "die": die, "steps": STEPS}) + "\n")
+            process.stdin.flush()
+            return int(process.stdout.readline())
+
+        yield run
+
+
+def test_each_repeat_gets_one_step_further_and_the_last_ends_it(
+    config: Settings, tmp_path: Path, command: Command
+) -> None:
+    both_nights(config)
+    assert import_users(tmp_path) == 0
+    words = erase_words("--users", users_file(tmp_path))
+    step, code = 0, -9
+    while code == -9:
+        step += 3
+        code = command(words, step)
+    assert code == 0
+    assert step > 12
+    assert found(config, tmp_path) == []
+    assert main(["tables", "check"]) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_killed_at_every_step_the_repeat_finishes_it(
+    config: Settings, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both_nights(config)
+    assert import_users(tmp_path) == 0
+    words = erase_words("--users", users_file(tmp_path))
+    kept = tmp_path.with_name(f"{tmp_path.name} as made")
+    shutil.copytree(tmp_path, kept)
+    step, code = 0, -9
+    while code == -9:
+        step += 1
+        code = command(words, step)
+        assert command(words, None) == 0, f"after step {step}"
+        assert found(config, tmp_path, ERASED) == [], f"after step {step}"
+        assert main(["tables", "check"]) == 0, f"after step {step}"
+        shutil.rmtree(tmp_path)
+        shutil.copytree(kept, tmp_path)
+        warehouse.use(tmp_path, monkeypatch)
+    print(f"killed at {step - 1} steps")
+    assert step > 40
