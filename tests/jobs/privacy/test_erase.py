@@ -214,7 +214,7 @@ def test_ten_thousand_users_cost_about_one_pass(
     """Every file is written anew at most once, however many users go."""
     from jobs.privacy import tables
 
-    users = tuple(f"user-number-{n}" for n in range(12_000))
+    users = tuple(f"user-{n:05d}" for n in range(12_000))
     publish(config, 1, ds=DS, users=users)
     (tmp_path / "gone.txt").write_text("\n".join(users[:10_000]))
     written: list[str] = []
