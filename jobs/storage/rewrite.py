@@ -14,7 +14,8 @@ from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table import Transaction
 from pyiceberg.table.update.snapshot import ExpireSnapshots, ManageSnapshots
 
-from jobs.storage.commits import METRICS, retry
+from jobs.storage.catalog import METRICS
+from jobs.storage.commits import retry
 from jobs.storage.files import delete_file, listing
 from jobs.storage.upkeep import DataFile, State, Upkeep
 from schemas.tables import TABLES
