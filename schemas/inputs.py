@@ -228,12 +228,7 @@ VOCABULARY = Table(
         DOMAIN,
         Column("ds", pa.string(), "the night that first saw the id", required=True),
         Column("kind", pa.string(), "user or item", required=True),
-        Column(
-            "id",
-            pa.string(),
-            "the external id; `erased:` and 32 random digits where the user was erased",
-            required=True,
-        ),
+        Column("id", pa.string(), "the external id; `erased:` and random digits if erased", required=True),
         Column("row", pa.int64(), "its number, from 0, dense within (domain, kind)", required=True),
     ),
     key=("domain", "kind", "id"),
