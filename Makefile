@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 export DATABASE DOMAIN SOURCE DS PORT PAUSED UPGRADE PYTHON
 
-.PHONY: help setup shell nightly test test-slow test-browser test-s3 test-monitoring test-celery lint-images test-images up down lock clean distclean
+.PHONY: help setup shell nightly test test-slow test-browser test-s3 test-monitoring test-celery fuzz lint-images test-images up down lock clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -47,6 +47,9 @@ test-celery: setup ## Airflow scaled out: a night on Celery workers of which som
 	@docker/services.sh postgresql redis-server
 	@docker/environment.sh .venv-airflow-workers docker/airflow-workers.lock
 	@.ci/test celery
+
+fuzz: setup ## 20,000 damaged files of every form that is read (FUZZ=… another number), each seeded by its own
+	@ENCORE_FUZZ=$${FUZZ:-20000} .venv/bin/python -m pytest tests/fuzz -q -s
 
 lint-images: setup ## Dockerfile and compose.yaml by their linters and schemas
 	@docker/environment.sh .venv-services docker/services.lock
