@@ -17,11 +17,11 @@ START = 1_714_521_600  # 2024-05-01
 PARSED = """
 import json
 from jobs import cli, commands
-words = {"import": ["csv", "x"], "user": ["ann"], "train": ["--model=popularity"]}
+words = {"import": ["csv", "x"], "user": ["ann"], "erase": ["ann"], "train": ["--model=popularity"]}
 accepted = []
 for name, command in commands.COMMANDS.items():
     arguments = ["--domain=books", *words.get(name, [])]
-    arguments += [] if name == "status" else ["--ds=2024-05-01"]
+    arguments += [] if name in ("status", "erase") else ["--ds=2024-05-01"]
     arguments += ["--run=r"] if command in commands.JOBS else []
     if name not in ("spark", "tables", "config", "deliveries", "package"):
         args = cli.parser(command).parse_args(arguments)

@@ -208,6 +208,7 @@ def test_a_backup_from_before_is_not_restored(config: Settings, tmp_path: Path, 
     assert "which is gone" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_ten_thousand_users_cost_about_one_pass(
     config: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
