@@ -111,11 +111,16 @@ def test_no_model_no_publication(night):
     assert (movies["evaluate"], movies["publish"]) == ("failed", "upstream_failed")
 
 
-def test_without_spark_nothing_is_computed(night):
+def test_without_spark_only_what_needs_none_is_computed(night):
     state, states, calls = night({"domains": ["movies"], "ds": "2026-03-01"}, {"spark start": 2})
     assert state == "failed"
-    assert states["movies.clean"] == "upstream_failed"
-    assert {call[0] for call in calls} == {"spark", "pin"}
+    movies = states_of(states, "movies")
+    assert (movies["clean"], movies["vocabulary"], movies["publish"]) == (
+        "success",
+        "upstream_failed",
+        "upstream_failed",
+    )
+    assert {call[0] for call in calls} == {"spark", "pin", "clean", "sentiment"}
 
 
 def test_a_run_that_asks_for_no_night_is_refused_before_anything_runs(night):

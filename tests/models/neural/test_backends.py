@@ -53,6 +53,7 @@ def test_the_models_keep_the_contract_on_jax() -> None:
     on_jax("-m", "pytest", *FILES, "-k", CHOSEN)
 
 
+@pytest.mark.slow
 def test_what_one_backend_saved_predicts_the_same_on_the_other(tmp_path: Path) -> None:
     scores = {}
     for model in TRAINED:
@@ -63,6 +64,7 @@ def test_what_one_backend_saved_predicts_the_same_on_the_other(tmp_path: Path) -
         np.testing.assert_allclose(np.load(tmp_path / f"{name}.npy"), expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_no_gradient_of_a_step_scatters_onto_a_small_table_on_a_gpu() -> None:
     """Additions onto few rows wait for each other there, for seconds a step; on a CPU they are the fast way."""
     on_cpu, on_gpu = (
