@@ -96,7 +96,7 @@ class JobOperator(BaseOperator):
     0: done, the last line of JSON is the XCom. 2, wrong input: failed for good. 3, refused by the gate: skipped. Else a
     fault: tried again. Arguments that render to nothing are left out. Skips itself where `when` does not render to
     True; with `one_upstream` (and the rule all_done), where no task before it succeeded: fails, skips if all skipped.
-    `links` stand at the task in the UI.
+    A text as `one_upstream`: only tasks whose names begin with it count. `links` stand at the task in the UI.
     """
 
     template_fields = ("arguments", "when")
@@ -106,7 +106,7 @@ class JobOperator(BaseOperator):
         job: str,
         arguments: list[str],
         when: str = "True",
-        one_upstream: bool = False,
+        one_upstream: bool | str = False,
         links: tuple[BaseOperatorLink, ...] = (),
         **task: Any,
     ):
@@ -121,7 +121,9 @@ class JobOperator(BaseOperator):
             raise AirflowSkipException(f"{self.task_id} is not among what this run was asked for")
         if self.one_upstream:
             ti = context["ti"]
-            states = ti.get_task_states(ti.dag_id, task_ids=[*self.upstream_task_ids], run_ids=[ti.run_id])[ti.run_id]
+            begin = self.one_upstream if isinstance(self.one_upstream, str) else ""
+            needed = [name for name in self.upstream_task_ids if name.rpartition(".")[2].startswith(begin)]
+            states = ti.get_task_states(ti.dag_id, task_ids=needed, run_ids=[ti.run_id])[ti.run_id]
             if "success" not in states.values():
                 ending = AirflowSkipException if {*states.values()} <= {"skipped"} else AirflowFailException
                 raise ending(f"{self.task_id} needs one task of these to succeed: {states}")

@@ -40,7 +40,7 @@ def night(domain: str) -> list[JobOperator]:
     some = {"one_upstream": True, "trigger_rule": TriggerRule.ALL_DONE}  # Airflow's own rule skips as soon as one skips
     similarities = [job(f"{entity}_similarity", domain, pool="spark", **some) for entity in ("item", "user")]
     train = {name: job("train", domain, f"--model={name}", **training(name)) for name in MODELS if name != ENSEMBLE}
-    ensemble = job("train", domain, f"--model={ENSEMBLE}", **training(ENSEMBLE), **some)
+    ensemble = job("train", domain, f"--model={ENSEMBLE}", **training(ENSEMBLE), **some | {"one_upstream": "train_"})
     evaluate = job("evaluate", domain, when=asked, **some)
     neural = f"((ti.xcom_pull('{domain}.gate') or {{}}).get('champion') in {ON_GPU})"
     recommend = [job("recommend", domain, when=f"{{{{ not {neural} }}}}")]
