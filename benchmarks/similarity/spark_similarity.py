@@ -92,5 +92,5 @@ ON_SPARK: dict[str, Callable[[SparkSession, str, str, str, int], None]] = {
 
 
 if __name__ == "__main__":
-    how, cells, lists, scratch, k = sys.argv[1:]
-    ON_SPARK[how](SparkSession.builder.appName(how).getOrCreate(), cells, lists, scratch, int(k))
+    method, cells, lists, scratch, k = sys.argv[1:]
+    ON_SPARK[method](SparkSession.builder.appName(method).getOrCreate(), cells, lists, scratch, int(k))

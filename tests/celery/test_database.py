@@ -7,8 +7,8 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from tests.support.airflow_stand_in import project
-from tests.support.services import POSTGRES
+from tests.support.servers.airflow_stand_in import project
+from tests.support.servers.services import POSTGRES
 
 pytestmark = pytest.mark.skipif(
     not (POSTGRES / "initdb").exists(), reason="no PostgreSQL: `make test-celery` installs it"

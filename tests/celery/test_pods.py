@@ -9,7 +9,7 @@ from airflow.providers.cncf.kubernetes.pod_generator import PodGenerator
 from kubernetes.client import ApiClient
 from kubernetes.client import models as k8s
 
-from tests.support.services import ROOT
+from tests.support.servers.services import ROOT
 
 BASE = k8s.V1Pod(
     metadata=k8s.V1ObjectMeta(name="task", namespace="encore"),

@@ -8,7 +8,7 @@ import yaml
 from kubeflow_spark_api.models import SparkV1alpha1SparkConnect, SparkV1beta2SparkApplication
 from pydantic import ValidationError
 
-from tests.support.services import ROOT
+from tests.support.servers.services import ROOT
 
 FOLDER = ROOT / "docker" / "kubernetes"
 MODELS = {"spark-connect.yaml": SparkV1alpha1SparkConnect, "spark-application.yaml": SparkV1beta2SparkApplication}

@@ -9,7 +9,7 @@ from airflow.configuration import conf
 from airflow.executors.executor_loader import ExecutorLoader
 from airflow.executors.executor_utils import ExecutorName
 
-from tests.support.services import ROOT
+from tests.support.servers.services import ROOT
 
 FOLDER = ROOT / "docker" / "systemd"
 MODULE = "airflow.providers.celery.executors.celery_executor.CeleryExecutor"

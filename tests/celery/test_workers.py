@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from tests.support import services
-from tests.support.celery_deployment import ENCORE, Celery, start, variables, wait_for_file
-from tests.support.spark_cluster import Cluster
+from tests.support.servers import services
+from tests.support.servers.celery_deployment import ENCORE, Celery, start, variables, wait_for_file
+from tests.support.servers.spark_cluster import Cluster
 
 pytestmark = pytest.mark.timeout(3600)  # the nights are of the first test that asks for them
 DS = "2026-03-01"

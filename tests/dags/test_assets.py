@@ -9,7 +9,7 @@ from airflow.sdk import Asset
 from airflow.utils.session import create_session
 
 from dags.assets import lists
-from tests.support.airflow_stand_in import ROOT
+from tests.support.servers.airflow_stand_in import ROOT
 
 MOVIES = {"domain": "movies", "ds": "2026-03-01", "run": "r", "champion": "ease", "metrics": {"ndcg": 0.25}}
 

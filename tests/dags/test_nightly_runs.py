@@ -6,7 +6,7 @@ import pytest
 
 from dags.common import DOMAINS, JobOperator
 from schemas.names import MODELS
-from tests.support.command_lines import PARSE
+from tests.support.programs.command_lines import PARSE
 
 ON_GPU = "recommend_gpu"  # skipped where the champion needs none, as the stand-in's
 

@@ -4,8 +4,8 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import ParamValidationError
 
-from tests.support.airflow_stand_in import ROOT
-from tests.support.command_lines import PARSE
+from tests.support.programs.command_lines import PARSE
+from tests.support.servers.airflow_stand_in import ROOT
 
 
 @pytest.fixture

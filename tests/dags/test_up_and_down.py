@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.airflow_stand_in import project
+from tests.support.servers.airflow_stand_in import project
 
 PARTS = ("api-server", "dag-processor", "scheduler")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.images import ROOT, build, call, configure_podman
+from tests.support.servers.images import ROOT, build, call, configure_podman
 
 
 @pytest.fixture(scope="session")

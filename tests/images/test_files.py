@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.images import FILE, ROOT
+from tests.support.servers.images import FILE, ROOT
 
 COMPOSE = ROOT / "compose.yaml"
 TOOLS = ROOT / ".venv-services" / "bin"

@@ -7,8 +7,8 @@ from subprocess import PIPE, STDOUT
 
 import pytest
 
-from tests.support.images import await_health, call, container, inspect
-from tests.support.services import free_port
+from tests.support.servers.images import await_health, call, container, inspect
+from tests.support.servers.services import free_port
 
 Image = Callable[[str], str]
 TARGETS = ("airflow", "jobs", "trainer", "services")

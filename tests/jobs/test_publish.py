@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import duckdb
@@ -22,26 +22,13 @@ from schemas.names import TABLES
 from schemas.table import Column
 from schemas.tables import TABLES as TABLES_BY_NAME
 from tests.support.fakes import DS, USERS, both, expected, fake_night, marks, publish_words, together
-
-Command = Callable[..., int]
+from tests.support.killable import Command, killable
 
 
 @pytest.fixture
 def command(published: Settings) -> Iterator[Command]:
     """Runs words on `published` in a process of its own, which `die` kills at that step; returns the exit code."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.support.killed"],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-
-        def run(words: list[str], die: int | None = None) -> int:
-            process.stdin.write(json.dumps({"words": words, "die": die}) + "\n")
-            process.stdin.flush()
-            return int(process.stdout.readline())
-
+    with killable() as run:
         yield run
 
 

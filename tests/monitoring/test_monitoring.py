@@ -24,7 +24,7 @@ from jobs.commands import COMMANDS
 from jobs.report.prometheus import MEANINGS
 from jobs.settings import Settings
 from tests.support.nights import publish
-from tests.support.services import ROOT, free_port, process, wait_until
+from tests.support.servers.services import ROOT, free_port, process, wait_until
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("promtool"), reason="no Prometheus: `make test-monitoring` installs it"

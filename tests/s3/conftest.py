@@ -8,10 +8,10 @@ import pytest
 from pyarrow.fs import S3FileSystem
 from pyiceberg.catalog.sql import SqlCatalog
 
-from tests.support import services
-from tests.support.deployment import SECRET, Deployment, blocks, settings_of_the_page
-from tests.support.rest_catalog import rest_catalog
-from tests.support.s3_proxy import Store, s3_proxy
+from tests.support.servers import services
+from tests.support.servers.deployment import SECRET, Deployment, blocks, settings_of_the_page
+from tests.support.servers.rest_catalog import rest_catalog
+from tests.support.servers.s3_proxy import Store, s3_proxy
 
 
 @pytest.fixture(scope="session")

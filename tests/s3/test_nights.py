@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.support import services
-from tests.support.deployment import Deployment, blocks
+from tests.support.servers import services
+from tests.support.servers.deployment import Deployment, blocks
 
 pytestmark = [
     pytest.mark.timeout(3600),  # the nights are of the first test that asks for them

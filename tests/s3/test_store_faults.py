@@ -17,9 +17,9 @@ from jobs.cli import main
 from jobs.settings import Settings
 from jobs.storage import files, frames, store_check
 from jobs.storage.catalog import Tables
-from tests.support import services
 from tests.support.fakes import fake_night, publish_words
-from tests.support.s3_proxy import Store
+from tests.support.servers import services
+from tests.support.servers.s3_proxy import Store
 
 SECRET = "secret-of-the-store"
 PIN = ["pin", "--domain", "movies", "--ds", "2026-11-20", "--run", "r"]

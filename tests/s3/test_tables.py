@@ -14,9 +14,9 @@ import pytest
 
 from jobs import settings
 from jobs.cli import main
-from tests.support import services
-from tests.support.deployment import Deployment
 from tests.support.fakes import fake_night, publish_words
+from tests.support.servers import services
+from tests.support.servers.deployment import Deployment
 
 pytestmark = [
     pytest.mark.timeout(1800),

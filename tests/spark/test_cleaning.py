@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 from jobs import clean
 from jobs.cleaning import growth
 from jobs.cleaning.spread import on
-from tests.support.follow import SEED, follow
+from tests.support.deliveries.follow import SEED, follow
 
 
 def test_tasks_agree_with_the_model(session: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from jobs.cleaning import catalogue
 from schemas.inputs import ITEMS, USERS
-from tests.support.ledger import Ledger
+from tests.support.deliveries.ledger import Ledger
 
 ONE, TWO = "2000-01-01", "2000-01-02"
 

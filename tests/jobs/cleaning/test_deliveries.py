@@ -13,7 +13,7 @@ import pytest
 
 from jobs.errors import InputError
 from schemas.domains import Kind
-from tests.support.ledger import Ledger
+from tests.support.deliveries.ledger import Ledger
 
 ONE, TWO, THREE, FOUR = (f"2000-01-0{day}" for day in (1, 2, 3, 4))
 PLAYS = {"rating": Kind("stars", 0.5, 10.0), "play": Kind("plays", 1.0, 1e7)}

@@ -13,7 +13,7 @@ import pytest
 
 from jobs.cleaning import growth, keys
 from jobs.storage import landing
-from tests.support.follow import SEED, follow
+from tests.support.deliveries.follow import SEED, follow
 
 
 @pytest.mark.parametrize("number", range(4))

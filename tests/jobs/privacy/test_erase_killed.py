@@ -1,10 +1,7 @@
 """An erasure that is killed at any step: the same command again finishes it."""
 
-import json
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,10 +9,9 @@ import pytest
 from jobs.cli import main
 from jobs.settings import Settings
 from tests.support import warehouse
+from tests.support.killable import Command, killable
 from tests.support.planted_users import ERASED, both_nights, erase_words, found, import_users, users_file
 
-ROOT = Path(__file__).resolve().parents[3]
-Command = Callable[[list[str], int | None], int]
 # Beside commits and files that are written: what is deleted.
 STEPS = ["jobs.storage.rewrite:delete_file", "jobs.privacy.leftovers:delete", "jobs.storage.files:delete_file"]
 
@@ -23,21 +19,7 @@ STEPS = ["jobs.storage.rewrite:delete_file", "jobs.privacy.leftovers:delete", "j
 @pytest.fixture
 def command(config: Settings, tmp_path: Path) -> Iterator[Command]:
     """Runs words in a process of its own, which dies at a step; the exit code, -9 where it was killed."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.support.killed"],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-
-        def run(words: list[str], die: int | None) -> int:
-            assert process.stdin
-            assert process.stdout
-            process.stdin.write(json.dumps({"words": words, "die": die, "steps": STEPS}) + "\n")
-            process.stdin.flush()
-            return int(process.stdout.readline())
-
+    with killable(STEPS) as run:
         yield run
 
 

@@ -1,6 +1,5 @@
 """`encore tables expire` on real Iceberg tables: what goes, what stays, what readers and runs still have."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from jobs.storage.catalog import Tables
 from jobs.tables.expire import LASTING, WHOLE
 from schemas.names import TABLES
 from tests.support.fakes import USERS, both, expected, fake_night, publish_words, together
+from tests.support.killable import killable
 from tests.support.nights import make_old, publish, tree, warehouse
 from tests.support.warehouse import borrowed, use
 
@@ -237,14 +237,9 @@ def test_a_tag_that_people_made_keeps_its_files(nights: Settings) -> None:
 
 
 def test_killed_between_tables_it_is_completed_by_the_next_call(nights: Settings) -> None:
-    words = [sys.executable, "-m", "tests.support.killed"]
-    with subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin
-        assert process.stdout
+    with killable() as run:
         for die, code in ((1, -9), (6, -9), (None, 0)):
-            process.stdin.write(json.dumps({"words": NOW, "die": die}) + "\n")
-            process.stdin.flush()
-            assert int(process.stdout.readline()) == code
+            assert run(NOW, die) == code
             if die == 6:
                 assert both(nights)[1]["models"] == together(MUSIC, expected(4, ds=NIGHTS[3], users=8))["models"]
     assert through_polars(nights, "recommendations", "movies") == NIGHTS[2:]

@@ -7,7 +7,7 @@ import pytest
 from numba.core.registry import CPUDispatcher
 
 from models.kernels import compilation, tiles, top_k
-from tests.support.compiled import dispatchers
+from tests.support.programs.compiled import dispatchers
 
 KERNELS = Path(compilation.__file__).parent
 

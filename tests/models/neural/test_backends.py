@@ -68,7 +68,7 @@ def test_what_one_backend_saved_predicts_the_same_on_the_other(tmp_path: Path) -
 def test_no_gradient_of_a_step_scatters_onto_a_small_table_on_a_gpu() -> None:
     """Additions onto few rows wait for each other there, for seconds a step; on a CPU they are the fast way."""
     on_cpu, on_gpu = (
-        json.loads(on_jax("-m", "tests.support.scatters", kind).splitlines()[-1]) for kind in ("cpu", "gpu")
+        json.loads(on_jax("-m", "tests.support.programs.scatters", kind).splitlines()[-1]) for kind in ("cpu", "gpu")
     )
     assert all(on_cpu.values()), "the test finds those of a CPU"
     assert on_gpu.keys() == {*NEURAL, "review_sentiment"}

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FILE = ROOT / "docker" / "images" / "Dockerfile"
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 START_SECONDS = 180

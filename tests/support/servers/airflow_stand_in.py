@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PARTS = ("api-server", "dag-processor", "scheduler")
 
 # The API server says of every other part whether its process lives. A scheduler that has no API server ends, as its

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support import services
-from tests.support.s3_proxy import Store
+from tests.support.servers import services
+from tests.support.servers.s3_proxy import Store
 
 PAGE = (services.ROOT / "docs" / "object-storage.md").read_text()
 ENCORE = str(Path(sys.executable).with_name("encore"))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tests.support.services import PASSWORD, ROOT, answers, free_port, wait_until
+from tests.support.servers.services import PASSWORD, ROOT, answers, free_port, wait_until
 
 AIRFLOW = ROOT / ".venv-airflow-workers" / "bin" / "airflow"
 ENCORE = ROOT / ".venv" / "bin" / "encore"

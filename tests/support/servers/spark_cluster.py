@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.services import ROOT, free_port, process
+from tests.support.servers.services import ROOT, free_port, process
 
 HOME = next((ROOT / ".venv" / "lib").glob("python*/site-packages/pyspark"))
 MASTER, WORKER = "org.apache.spark.deploy.master.Master", "org.apache.spark.deploy.worker.Worker"

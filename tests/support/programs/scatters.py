@@ -1,6 +1,6 @@
 """Prints as JSON, for each network, the tables that the gradient of a training step scatters onto, on JAX.
 
-    python -m tests.support.scatters cpu|gpu
+    python -m tests.support.programs.scatters cpu|gpu
 
 gpu: as the networks compute where Keras has one. A table is given by its rows.
 """

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from schemas.domains import Kind
-from tests.support.ledger import Ledger
-from tests.support.orders import Key, Model, Sent, events, schedule
+from tests.support.deliveries.ledger import Ledger
+from tests.support.deliveries.orders import Key, Model, Sent, events, schedule
 
 SEED = 20260128
 
