@@ -47,10 +47,10 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="encore erase", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    who = parser.add_mutually_exclusive_group(required=True)
-    who.add_argument("user", nargs="?", metavar="USER", help="the user's external id")
-    who.add_argument("--users", metavar="FILE", help="a file with an id a line; - for standard input")
-    who.add_argument("--sha256", action="append", type=_digest, metavar="HEX", help="SHA-256 of an id; several times")
+    users = parser.add_mutually_exclusive_group(required=True)
+    users.add_argument("user", nargs="?", metavar="USER", help="the user's external id")
+    users.add_argument("--users", metavar="FILE", help="a file with an id a line; - for standard input")
+    users.add_argument("--sha256", action="append", type=_digest, metavar="HEX", help="SHA-256 of an id; several times")
     parser.add_argument("--domain", required=True, type=published_domain, help="whose user")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--verify", action="store_true", help="erase nothing, look for what is left")
@@ -100,10 +100,10 @@ def users_of(args: argparse.Namespace) -> Lists:
         text = sys.stdin.read() if args.users == "-" else Path(args.users).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"--users {args.users}: cannot be read ({error}); name a text file in UTF-8") from error
-    found = [line for line in text.split("\n") if line]
-    if not found:
+    ids = [line for line in text.split("\n") if line]
+    if not ids:
         raise InputError(f"--users {args.users}: no id in it; it takes one a line")
-    return found
+    return ids
 
 
 def confirmed() -> bool:
@@ -166,20 +166,20 @@ def verify(config: Settings, ids: Ids) -> Scan:
     """Looks into every file of landing, warehouse, state and exports; in Airflow's home for the ids alone, since the
     form of `erase_user` leaves the SHA-256 there."""
     state, airflow = (f"file://{Path(folder).resolve()}" for folder in (config.state, config.airflow_home))
-    found = scan(ids, [config.warehouse, config.landing, state, *exports(config.warehouse)])
+    kept = scan(ids, [config.warehouse, config.landing, state, *exports(config.warehouse)])
     rest = scan(ids, [airflow], hashes=False)
     return Scan(
-        found.files + rest.files,
-        found.bytes + rest.bytes,
-        found.findings + rest.findings,
-        found.unread + rest.unread,
+        kept.files + rest.files,
+        kept.bytes + rest.bytes,
+        kept.findings + rest.findings,
+        kept.unread + rest.unread,
     )
 
 
-def verified(found: Scan) -> int:
+def verified(result: Scan) -> int:
     """Prints the findings; exit code 1 where there are any."""
-    show(*map(str, found.findings))
-    for address in found.unread:
+    show(*map(str, result.findings))
+    for address in result.unread:
         show(f"{address}: could not be read")
-    show(f"{len(found.findings)} findings in {found.files:,} files, {found.bytes:,} bytes")
-    return FAULT if found.findings or found.unread else DONE
+    show(f"{len(result.findings)} findings in {result.files:,} files, {result.bytes:,} bytes")
+    return FAULT if result.findings or result.unread else DONE

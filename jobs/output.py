@@ -54,7 +54,7 @@ def show_json(value: Any) -> None:
 def json_text(value: Any, indent: int | None = None) -> str:
     r"""JSON with letters of all languages as they are and control codes as escapes (`\u009b`)."""
     text = json.dumps(value, default=str, ensure_ascii=False, indent=indent)
-    return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def prepare() -> None:

@@ -66,19 +66,19 @@ def export(args: argparse.Namespace) -> int:
     config = settings.load()
     tables = Rewriting(config)
     tables.check_format()
-    found = everything(tables, config.landing, args.domain, args.user_id)
-    count = sum(len(table["rows"]) for table in found["tables"].values())
+    held = everything(tables, config.landing, args.domain, args.user_id)
+    count = sum(len(table["rows"]) for table in held["tables"].values())
     if not count:
         raise InputError(f"{args.domain} holds nothing of a user {args.user_id!r}; ids are spelled as in the imports")
     if args.export == "-":
-        show_json(found)
+        show_json(held)
         return DONE
     try:
         handle = os.open(args.export, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
-        raise InputError(f"--export {args.export}: cannot be written ({error.strerror}); name a new file") from error
+        raise InputError(f"--held {args.export}: cannot be written ({error.strerror}); name a new file") from error
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(found, file, default=str, ensure_ascii=False, indent=1)
+        json.dump(held, file, default=str, ensure_ascii=False, indent=1)
     show(f"{count:,} rows of {args.user_id!r} in {args.domain}: {args.export}")
     return DONE
 

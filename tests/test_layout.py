@@ -89,6 +89,19 @@ def test_modules_functions_and_folders_are_small(name: str) -> None:
     assert large == []
 
 
+@pytest.mark.parametrize("name", [*PACKAGES, "tests"])
+def test_variables_say_what_they_hold(name: str) -> None:
+    """No variable, argument or function is named by a word that could be any other."""
+    vague = {"told", "found", "said", "who", "how", "may"}
+    places = []
+    for file in sorted((TESTS.parent / name).rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = {getattr(node, key, None) for key in ("id", "arg", "attr", "name")}
+            binds = isinstance(node, ast.arg | ast.FunctionDef) or isinstance(getattr(node, "ctx", None), ast.Store)
+            places += [f"{file}:{node.lineno} {word}" for word in names & vague] if binds else []
+    assert places == []
+
+
 def test_architecture_lists_every_package() -> None:
     page = (TESTS.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
     listed = set(re.findall(r"^\| `([\w/]+)/`", page, re.MULTILINE))

@@ -35,7 +35,7 @@ def trained(name: str, seed: int, precision: str, small: bool) -> Facts:
     model.fit(TrainingData(**{**data.__dict__, "mixed_precision": PRECISIONS[precision]}))
     seconds = time.perf_counter() - started
     started = time.perf_counter()
-    found = judge(model)
+    judged = judge(model)
     return {"model": name, "seed": seed, "precision": precision, "seconds": seconds, "epochs": model.trained.epochs,
-            "validation_ndcg": model.trained.ndcg, **found, "judge_seconds": time.perf_counter() - started,
+            "validation_ndcg": model.trained.ndcg, **judged, "judge_seconds": time.perf_counter() - started,
             **model.usage, "settings": asdict(model.config)}  # fmt: skip

@@ -22,12 +22,12 @@ def without(table: pa.Table, rows: Sequence[int], folder: str) -> pa.Table | Non
     rows: of the users in the vocabulary. folder: an address for the new artifacts.
     """
     changed = False
-    found: list[dict[str, Any]] = []
+    models: list[dict[str, Any]] = []
     for row in table.to_pylist():
         if row["artifact"] and (new := _forget(row["artifact"], rows, f"{folder}/{row['model']}")):
             row, changed = row | new, True
-        found.append(row)
-    return pa.Table.from_pylist(found, schema=table.schema) if changed else None
+        models.append(row)
+    return pa.Table.from_pylist(models, schema=table.schema) if changed else None
 
 
 def _forget(address: str, rows: Sequence[int], target: str) -> Mapping[str, str] | None:

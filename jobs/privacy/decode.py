@@ -58,13 +58,13 @@ Part = Users | Text | Raw
 
 def parts(content: bytes, place: str = "", depth: int = 0) -> Iterator[Part]:
     """All that a file holds."""
-    found: list[Part] = []
+    parts: list[Part] = []
     try:
         for part in _decoded(content, place, depth):
-            found.append(part)
+            parts.append(part)
     except DAMAGED:
-        found.append(Raw(place, content))
-    yield from found
+        parts.append(Raw(place, content))
+    yield from parts
 
 
 def _decoded(content: bytes, place: str, depth: int) -> Iterator[Part]:
@@ -170,16 +170,16 @@ def _array(array: np.ndarray, place: str) -> Iterator[Part]:
 def _hdf5(content: bytes, place: str) -> Iterator[Part]:
     import h5py  # it comes with Keras
 
-    found: list[Part] = []
+    parts: list[Part] = []
 
     def visit(name: str, node: Any) -> None:
-        found.append(Text(f"{place}!{name}", " ".join([name, *(f"{k}={v}" for k, v in node.attrs.items())])))
+        parts.append(Text(f"{place}!{name}", " ".join([name, *(f"{k}={v}" for k, v in node.attrs.items())])))
         if isinstance(node, h5py.Dataset) and node.dtype.kind in "OSU":
-            found.append(Text(f"{place}!{name}", "\n".join(map(_plain, np.ravel(node[()]).tolist()))))
+            parts.append(Text(f"{place}!{name}", "\n".join(map(_plain, np.ravel(node[()]).tolist()))))
 
     with h5py.File(io.BytesIO(content)) as file:
         file.visititems(visit)
-    yield from found
+    yield from parts
 
 
 def _plain(value: Any) -> str:

@@ -26,7 +26,7 @@ def everything(tables: Rewriting, landed: str, domain: str, user: str) -> dict[s
     """Table → rows, over all nights, then what was imported; each with what the table means."""
     ids = Ids([user])
     lines = landing.lines_of(landed, domain, ids, raw_lines(tables, domain))
-    found: dict[str, Any] = {}
+    tables_of_user: dict[str, Any] = {}
     for name in (name for name in TABLES if holds_users(name)):
         paths = [path for _, path in tables.current_files(name, domain)]
         table = read(paths, TABLES[name].schema)
@@ -38,14 +38,14 @@ def everything(tables: Rewriting, landed: str, domain: str, user: str) -> dict[s
         else:
             columns = sorted(USER_COLUMNS & set(table.column_names))
             rows = [row for column in columns for row in table.filter(pc.equal(table[column], user)).to_pylist()]
-        found[name] = {"meaning": MEANING.get(name, TABLES[name].meaning), "rows": rows}
-    found["imported"] = {"meaning": "rows as they were delivered", "rows": imported(landed, domain, user)}
-    return {"user_id": user, "domain": domain, "tables": found}
+        tables_of_user[name] = {"meaning": MEANING.get(name, TABLES[name].meaning), "rows": rows}
+    tables_of_user["imported"] = {"meaning": "rows as they were delivered", "rows": imported(landed, domain, user)}
+    return {"user_id": user, "domain": domain, "tables": tables_of_user}
 
 
 def imported(landed: str, domain: str, user: str) -> list[dict[str, Any]]:
     """The landed rows of a user, each with the number of its delivery."""
-    found: list[dict[str, Any]] = []
+    lines: list[dict[str, Any]] = []
     for one in deliveries(landed, domain):
         for address in one.data:
             fs, path = files.filesystem(address)
@@ -53,5 +53,5 @@ def imported(landed: str, domain: str, user: str) -> list[dict[str, Any]]:
                 table = pq.ParquetFile(source).read()
             if "user_id" in table.column_names:
                 mine = table.filter(pc.equal(table["user_id"].cast("string"), user)).to_pylist()
-                found += [{"delivery": one.number, "table": one.table, **row} for row in mine]
-    return found
+                lines += [{"delivery": one.number, "table": one.table, **row} for row in mine]
+    return lines

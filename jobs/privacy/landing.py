@@ -27,7 +27,7 @@ def landed_users(landing: str, domain: str) -> Iterator[pa.Array]:
 def lines_of(landing: str, domain: str, ids: Ids, wanted: Collection[tuple[int, int]]) -> dict[tuple[int, int], bool]:
     """(delivery, line) → whether the row is one of the users', for the wanted rows that have a user."""
     numbers = {number for number, _ in wanted}
-    found: dict[tuple[int, int], bool] = {}
+    theirs_by_line: dict[tuple[int, int], bool] = {}
     for one in deliveries(landing, domain):
         for address in one.data if one.number in numbers else ():
             if (users := _column(address, "user_id")) is None:
@@ -36,8 +36,8 @@ def lines_of(landing: str, domain: str, ids: Ids, wanted: Collection[tuple[int, 
             lines = (_column(address, "line") or pa.array([], pa.int64())).to_pylist()
             for user, line, gone in zip(users.to_pylist(), lines, theirs, strict=True):
                 if user is not None and (one.number, line) in wanted:
-                    found[one.number, line] = gone
-    return found
+                    theirs_by_line[one.number, line] = gone
+    return theirs_by_line
 
 
 def _landed(landing: str, domain: str) -> Iterator[tuple[str, str]]:

@@ -93,10 +93,10 @@ def clear_state(settings: Settings, domain: str, ids: Ids) -> int:
     state = f"file://{Path(settings.state).resolve()}"
     for folder in ("training", "demo"):
         files.delete_folder(f"{state}/{folder}/{domain}")
-    found = sorted({finding.address for finding in scan(ids, [state]).findings})
-    for address in found:
+    addresses = sorted({finding.address for finding in scan(ids, [state]).findings})
+    for address in addresses:
         files.delete_file(address)
-    return len(found)
+    return len(addresses)
 
 
 def logs_of(settings: Settings) -> list[str]:

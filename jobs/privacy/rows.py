@@ -49,11 +49,11 @@ def without(name: str, table: pa.Table, ids: Ids, lines: Lines) -> pa.Table | No
 def _raw(table: pa.Table, ids: Ids, lines: Lines) -> list[bool]:
     """A landed row with a user is that user's. Where there is none, or no landed row any more, a row is theirs whose id
     its text has as a word. An id that stands nowhere by chance counts in any text."""
-    found = []
+    matches = []
     for delivery, line, raw in zip(*(table[name].to_pylist() for name in ("delivery", "line", "raw")), strict=True):
         known = lines.get((delivery, line))
-        found.append(bool(known) or any(ids.matches(raw)) or (known is None and ids.tokens(raw)))
-    return found
+        matches.append(bool(known) or any(ids.matches(raw)) or (known is None and ids.tokens(raw)))
+    return matches
 
 
 def _anonymous(table: pa.Table, ids: Ids) -> pa.Table | None:

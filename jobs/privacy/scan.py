@@ -39,16 +39,16 @@ class Scan:
 
 def scan(ids: Ids, addresses: Iterable[str], hashes: bool = True) -> Scan:
     """Decodes every file below some folders, each file once. hashes: whether digests of ids count."""
-    found = Scan()
+    result = Scan()
     every = sorted({file for folder in addresses for file in listing(folder, recursive=True)})
     with ThreadPoolExecutor(THREADS) as pool:
         for address, (size, findings) in zip(every, pool.map(lambda one: _of_file(ids, one), every), strict=True):
             if size is None:
-                found.unread.append(address)
+                result.unread.append(address)
                 continue
-            found.files, found.bytes = found.files + 1, found.bytes + size
-            found.findings += sorted(finding for finding in findings if hashes or not finding.hashed)
-    return found
+            result.files, result.bytes = result.files + 1, result.bytes + size
+            result.findings += sorted(finding for finding in findings if hashes or not finding.hashed)
+    return result
 
 
 def _of_file(ids: Ids, address: str) -> tuple[int | None, Sequence[Finding]]:

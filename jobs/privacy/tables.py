@@ -158,8 +158,8 @@ def _group_rows(path: str) -> int | None:
 
 
 def _renamed(content: Content, anew: Mapping[str, str | None]) -> Content:
-    found = {p: sorted(new for path in paths if (new := anew.get(path, path))) for p, paths in content.items()}
-    return {partition: paths for partition, paths in sorted(found.items()) if paths}
+    renamed = {p: sorted(new for path in paths if (new := anew.get(path, path))) for p, paths in content.items()}
+    return {partition: paths for partition, paths in sorted(renamed.items()) if paths}
 
 
 def user_rows(tables: Rewriting, domain: str, ids: Ids) -> list[int]:
@@ -167,18 +167,18 @@ def user_rows(tables: Rewriting, domain: str, ids: Ids) -> list[int]:
     paths = [path for _, path in tables.current_files("vocabulary", domain)]
     table = read(paths, TABLES["vocabulary"].schema)
     theirs = pc.and_(pc.equal(table["kind"], "user"), pc.is_in(table["id"], value_set=ids.array))
-    found: list[int] = table.filter(theirs)["row"].to_pylist()
-    return sorted(found)
+    numbers: list[int] = table.filter(theirs)["row"].to_pylist()
+    return sorted(numbers)
 
 
 def raw_lines(tables: Rewriting, domain: str) -> set[tuple[int, int]]:
     """(delivery, line) of all rows whose texts are kept."""
-    found: set[tuple[int, int]] = set()
+    lines: set[tuple[int, int]] = set()
     for name in rows.RAW:
         paths = sorted(file.path for file in tables.state(name).every if file.partition[0] == domain)
         table = read(paths, TABLES[name].schema, columns=["delivery", "line"])
-        found |= {pair for pair in zip(*(c.to_pylist() for c in table.columns), strict=True) if pair[0] is not None}
-    return found
+        lines |= {pair for pair in zip(*(c.to_pylist() for c in table.columns), strict=True) if pair[0] is not None}
+    return lines
 
 
 def require_no_branches(tables: Rewriting) -> None:
@@ -190,7 +190,7 @@ def require_no_branches(tables: Rewriting) -> None:
 
 def published_users(addresses: Iterable[str]) -> set[str]:
     """All ids in the columns of users of some Parquet files."""
-    found: set[str] = set()
+    users: set[str] = set()
     for address in addresses:
         fs, path = filesystem(address)
         with fs.open_input_file(path) as source:
@@ -198,5 +198,5 @@ def published_users(addresses: Iterable[str]) -> set[str]:
             names = [name for name in file.schema_arrow.names if name in USER_COLUMNS]
             names += ["id"] if {"id", "kind", "row"} <= set(file.schema_arrow.names) else []
             for column in file.read(columns=names).columns if names else []:
-                found |= {user for user in column.cast(pa.string()).unique().to_pylist() if user is not None}
-    return found
+                users |= {user for user in column.cast(pa.string()).unique().to_pylist() if user is not None}
+    return users

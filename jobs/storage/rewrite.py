@@ -34,10 +34,10 @@ class View:
 
 def by_partition(files: Iterable[DataFile]) -> dict[Partition, list[str]]:
     """Files by partition, sorted."""
-    found: dict[Partition, list[str]] = defaultdict(list)
+    content: dict[Partition, list[str]] = defaultdict(list)
     for file in files:
-        found[file.partition].append(file.path)
-    return {partition: sorted(paths) for partition, paths in sorted(found.items())}
+        content[file.partition].append(file.path)
+    return {partition: sorted(paths) for partition, paths in sorted(content.items())}
 
 
 class Rewriting(Upkeep):

@@ -58,15 +58,15 @@ def ask(environment: Any, sql: str) -> list[dict[str, Any]]:
 
 def digests(environment: Any, domain: str) -> dict[str, str]:
     """Table and night → SHA-256 of the domain's rows in a fixed order."""
-    found = {}
+    hashes = {}
     for table in TABLES:
         rows = ask(environment, f"SELECT * FROM {table} WHERE domain = '{domain}' ORDER BY ALL")
         for row in rows:
             row.pop("run_id", None)
         for ds in {row["ds"] for row in rows}:
             text = json.dumps([row for row in rows if row["ds"] == ds], sort_keys=True)
-            found[f"{table} {ds}"] = hashlib.sha256(text.encode()).hexdigest()
-    return found
+            hashes[f"{table} {ds}"] = hashlib.sha256(text.encode()).hexdigest()
+    return hashes
 
 
 @pytest.fixture(scope="session")

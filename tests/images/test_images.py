@@ -16,13 +16,13 @@ TARGETS = ("airflow", "jobs", "trainer", "services")
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_an_image_says_what_it_is_and_runs_as_nobody_else(image: Image, target: str) -> None:
-    found = inspect(image(target))
-    assert found["User"] == "10001:10001"
-    labels = found["Labels"]
+    facts = inspect(image(target))
+    assert facts["User"] == "10001:10001"
+    labels = facts["Labels"]
     assert labels["org.opencontainers.image.title"] == f"encore-{target}"
     assert labels["org.opencontainers.image.revision"] == call("git", "rev-parse", "HEAD").strip()
-    assert found["HealthCheck"]["Test"] == ["CMD", "python3", "docker/images/health.py"]
-    print(target, f"{found['Size'] / 2**20:.0f} MiB")
+    assert facts["HealthCheck"]["Test"] == ["CMD", "python3", "docker/images/health.py"]
+    print(target, f"{facts['Size'] / 2**20:.0f} MiB")
 
 
 @pytest.mark.parametrize(("target", "parts"), [("airflow", {"airflow"}), ("jobs", {"airflow", "jobs"})])

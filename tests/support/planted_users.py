@@ -62,7 +62,7 @@ def users_file(folder: Path) -> str:
     return str(folder / "gone.txt")
 
 
-def found(config: Settings, folder: Path, users: tuple[str, ...] = ERASED) -> list[str]:
+def places_of_users(config: Settings, folder: Path, users: tuple[str, ...] = ERASED) -> list[str]:
     """Where users stand in warehouse, landing, state and Airflow's home."""
     places = [config.warehouse, config.landing, f"file://{folder}/state", f"file://{folder}/airflow"]
     return [str(finding) for finding in scan(Ids(users), places).findings]

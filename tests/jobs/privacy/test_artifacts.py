@@ -40,9 +40,9 @@ def test_the_row_of_a_user_is_emptied(name: str, tmp_path: Path) -> None:
     new = without(row(name, tmp_path / "old"), [user], (tmp_path / "new").as_uri())
 
     assert new is not None
-    (found,) = new.to_pylist()
-    folder = Path(found["artifact"].removeprefix("file://"))
-    assert found["checksum"] == fingerprint(folder) != fingerprint(tmp_path / "old")
+    (saved,) = new.to_pylist()
+    folder = Path(saved["artifact"].removeprefix("file://"))
+    assert saved["checksum"] == fingerprint(folder) != fingerprint(tmp_path / "old")
     loaded = REGISTRY[name].load(folder, ["i"] * example().n_items)
     learned = loaded.members["user_knn"] if isinstance(loaded, Ensemble) else loaded
     assert isinstance(learned, UserKNN)

@@ -92,7 +92,7 @@ def forms(text: str, folder: Path) -> dict[str, bytes]:
 def test_every_form_is_decoded(user: str, tmp_path: Path) -> None:
     ids, other = Ids([user]), Ids(["planted-viewer-471"])
     for form, content in forms(user, tmp_path).items():
-        assert {(who, hashed) for _, who, hashed in hits(ids, content)} == {(user, False)}, form
+        assert {(text, hashed) for _, text, hashed in hits(ids, content)} == {(user, False)}, form
         if form not in RAW:
             assert [*hits(other, content)] == [], form
 

@@ -26,8 +26,8 @@ from tests.support.planted_users import (
     ask,
     both_nights,
     erase_words,
-    found,
     import_users,
+    places_of_users,
     users_file,
 )
 
@@ -47,7 +47,7 @@ def test_a_user_is_gone_from_every_file(config: Settings, tmp_path: Path) -> Non
     working = run / "sequences" / "a" / "rows.bin"
     working.parent.mkdir(parents=True)
     working.write_bytes(b"\0" + LONG.encode())
-    before = found(config, tmp_path)
+    before = places_of_users(config, tmp_path)
     places = {place.split("#")[-1].split(":")[0] for place in before}
     assert {"user_id", "similar_user_id", "raw", "id"} <= places
     assert any(".avro" in place for place in before)
@@ -56,7 +56,7 @@ def test_a_user_is_gone_from_every_file(config: Settings, tmp_path: Path) -> Non
 
     assert main(erase_words("--users", users_file(tmp_path))) == 0
 
-    assert found(config, tmp_path) == []
+    assert places_of_users(config, tmp_path) == []
     assert log.read_text() == "error: the rows ('[erased]', 's1') and ('[erased]', 's1') share a key; 77 rows\n"
     assert not page.exists()
     assert not working.exists()
@@ -78,15 +78,15 @@ def test_everyone_else_stays(config: Settings, tmp_path: Path) -> None:
     gone = ", ".join("'" + user.replace("'", "''") + "'" for user in ERASED)
 
     def rest() -> dict[str, list[tuple[Any, ...]]]:
-        found = {}
+        counts = {}
         with open_tables(Tables(config)) as db:
             for name, some in query.items():
                 user = {"vocabulary": "id", "reviews": "coalesce(user_id, '')"}.get(name, "user_id")
                 where = f"{user} NOT IN ({gone}) AND NOT starts_with({user}, 'erased:')"
                 for schema in ("main", "latest"):
                     rows = db.execute(f"SELECT {some} FROM {schema}.{name} WHERE {where} ORDER BY ALL").fetchall()
-                    found[f"{schema}.{name}"] = rows
-        return found
+                    counts[f"{schema}.{name}"] = rows
+        return counts
 
     before = rest()
     assert all(rows for name, rows in before.items() if name.startswith("main"))
@@ -106,13 +106,13 @@ def test_everyone_else_stays(config: Settings, tmp_path: Path) -> None:
 def test_a_later_import_is_refused_unless_asked_for(config: Settings, tmp_path: Path, capsys: Captured) -> None:
     assert import_users(tmp_path) == 0
     assert main(erase_words("--users", users_file(tmp_path))) == 0
-    assert found(config, tmp_path) == []
+    assert places_of_users(config, tmp_path) == []
     capsys.readouterr()
     assert import_users(tmp_path, "--replace") == 0
     assert "refused: 5 rows of erased users" in capsys.readouterr().out
-    assert found(config, tmp_path) == []
+    assert places_of_users(config, tmp_path) == []
     assert import_users(tmp_path, "--replace", "--allow-erased") == 0
-    assert any("interactions" in place and repr(LONG) in place for place in found(config, tmp_path))
+    assert any("interactions" in place and repr(LONG) in place for place in places_of_users(config, tmp_path))
 
 
 def test_what_remains_is_a_keyed_hash_with_time_and_counts(config: Settings, tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_a_hash_stands_for_the_id_and_an_unknown_one_is_refused(
     assert main(erase_words("--sha256", sha256("nobody"))) == 2
     assert "no user of movies has the SHA-256" in capsys.readouterr().err
     assert main(erase_words("--sha256", sha256(LONG).upper(), "--sha256", sha256(SHORT))) == 0
-    assert [place for place in found(config, tmp_path) if repr(LONG) in place or repr(SHORT) in place] == []
+    assert [place for place in places_of_users(config, tmp_path) if repr(LONG) in place or repr(SHORT) in place] == []
     assert main(erase_words("--sha256", sha256(LONG))) == 0  # again: nothing is there any more
 
 
@@ -153,12 +153,12 @@ def test_verify_finds_what_is_planted_and_hashes_too(config: Settings, tmp_path:
 
 def test_nothing_happens_unasked(config: Settings, tmp_path: Path, capsys: Captured) -> None:
     both_nights(config)
-    before = found(config, tmp_path)
+    before = places_of_users(config, tmp_path)
     assert main(["erase", LONG, "--domain", "movies", "--idle-minutes", "0"]) == 2
     output = capsys.readouterr()
     assert "Earlier publications stop being roll-back targets" in output.out
     assert "--yes confirms" in output.err
-    assert found(config, tmp_path) == before
+    assert places_of_users(config, tmp_path) == before
 
 
 def test_a_superseded_publication_is_no_roll_back_target_any_more(config: Settings, capsys: Captured) -> None:
@@ -184,10 +184,10 @@ def test_no_night_runs_on_an_unfinished_erasure(config: Settings, capsys: Captur
 def test_it_waits_for_a_run_that_writes(config: Settings, tmp_path: Path, capsys: Captured) -> None:
     both_nights(config)
     fake_night(config, 5, run="busy", users=USERS)
-    before = found(config, tmp_path)
+    before = places_of_users(config, tmp_path)
     assert main(["erase", LONG, "--domain", "movies", "--yes"]) == 2
     assert "run busy of movies" in capsys.readouterr().err
-    assert set(before) <= set(found(config, tmp_path))
+    assert set(before) <= set(places_of_users(config, tmp_path))
 
 
 def test_exports_lose_the_user_too(config: Settings, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from jobs.cli import main
 from jobs.settings import Settings
 from tests.support import warehouse
 from tests.support.killable import Command, killable
-from tests.support.planted_users import ERASED, both_nights, erase_words, found, import_users, users_file
+from tests.support.planted_users import ERASED, both_nights, erase_words, import_users, places_of_users, users_file
 
 # Beside commits and files that are written: what is deleted.
 STEPS = ["jobs.storage.rewrite:delete_file", "jobs.privacy.leftovers:delete", "jobs.storage.files:delete_file"]
@@ -35,7 +35,7 @@ def test_each_repeat_gets_one_step_further_and_the_last_ends_it(
         code = command(words, step)
     assert code == 0
     assert step > 12
-    assert found(config, tmp_path) == []
+    assert places_of_users(config, tmp_path) == []
     assert main(["tables", "check"]) == 0
 
 
@@ -54,7 +54,7 @@ def test_killed_at_every_step_the_repeat_finishes_it(
         step += 1
         code = command(words, step)
         assert command(words, None) == 0, f"after step {step}"
-        assert found(config, tmp_path, ERASED) == [], f"after step {step}"
+        assert places_of_users(config, tmp_path, ERASED) == [], f"after step {step}"
         assert main(["tables", "check"]) == 0, f"after step {step}"
         shutil.rmtree(tmp_path)
         shutil.copytree(kept, tmp_path)

@@ -93,8 +93,8 @@ class Celery:
 
     def states(self, run: str) -> dict[str, str]:
         """Task → state."""
-        found = self.ask("GET", f"/api/v2/dags/nightly/dagRuns/{quote(run)}/taskInstances?limit=200")
-        return {one["task_id"]: one["state"] for one in found["task_instances"]}
+        answer = self.ask("GET", f"/api/v2/dags/nightly/dagRuns/{quote(run)}/taskInstances?limit=200")
+        return {one["task_id"]: one["state"] for one in answer["task_instances"]}
 
     def state(self, run: str) -> str:
         """The state of a run."""
@@ -113,12 +113,12 @@ class Celery:
 
     def logs(self, part: str, run: str) -> dict[str, str]:
         """Task → its log of all tries, of the tasks of a run that ran on the worker `part`."""
-        found: dict[str, str] = {}
+        logs: dict[str, str] = {}
         for file in sorted((self.folder / part).rglob("attempt=*.log")):
             names = dict(name.split("=", 1) for name in file.parts if "=" in name)
             if names["run_id"] == run:
-                found[names["task_id"]] = found.get(names["task_id"], "") + file.read_text(errors="replace")
-        return found
+                logs[names["task_id"]] = logs.get(names["task_id"], "") + file.read_text(errors="replace")
+        return logs
 
     def _environment(self, home: str) -> dict[str, str]:
         place = self.folder / home
@@ -199,12 +199,12 @@ def _kill(pids: list[int]) -> None:
 
 def having(state: str) -> list[int]:
     """The processes with this ENCORE_STATE in their environment: of a worker those too that have left its session."""
-    found = []
+    pids = []
     for file in Path("/proc").glob("[0-9]*/environ"):
         with suppress(OSError):
             if f"ENCORE_STATE={state}".encode() in file.read_bytes().split(b"\0"):
-                found.append(int(file.parent.name))
-    return found
+                pids.append(int(file.parent.name))
+    return pids
 
 
 def descendants(pid: int) -> list[int]:
@@ -214,10 +214,10 @@ def descendants(pid: int) -> list[int]:
         with suppress(OSError):
             parent = int(stat.read_text().rpartition(")")[2].split()[1])
             children.setdefault(parent, []).append(int(stat.parent.name))
-    found = [pid]
-    for one in found:
-        found += children.get(one, [])
-    return found[1:]
+    pids = [pid]
+    for one in pids:
+        pids += children.get(one, [])
+    return pids[1:]
 
 
 def wait_for_file(pattern: str, folder: Path, seconds: float = 600.0) -> Path:

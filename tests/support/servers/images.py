@@ -44,8 +44,8 @@ def build(target: str, folder: Path) -> str:
 
 def inspect(image: str) -> dict[str, Any]:
     """What podman knows of an image."""
-    (found,) = json.loads(call("podman", "image", "inspect", image))
-    return dict(found)
+    (facts,) = json.loads(call("podman", "image", "inspect", image))
+    return dict(facts)
 
 
 def configure_podman(folder: Path) -> None:

@@ -55,12 +55,12 @@ class Cluster:
 
     def executors(self) -> list[int]:
         """The pids of its executors' JVMs."""
-        found = subprocess.run(
+        listing = subprocess.run(
             ["pgrep", "-f", f"CoarseGrainedExecutorBackend.*{self.master}"], capture_output=True, text=True
         )
         every = subprocess.run(["pgrep", "-f", "CoarseGrainedExecutorBackend"], capture_output=True, text=True)
         mine = [pid for pid in every.stdout.split() if str(self.folder) in _working_folder(pid)]
-        return sorted(map(int, {*mine, *found.stdout.split()}))
+        return sorted(map(int, {*mine, *listing.stdout.split()}))
 
 
 def _working_folder(pid: str) -> str:
