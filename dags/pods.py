@@ -44,6 +44,6 @@ def executor_config(kind: str) -> dict[str, Any]:
         spec.tolerations = [k8s.V1Toleration(key=GPU, operator="Exists", effect="NoSchedule")]
         memory = k8s.V1EmptyDirVolumeSource(medium="Memory", size_limit=SHARED_MEMORY)
         spec.volumes = [k8s.V1Volume(name="shared-memory", empty_dir=memory)]
-        container.volume_mounts = [k8s.V1VolumeMount(name="shared-memory", mount_path="/dev/shm")]
+        container.volume_mounts = [k8s.V1VolumeMount(name="shared-memory", mount_path="/dev/shm")]  # noqa: S108 - the pod's own
     metadata = k8s.V1ObjectMeta(labels={"encore": kind})
     return {"pod_override": k8s.V1Pod(metadata=metadata, spec=spec)}

@@ -16,7 +16,7 @@ import scipy.sparse as sp
 
 from jobs.errors import InputError
 from jobs.learning.arrays import Ids, catalogue, ids, split, split_name
-from jobs.learning.artifacts import artifacts, load, require_unseen
+from jobs.learning.artifacts import Artifact, artifacts, load, require_unseen
 from jobs.learning.incumbent import trained_incumbents
 from jobs.learning.serving import audience, serving
 from jobs.night import Attempt, Night
@@ -75,11 +75,11 @@ def candidates(night: Night, train: TrainingData, known: Ids) -> Iterator[tuple[
         raise InputError(f"{night.run.domain} {night.ds}: no model of run {night.run.run_id} was trained")
     if Popularity.name not in trained:
         yield Popularity.name, Popularity().fit(train)
-    for name, address in trained.items():
+    for name, artifact in trained.items():
         require_unseen(night, name)
-        yield name, load(name, address, known)
+        yield name, load(name, artifact, known)
     for name, facts in trained_incumbents(night).items():
-        yield name, load(facts["model"], facts["artifact"], known)
+        yield name, load(facts["model"], Artifact.of(facts), known)
 
 
 def evaluate_lists(served: ServedLists, test: HeldOut, about: ItemFacts) -> dict[Key, Floats]:

@@ -55,7 +55,8 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
         raise RefusedError("; ".join(reasons))
     name, reason = choice.champion, choice.reasons[choice.champion]
     facts = old[name] if name in old else night.run.entry(f"train_{name}").facts
-    attempt.facts |= {"champion": facts.get("model", name), "artifact": facts["artifact"], "reason": reason}
+    chosen = {key: facts[key] for key in ("artifact", "checksum")}
+    attempt.facts |= {"champion": facts.get("model", name), "reason": reason} | chosen
     log.info("champion: %s, %s", name, reason)
 
 

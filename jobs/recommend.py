@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from jobs.backend import require_gpu
 from jobs.learning.arrays import Ids, all_events, catalogue, ids
-from jobs.learning.artifacts import load
+from jobs.learning.artifacts import Artifact, load
 from jobs.learning.serving import audience, serving
 from jobs.night import Attempt, Night
 from jobs.storage.frames import write
@@ -70,7 +70,7 @@ def inputs(night: Night) -> tuple[Recommender, Ids, Histories, Catalogue]:
     known = ids(night)
     histories, items = all_events(night, known), catalogue(night, known)
     chosen = night.run.entry("gate").facts
-    champion = load(chosen["champion"], chosen["artifact"])
+    champion = load(chosen["champion"], Artifact.of(chosen))
     return champion.refit(TrainingData(histories, items, seed=night.seed)), known, histories, items
 
 

@@ -151,7 +151,7 @@ def load_members(night: Night, name: str, known: Ids) -> dict[str, Recommender]:
     """Loads the models that the run has trained, for the ensemble; none for any other model."""
     if name != ENSEMBLE:
         return {}
-    trained = {other: address for other, address in artifacts(night).items() if other != name}
+    trained = {other: artifact for other, artifact in artifacts(night).items() if other != name}
     for other in trained:
         require_unseen(night, other)
-    return {other: load(other, address, known) for other, address in trained.items()}
+    return {other: load(other, artifact, known) for other, artifact in trained.items()}

@@ -5,7 +5,9 @@ import struct
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple, Self
 
 from jobs.errors import ContractError, InputError
 from jobs.learning.arrays import Ids
@@ -24,11 +26,24 @@ DAMAGE = (
 )
 
 
-def artifacts(night: Night) -> dict[str, str]:
-    """Model → address of the artifact that the run trained."""
+class Artifact(NamedTuple):
+    """A saved model: the address of its folder, and the SHA-256 that its training recorded (`fingerprint`)."""
+
+    address: str
+    checksum: str
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Self:
+        """The artifact that the facts of a training or of a gate name."""
+        return cls(facts["artifact"], facts["checksum"])
+
+
+def artifacts(night: Night) -> dict[str, Artifact]:
+    """Model → the artifact that the run trained."""
     entries = night.run.entries()
     trained = {name: entries.get(f"train_{name}") for name in night.models}
-    return {name: entry.facts["artifact"] for name, entry in trained.items() if entry and entry.state == TaskState.DONE}
+    done = {name: entry for name, entry in trained.items() if entry and entry.state == TaskState.DONE}
+    return {name: Artifact.of(entry.facts) for name, entry in done.items()}
 
 
 def require_unseen(night: Night, name: str) -> None:
@@ -41,10 +56,17 @@ def require_unseen(night: Night, name: str) -> None:
         )
 
 
-def load(name: str, address: str, known: Ids | None = None) -> Recommender:
-    """A trained model; InputError where its files are damaged, or its item rows are not those of `known`."""
+def load(name: str, artifact: Artifact, known: Ids | None = None) -> Recommender:
+    """A trained model; InputError where its files are not those that were saved, before any of them is opened, where
+    they are damaged, or where its item rows are not those of `known`."""
+    address = artifact.address
     with tempfile.TemporaryDirectory() as folder:
         download(address, folder)
+        if (checksum := fingerprint(Path(folder))) != artifact.checksum:
+            raise InputError(
+                f"{address}: its files have the checksum {checksum}, its training recorded {artifact.checksum}: they "
+                f"have changed since and are not opened; train {name} again"
+            )
         try:
             return REGISTRY[name].load(Path(folder), None if known is None else known.items.to_pylist())
         except VocabularyError as error:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from jobs.errors import InputError
 from jobs.learning.arrays import Ids, Split
-from jobs.learning.artifacts import load
+from jobs.learning.artifacts import Artifact, load
 from jobs.learning.incumbent import incumbent_facts
 from jobs.night import Night
 from jobs.states import TaskState
@@ -49,17 +49,17 @@ def warm_start(night: Night, name: str, settings: Mapping[str, Any], known: Ids,
         return None
     try:
         run = last_complete(night)
-        address = artifact(run, name, settings, night.domain.full_training_nights)
+        artifact = suitable(run, name, settings, night.domain.full_training_nights)
         require_earlier(night, run, parts)
-        model = load(name, address, known)
+        model = load(name, artifact, known)
     except ColdError as reason:
         log.info("%s trains from scratch: %s", name, reason)
         return None
     except (InputError, OSError, KeyError, TypeError, ValueError) as error:  # which must not stop tonight's training
         log.warning("%s trains from scratch: last night's model cannot be read: %s", name, error)
         return None
-    log.info("%s begins with the weights of %s", name, address)
-    return Start(model, address)
+    log.info("%s begins with the weights of %s", name, artifact.address)
+    return Start(model, artifact.address)
 
 
 def last_complete(night: Night) -> Run:
@@ -69,8 +69,8 @@ def last_complete(night: Night) -> Run:
     return Run.of(night.run.warehouse, night.last_complete)
 
 
-def artifact(run: Run, name: str, settings: Mapping[str, Any], nights: int) -> str:
-    """Address of what a run trained with `settings` on the training part alone; not where it is the last of `nights`
+def suitable(run: Run, name: str, settings: Mapping[str, Any], nights: int) -> Artifact:
+    """The artifact that a run trained with `settings` on the training part alone; not where it is the last of `nights`
     trainings of which only the first started from scratch."""
     entry = run.find(f"train_{name}")
     if entry is None or entry.state != TaskState.DONE:
@@ -83,7 +83,7 @@ def artifact(run: Run, name: str, settings: Mapping[str, Any], nights: int) -> s
         raise ColdError(f"{facts['artifact']} has learned {facts.get('learned')}, not {[TRAIN]}: it may know the test")
     if facts["trained"]["warm"] + 1 >= nights:
         raise ColdError(f"once in {nights} nights it does (domains.{run.domain}.full_training_nights)")
-    return str(facts["artifact"])
+    return Artifact.of(facts)
 
 
 def require_earlier(night: Night, run: Run, parts: Split) -> None:

@@ -67,6 +67,17 @@ def published(db: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     return rows
 
 
+def confine(db: duckdb.DuckDBPyConnection, tables: Tables) -> None:
+    """Lets queries read the warehouse, where the files of all tables are, and no other file, address or variable."""
+    metadata = [tables.pointer(name).metadata.rpartition("/metadata/")[0] for name in TABLES]
+    addresses = [f"{folder}/" for folder in (tables.warehouse, *metadata)]
+    folders = {*addresses, *(address.removeprefix("file://") for address in addresses)}
+    db.execute(f"SET allowed_directories = [{', '.join(map(quote, sorted(folders)))}]")
+    db.execute("SET python_enable_replacements = false")
+    db.execute("SET enable_external_access = false")
+    db.execute("SET lock_configuration = true")
+
+
 def open_some(tables: Tables, names: Iterable[str]) -> duckdb.DuckDBPyConnection:
     """Some published tables as views."""
     db = connect()

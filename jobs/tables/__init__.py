@@ -22,7 +22,7 @@ from jobs.night import iso_day, published_domain
 from jobs.output import json_text, say, visible
 from jobs.storage.catalog import Tables
 from jobs.storage.runs import run_name
-from jobs.storage.sql import open_tables
+from jobs.storage.sql import confine, open_tables
 from jobs.tables import backup, check, expire, export
 from jobs.tables.rollback import roll_back
 from jobs.terminal import grid
@@ -56,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     sql.add_argument("query")
     sql.add_argument("--format", choices=("table", "csv", "json", "parquet"), default="table")
     sql.add_argument("--output", help="file to write to (needed for parquet)")
+    sql.add_argument("--any-file", action="store_true", help="let the query read files and addresses beside the tables")
     actions.add_parser("history", help="all publications, newest first").add_argument("--domain", type=published_domain)
     back = actions.add_parser("rollback", help="publish again what an earlier run of a night published")
     back.add_argument("--domain", required=True, type=published_domain)
@@ -89,6 +90,8 @@ def main(args: argparse.Namespace) -> int:
         return 0
     with open_tables(tables) as db:
         if args.action == "sql":
+            if not args.any_file:
+                confine(db, tables)
             query(db, args.query, args.format, args.output)
         elif args.action == "history":
             where = f"WHERE domain = '{args.domain}'" if args.domain else ""
@@ -121,6 +124,8 @@ def query(db: duckdb.DuckDBPyConnection, sql: str, form: str = "table", output: 
         if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
             raise InputError("sql takes one query (SELECT, FROM, DESCRIBE, …): it reads and changes nothing")
         result = db.execute(statements[0]).to_arrow_table()
+    except duckdb.PermissionException as error:
+        raise InputError(f"{error}; queries read the warehouse alone, with --any-file other files too") from error
     except duckdb.Error as error:
         raise InputError(
             f"{error}; `encore tables ls` lists the tables, `encore tables show TABLE` the columns"

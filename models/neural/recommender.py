@@ -190,7 +190,7 @@ class Neural(Recommender):
         """Loads the model that `save` wrote, on whichever backend."""
         model = super().load(folder, items)
         model.trained = Trained(**json.loads((folder / MANIFEST).read_text())["trained"])
-        model.network = keras.saving.load_model(folder / NETWORK, compile=False)
+        model.network = keras.saving.load_model(folder / NETWORK, compile=False, safe_mode=True)
         model.network.compile()
         return model
 

@@ -233,5 +233,5 @@ class ReviewSentiment:
             raise ValueError(f"{folder}: holds the model {manifest['model']!r}, not {cls.name!r}")
         model = cls(ReviewSentimentConfig(**manifest["config"]))
         model.tokeniser = Tokeniser(tuple(json.loads((folder / VOCABULARY).read_text())))
-        model.network = keras.saving.load_model(folder / NETWORK, compile=False)
+        model.network = keras.saving.load_model(folder / NETWORK, compile=False, safe_mode=True)
         return model

@@ -62,6 +62,12 @@ def test_a_service_that_is_away_is_a_line_without_its_address(monkeypatch, capfd
     assert "secret" not in log
 
 
+def test_a_webhook_is_an_address_of_the_web(monkeypatch, capfd, tmp_path):
+    monkeypatch.setenv("ENCORE_WEBHOOK", (tmp_path / "file").as_uri())
+    RunFailed().notify(CONTEXT)
+    assert "the webhook was not sent: ValueError" in "".join(capfd.readouterr())
+
+
 def test_a_failed_night_sends_it(night, webhook, monkeypatch):
     address, bodies = webhook
     monkeypatch.setenv("ENCORE_WEBHOOK", address)

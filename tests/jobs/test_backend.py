@@ -104,7 +104,7 @@ def test_jobs_of_networks_ask_for_the_gpu(job: Any, champion: str, asks: bool, m
         assert option
         raise ReachedError
 
-    facts = {"champion": champion, "artifact": "artifact"}
+    facts = {"champion": champion, "artifact": "artifact", "checksum": "0"}
     run = SimpleNamespace(entry=lambda task: SimpleNamespace(facts=facts))
     night: Any = SimpleNamespace(settings=load({}), run=run)
     monkeypatch.setattr(job, "require_gpu", asked)

@@ -8,7 +8,7 @@ import pytest
 
 from jobs.cli import main
 from jobs.learning.arrays import ids
-from jobs.learning.artifacts import load
+from jobs.learning.artifacts import Artifact, load
 from jobs.settings import Settings
 from jobs.storage.files import listing
 from models.base import Recommender
@@ -43,7 +43,7 @@ def test_a_killed_training_is_gone_on_with_and_leaves_nothing(
     curves = listing(night.run.entry("train_ncf").facts["artifact"] + f"_{CURVES}")
     assert len(curves) == 2, "of both attempts"
     facts = night.run.entry("train_ncf").facts
-    model = load("ncf", facts["artifact"])
+    model = load("ncf", Artifact.of(facts))
     assert facts["config"]["epochs"] == model.trained.epochs  # type: ignore[attr-defined]
     assert jobs(night, "evaluate", "gate", "recommend") == [0, 0, 0]
 
@@ -71,8 +71,7 @@ def test_more_items_than_a_model_takes_are_not_tried_again(
 def test_an_artifact_of_other_items_is_not_judged(config: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     night = night_of(config, 3, models=["item_knn"])
     assert jobs(night, "train") == [0]
-    artifact = night.run.entry("train_item_knn").facts["artifact"]
-    spoil_vocabulary(artifact)
+    artifact = spoil_vocabulary(night.run, "item_knn")
     assert jobs(night, "evaluate") == [2]
     message = capsys.readouterr().err
     items = ids(night).items.to_pylist()

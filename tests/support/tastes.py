@@ -5,20 +5,23 @@ items, the others the second; nobody has an item twice. Every night is a day lat
 """
 
 import json
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
 from jobs.cli import main
+from jobs.learning.artifacts import fingerprint
 from jobs.night import Night
 from jobs.settings import Settings
-from jobs.storage.files import read_bytes, write_bytes
+from jobs.storage.files import download, read_bytes, write_bytes
 from jobs.storage.frames import write
-from jobs.storage.runs import Entry
+from jobs.storage.runs import Entry, Run
 from models.base import Scores
 from models.classic.popularity import Popularity
 from models.histories import Histories
@@ -160,13 +163,19 @@ def with_settings(night: Night, **settings: Any) -> Night:
     return Night(night.settings, night.run)
 
 
-def spoil_vocabulary(artifact: str) -> None:
-    """Makes an artifact that of other items."""
+def spoil_vocabulary(run: Run, model: str) -> str:
+    """Makes the artifact that a run trained that of other items; its address."""
+    entry = run.entry(f"train_{model}")
+    artifact: str = entry.facts["artifact"]
     content = read_bytes(f"{artifact}/manifest.json")
     assert content
     manifest = json.loads(content)
     manifest["vocabulary"]["sha256"] = "0" * 64
     write_bytes(f"{artifact}/manifest.json", json.dumps(manifest).encode())
+    with tempfile.TemporaryDirectory() as folder:
+        download(artifact, folder)
+        run.record(replace(entry, facts={**entry.facts, "checksum": fingerprint(Path(folder))}))
+    return artifact
 
 
 def publish(night: Night) -> None:

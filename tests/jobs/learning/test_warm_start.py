@@ -175,8 +175,7 @@ def test_what_cannot_be_read_does_not_stop_the_night(before: Night, caplog: pyte
     night = tonight(before.settings, "run")
     known = ids(night)
     words = asdict(new_model(night, "ncf").config), known, split(night, known)
-    artifact = before.run.entry("train_ncf").facts["artifact"]
-    spoil_vocabulary(artifact)
+    artifact = spoil_vocabulary(before.run, "ncf")
     assert warm_start(night, "ncf", *words) is None
     for sha256 in ("0" * 64, Vocabulary.of(known.items.to_pylist()).sha256):
         assert f"200 items with the fingerprint {sha256[:16]}" in caplog.text

@@ -159,6 +159,48 @@ def test_wrong_sql_is_told_in_duckdbs_words_and_writes_nothing(
     assert list((tmp_path / "here").iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "read_text('{}')",
+        "'{}'",
+        "read_csv('{}')",
+        "glob('{}')",
+        "sniff_csv('{}')",
+        "read_blob('/etc/passwd')",
+        "parquet_metadata('{}')",
+        "iceberg_metadata('{}')",
+        "sqlite_scan('{}', 'items')",
+        "read_parquet('http://127.0.0.1:9/x.parquet')",
+        "read_text('{warehouse}/../secret.csv')",
+        "read_text('file://{warehouse}/tables/../../secret.csv')",
+        "settings",
+    ],
+)
+def test_sql_reads_nothing_but_the_tables(shared: Settings, capsys: Captured, tmp_path: Path, source: str) -> None:
+    file = tmp_path / "secret.csv"
+    file.write_text("password\nopen sesame\n")
+    warehouse = shared.warehouse.removeprefix("file://")
+    Path(warehouse, "..", "secret.csv").write_text(file.read_text())
+    quoted = warehouse.replace("'", "''")
+    query = f"FROM {source.format(file, warehouse=quoted)}"
+    assert main(["tables", "sql", query]) == 2
+    printed = capsys.readouterr()
+    assert "sesame" not in printed.out + printed.err
+    assert printed.err.startswith("error: ")
+
+
+def test_sql_reads_other_files_where_it_is_asked_to(shared: Settings, say: Say, tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text("item_id\nn1\n")
+    query = f"SELECT count(*) AS n FROM latest.recommendations SEMI JOIN '{tmp_path}/new.csv' USING (item_id)"
+    assert json.loads(say("sql", query, "--any-file", "--format", "json")) == [{"n": len(USERS)}]
+
+
+def test_sql_names_the_option_that_lets_it_read_files(shared: Settings, capsys: Captured) -> None:
+    assert main(["tables", "sql", "FROM read_text('/etc/passwd')"]) == 2
+    assert "with --any-file other files too" in capsys.readouterr().err
+
+
 def test_history_is_newest_first(published: Settings, capsys: Captured) -> None:
     fake_night(published, 2, run="another")
     assert main(publish_words("another")) == 0
