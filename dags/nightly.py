@@ -50,12 +50,13 @@ def night(domain: str) -> list[JobOperator]:
     sequences >> [*train.values()] >> ensemble >> evaluate >> job("gate", domain) >> recommend >> publish
     clean >> (sentiment := job("sentiment", domain, **GPU))
     train[CONTINUING] >> (continuations := job("continuations", domain, **GPU))
-    [sentiment, continuations] >> ensemble  # only so that `publish` finds them ended, well or not
+    sequences >> (activity := job("activity", domain, **GPU))
+    [sentiment, continuations, activity] >> ensemble  # only so that `publish` finds them ended, well or not
     [*train.values()] >> evaluate
     train["hybrid_knn"] >> similarities >> publish  # it chooses how collaborative and content are mixed
     report = job("html_report", domain, task_id="report", one_upstream=True, links=(ReportLink(),))
     publish >> report.as_teardown()
-    return [pin, *train.values(), sentiment, continuations, ensemble, publish, *similarities]
+    return [pin, *train.values(), sentiment, continuations, activity, ensemble, publish, *similarities]
 
 
 with DAG(

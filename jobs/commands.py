@@ -84,6 +84,7 @@ JOBS = (
     Job("item_similarity", "jobs.item_similarity", "the nearest items of every item", spark=True),
     Job("user_similarity", "jobs.user_similarity", "the nearest users of every user", spark=True),
     Job("sentiment", "jobs.sentiment", "sentiment score of each review that has none", (REQUIRE_GPU,), keras=True),
+    Job("activity", "jobs.activity", "how active each user will be in the next week", keras=True),
     Job("train", "jobs.train", "train one model", (MODEL, REQUIRE_GPU, PRECISION), "train_{model}"),
     Job("evaluate", "jobs.evaluate", "measure all models on the held-out events"),
     Job("gate", "jobs.gate", "choose the champion"),

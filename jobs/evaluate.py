@@ -28,9 +28,11 @@ from models.evaluation.beyond_accuracy import PER_USER, ItemFacts, coverage, des
 from models.evaluation.bootstrap import intervals
 from models.evaluation.metrics import METRICS
 from models.evaluation.ties import ServedLists, TieGroups, tie_groups
+from models.features.activity import SEGMENTS, active_days, examples, segments
+from models.histories import DAY_MICROSECONDS, day_start
 from models.serving.lists import Serving
 from models.serving.ranking import serve
-from schemas.names import HEADLINE
+from schemas.names import ACTIVITY, HEADLINE
 from schemas.tables import TABLES
 from schemas.working import USER_METRICS
 
@@ -46,13 +48,14 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     known = ids(night)
     parts, items, users = split(night, known), catalogue(night, known), audience(night, known)
     lists = serving(night, users, parts.train, items)
+    first_day = night.run.entry("sequences").facts.get("test_from")
     about = describe_items(parts.train, items)
     test = keep_eligible(parts.test, lists)
     if not len(test.users):
         log.warning("no user has held-out items; there is nothing to judge models on")
     for name, model in candidates(night, TrainingData(parts.train), known):
         served = serve(model, lists, test, max(LENGTHS))
-        values = evaluate_lists(served, test, about)
+        values = evaluate_lists(served, test, about, first_day)
         write(rows(night, name, served, values, lists), attempt.folder("metrics"), name)
         write(by_user(name, test, values), attempt.folder("user_metrics"), name)
 
@@ -82,11 +85,16 @@ def candidates(night: Night, train: TrainingData, known: Ids) -> Iterator[tuple[
         yield name, load(facts["model"], Artifact.of(facts), known)
 
 
-def evaluate_lists(served: ServedLists, test: HeldOut, about: ItemFacts) -> dict[Key, Floats]:
-    """Every metric of every segment: the values of the test's users, NaN for a user outside the segment."""
+def evaluate_lists(
+    served: ServedLists, test: HeldOut, about: ItemFacts, first_day: str | None = None
+) -> dict[Key, Floats]:
+    """Every metric of every segment: the values of the test's users, NaN for a user outside the segment.
+
+    first_day: of the test, YYYY-MM-DD; None where it is not split by time.
+    """
     values: dict[Key, Floats] = {}
     everyone = tie_groups(served, np.diff(test.relevant.indptr))
-    for segment, members in segment_members(test).items():
+    for segment, members in (segment_members(test) | pace_members(test, first_day)).items():
         values |= evaluate_segment(segment, everyone, members)
     for segment, only in ((HEAD, ~about.tail), (TAIL, about.tail)):
         relevant = np.asarray(test.relevant @ only.astype(np.int64))
@@ -101,6 +109,18 @@ def segment_members(test: HeldOut) -> dict[str, npt.NDArray[np.bool_]]:
     new = events == 0
     median = np.median(events[~new]) if not new.all() else 0
     return {ALL: np.ones_like(new), NEW: new, CASUAL: ~new & (events <= median), HEAVY: events > median}
+
+
+def pace_members(test: HeldOut, first_day: str | None) -> dict[str, npt.NDArray[np.bool_]]:
+    """Segments of the users by how their pace had changed before the test began, as in the table `activity`; none where
+    the test has no first day. Users without events are in none."""
+    if first_day is None or test.histories.times is None:
+        return {}
+    days = active_days(test.histories)
+    known = examples(days, np.array([day_start(first_day) // DAY_MICROSECONDS - 1]))
+    of_user = np.full(len(test.users), -1)
+    of_user[known.user] = segments(days, known)
+    return {f"{ACTIVITY}_{name}": of_user == place for place, name in enumerate(SEGMENTS)}
 
 
 def evaluate_segment(segment: str, groups: TieGroups, members: npt.NDArray[np.bool_]) -> dict[Key, Floats]:

@@ -15,7 +15,7 @@ from jobs.addresses import address, require_path
 from jobs.errors import InputError
 from models.config import Setting, settings_of
 from schemas.domains import Domain
-from schemas.names import MODELS, SENTIMENT, domain_files
+from schemas.names import ACTIVITY, SENTIMENT, WITH_SETTINGS, domain_files
 
 SECTIONS = ("catalog", "spark", "domains", "models", "training")
 ROOT = Path(__file__).resolve().parents[1]
@@ -91,7 +91,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     catalog, spark, domains, models, training = (_table(name, sections.get(name, {}), source) for name in SECTIONS)
     known = read_domains(given.get("own_domains"))
     _require_known("domain", domains, known, source)
-    _require_known("model", models, (*MODELS, SENTIMENT), source)
+    _require_known("model", models, WITH_SETTINGS, source)
     return Settings(
         **given,
         spark_submitted="PYSPARK_GATEWAY_PORT" in env,
@@ -148,6 +148,10 @@ def model_config(name: str) -> Any:
         from models.neural.review_sentiment import ReviewSentimentConfig  # Keras takes seconds to import
 
         return ReviewSentimentConfig()
+    if name == ACTIVITY:
+        from models.neural.activity import ActivityConfig
+
+        return ActivityConfig()
     from models.registry import REGISTRY
 
     return REGISTRY[name].Config()

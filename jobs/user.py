@@ -1,4 +1,4 @@
-"""Explains one user: history, recommendations with reasons, similar users."""
+"""Explains one user: history, what is foretold, recommendations with reasons, similar users."""
 
 import argparse
 import json
@@ -19,7 +19,7 @@ from jobs.storage.sql import add_publications, open_some, published
 from jobs.terminal import grid, show
 
 ROWS = 20
-SHOWN = ("vocabulary", "interactions", "items", "recommendations", "user_similarity")
+SHOWN = ("vocabulary", "interactions", "items", "activity", "recommendations", "user_similarity")
 TITLE = "LEFT JOIN (SELECT item_id, title FROM items) USING (item_id)"
 HISTORY = f"""SELECT ts, ordinal, item_id, title, kind, value FROM interactions {TITLE} WHERE user_id = $1
     ORDER BY ts DESC NULLS LAST, ordinal DESC NULLS LAST, item_id, kind"""
@@ -27,6 +27,7 @@ RECOMMENDATIONS = f"""SELECT rank, item_id, title, score, model, because FROM re
     WHERE user_id = $1 ORDER BY rank"""
 SIMILAR = """SELECT method, rank, similar_user_id AS user_id, similarity FROM user_similarity WHERE user_id = $1
     ORDER BY method, rank"""
+ACTIVITY = "SELECT probability, expected_events, segment, model FROM activity WHERE user_id = $1"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -93,7 +94,7 @@ def complete_night(db: duckdb.DuckDBPyConnection, domain: str, ds: str | None) -
 
 
 def user(db: duckdb.DuckDBPyConnection, night: Publication, user_id: str) -> dict[str, Any]:
-    """History (newest first), recommendations and similar users; InputError for a user that no night has seen."""
+    """History (newest first), activity, lists and similar users; InputError for a user that no night has seen."""
     domain, ds, run_id, _ = night
     known = db.execute("SELECT count(*) FROM vocabulary WHERE kind = 'user' AND id = $1", [user_id]).fetchall()
     if not known[0][0]:
@@ -101,7 +102,7 @@ def user(db: duckdb.DuckDBPyConnection, night: Publication, user_id: str) -> dic
             f"{domain} {ds} knows no user {user_id!r}; ids are spelled as in the imported files: "
             "`encore tables sql \"SELECT id FROM latest.vocabulary WHERE kind = 'user'\"` lists them"
         )
-    parts = {"history": HISTORY, "recommendations": RECOMMENDATIONS, "similar_users": SIMILAR}
+    parts = {"history": HISTORY, "activity": ACTIVITY, "recommendations": RECOMMENDATIONS, "similar_users": SIMILAR}
     rows = {name: db.execute(query, [user_id]).to_arrow_table().to_pylist() for name, query in parts.items()}
     return {"domain": domain, "ds": ds, "run_id": run_id, "user_id": user_id, **rows}
 
@@ -110,8 +111,9 @@ def show_user(shown: dict[str, Any], rows: int) -> None:
     """Prints a user on a terminal, the first rows of each part."""
     history, lists, alike = (shown[name][:rows] for name in ("history", "recommendations", "similar_users"))
     order = "newest first" if any(map(event_time, history)) else "the source knows no order"
+    name = f"user {shown['user_id']}, {shown['domain']} {shown['ds']} (run {shown['run_id']})"
     show(
-        f"user {shown['user_id']}, {shown['domain']} {shown['ds']} (run {shown['run_id']})",
+        name + describe_activity(shown["activity"]),
         grid(
             f"history: {len(history)} of {len(shown['history'])}, {order}",
             ("when", "title", "kind", "value"),
@@ -131,6 +133,15 @@ def show_user(shown: dict[str, Any], rows: int) -> None:
             [(row["method"], row["rank"], row["user_id"], f"{row['similarity']:.4f}") for row in alike],
         ),
     )
+
+
+def describe_activity(activity: list[dict[str, Any]]) -> str:
+    """What is foretold of the user in a line of its own; empty where nothing is."""
+    if not activity:
+        return ""
+    row = activity[0]
+    chance = f"active in the next 7 days with probability {row['probability']:.2f}"
+    return f"\n{row['segment']}: {chance}, {row['expected_events']:.1f} events expected ({row['model']})"
 
 
 def event_time(event: dict[str, Any]) -> str:

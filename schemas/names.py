@@ -58,6 +58,7 @@ TABLES = (
     "item_similarity",
     "user_similarity",
     "item_vectors",
+    "activity",
     "recommendations",
     "continuations",
     "metrics",
@@ -85,7 +86,11 @@ NEURAL = ("ncf", "lstm", "sasrec", "two_tower", "seq2seq")
 ENSEMBLE = "ensemble"  # combines the others, so it comes after them
 ON_GPU = (*NEURAL, ENSEMBLE)  # champions that make lists on GPU workers: members of an ensemble may be networks
 HEADLINE = ("ndcg", 10)  # metric and length of lists by which the gate compares models
-SENTIMENT = "review_sentiment"  # judges reviews, not items: settings of its own, but no train task
+# What learns something other than items: settings of its own, but no train task.
+SENTIMENT = "review_sentiment"  # judges reviews
+ACTIVITY = "activity"  # foretells how active users will be
+FORECASTERS = ("recency_frequency", ACTIVITY)  # one of which makes the table `activity`: the baseline, and the network
+WITH_SETTINGS = (*MODELS, SENTIMENT, ACTIVITY)
 
 RUN_CHARACTERS = "[A-Za-z0-9_-]"  # of a run's folder; its longest name has MAX_RUN_NAME of them
 MAX_RUN_NAME = 200

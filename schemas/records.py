@@ -8,28 +8,30 @@ from schemas.table import Column, Contract, Table
 METRICS = Table(
     name="metrics",
     meaning="How good each model of the night was on the held-out events, all on the same users, and how tonight's "
-    "events compare with those of the nights before (model `data`). Definitions: docs/evaluation.md.",
+    "events compare with those of the nights before (model `data`). Definitions: docs/evaluation.md, docs/activity.md.",
     columns=(
         DOMAIN,
         DS,
         Column(
             "model",
             pa.string(),
-            "the model, <model>-incumbent with the incumbent's settings; `data` for the night's own events",
+            "the model, <model>-incumbent with the incumbent's settings; `data` for the night's own events; "
+            "recency_frequency and activity for the forecasts of `activity`",
             required=True,
         ),
         Column("split", pa.string(), "how events were held out: time, leave_last_out, hash, or none", required=True),
         Column(
             "segment",
             pa.string(),
-            "which users (all, new, casual, heavy) or which held-out items (head_items, tail_items)",
+            "which users (all, new, casual, heavy; activity_new, activity_rising, …; decile_01 … decile_10 by "
+            "forecast) or which held-out items (head_items, tail_items)",
             required=True,
         ),
         Column(
             "metric",
             pa.string(),
             "ndcg, hr, recall, precision, map, mrr; coverage, novelty (bits), diversity, popularity, cold_items, "
-            "tail_items; volume (ratio), popularity_psi, activity_psi",
+            "tail_items; volume (ratio), popularity_psi, activity_psi; auc, brier, predicted, active_share",
             required=True,
         ),
         Column("k", pa.int32(), "length of the list that is judged; 0 where there is none", required=True),

@@ -19,6 +19,7 @@ TABLES: Mapping[str, Table] = by_name(
     outputs.ITEM_SIMILARITY,
     outputs.USER_SIMILARITY,
     outputs.ITEM_VECTORS,
+    outputs.ACTIVITY,
     outputs.RECOMMENDATIONS,
     outputs.CONTINUATIONS,
     records.METRICS,

@@ -8,7 +8,7 @@ from jobs.settings import VARIABLES, Settings, model_config
 from models.config import TYPES, Setting, settings_of
 from schemas.document import grid
 from schemas.domains import Domain, Kind
-from schemas.names import MODELS, SENTIMENT
+from schemas.names import WITH_SETTINGS
 
 HEAD = """# Settings
 
@@ -50,7 +50,7 @@ def document() -> str:
         lines += [f"## {name.capitalize()}", "", f"`[{name}]`", "", *table(config), ""]
     lines += ["## Domains", "", "`[domains.NAME]`, and the domain's own file.", "", *table(Domain)]
     lines += ["", "### Kinds", "", "`[domains.NAME.kinds.KIND]`", "", *table(Kind), "", "## Models"]
-    for name in (*MODELS, SENTIMENT):
+    for name in WITH_SETTINGS:
         lines += ["", f"### {name}", "", f"`[models.{name}]`", "", *table(type(model_config(name)))]
     return "\n".join(lines) + "\n"
 

@@ -11,6 +11,7 @@ import duckdb
 
 from jobs.commands import JOBS
 from schemas.domains import Domain, eligible
+from schemas.names import FORECASTERS
 
 Rows = list[dict[str, Any]]
 NIGHTS = 60  # of the history
@@ -34,9 +35,9 @@ def models(db: duckdb.DuckDBPyConnection) -> Rows:
 
 
 def metrics(db: duckdb.DuckDBPyConnection) -> Rows:
-    """The night's metrics of its models, in the order in which they were written."""
+    """The night's metrics of its recommenders, in the order in which they were written."""
     columns = "model, split, segment, metric, k, value, users, low, high"
-    return rows(db, f"SELECT {columns} FROM shown.metrics WHERE model <> $data", data=DATA)
+    return rows(db, f"SELECT {columns} FROM shown.metrics WHERE model NOT IN $others", others=[DATA, *FORECASTERS])
 
 
 def history(db: duckdb.DuckDBPyConnection, domain: str, ds: str) -> Rows:

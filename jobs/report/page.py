@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from jobs import usage
 from jobs.night import pinned_domain
-from jobs.report import curves, facts, figures, imported, people, plots
+from jobs.report import activity, curves, facts, figures, imported, people, plots
 from jobs.report.facts import DATA, Rows
 from jobs.report.posters import Posters
 from jobs.settings import load
@@ -78,6 +78,7 @@ def context(db: duckdb.DuckDBPyConnection, run: dict[str, Any], folder: Run) -> 
         "drift_plots": figures.drift(past),
         "totals": totals,
         **reach(db, night_domain, ds),
+        "activity": activity.facts(db, folder),
         "rows": json.loads(run["rows"] or "{}"),
         "meanings": meanings(),
         "rejected": facts.rejected(db, ds),

@@ -10,7 +10,7 @@ from jobs.cli import main
 from jobs.config.page import document, sections
 from jobs.settings import SECTIONS, VARIABLES, model_config
 from schemas.domains import Domain, Kind
-from schemas.names import MODELS, SENTIMENT
+from schemas.names import WITH_SETTINGS
 
 ROOT = Path(__file__).parents[2]
 Captured = pytest.CaptureFixture[str]
@@ -118,7 +118,7 @@ def test_the_page_is_up_to_date() -> None:
 def test_the_page_has_every_setting_with_its_meaning() -> None:
     parts = dict(part.split("\n", 1) for part in re.split(r"\n##+ ", document())[1:])
     classes = {name.capitalize(): config for name, config in sections().items()}
-    classes |= {"Domains": Domain, "Kinds": Kind} | {name: type(model_config(name)) for name in (*MODELS, SENTIMENT)}
+    classes |= {"Domains": Domain, "Kinds": Kind} | {name: type(model_config(name)) for name in WITH_SETTINGS}
     for title, config in classes.items():
         rows = {row.split("|")[1].strip(): row for row in parts[title].splitlines() if row.startswith("| `")}
         assert [*rows] == [f"`{field.name}`" for field in fields(config) if field.name != "name"], title

@@ -16,8 +16,8 @@ from tests.support.nights import publish
 Captured = pytest.CaptureFixture[str]
 COUNTS = {
     "files": 1, "rejected": 1, "held": 1, "replaced": 1, "interactions": 8, "items": 5, "users": 4, "reviews": 1,
-    "vocabulary": 9, "item_similarity": 5, "user_similarity": 4, "item_vectors": 5, "recommendations": 12,
-    "continuations": 12, "metrics": 2, "models": 2,
+    "vocabulary": 9, "item_similarity": 5, "user_similarity": 4, "item_vectors": 5, "activity": 4,
+    "recommendations": 12, "continuations": 12, "metrics": 2, "models": 2,
 }  # fmt: skip
 
 

@@ -56,6 +56,10 @@ def vectors(**items: list[float]) -> Rows:
     return [{"model": "two_tower", "item_id": item, "vector": vector} for item, vector in items.items()]
 
 
+def forecast(user: str, probability: float = 0.5, events: float = 2.0, segment: str = "steady") -> Rows:
+    return [{"user_id": user, "probability": probability, "expected_events": events, "segment": segment}]
+
+
 def metric(value: float, low: float, high: float, name: str = "ndcg") -> Rows:
     return [{"model": "item_knn", "metric": name, "k": 10, "value": value, "low": low, "high": high}]
 
@@ -80,6 +84,7 @@ GOOD: dict[str, Rows] = {
     "item_similarity": near("item", "a", "b", "c") + near("item", "b", "a"),
     "user_similarity": near("user", "ann", "full") + near("user", "full", "ann"),
     "item_vectors": vectors(a=[0.1, -2.0], b=[3.0, 0.0]),
+    "activity": forecast("ann", 0.0, 0.0, "gone") + forecast("full", 1.0, 1.0, "new"),
     "recommendations": list_of("ann", "b", "c", because_item_id="a") + list_of("bob", "a", "b", "c"),
     "continuations": sequence("ann", "c") + sequence("bob", "a", "b", "c", score=0.0),
     "metrics": metric(0.3, 0.2, 0.4) + metric(7.0, 6.5, 8.0, "novelty") + metric(2.0, 2.0, 2.0, "volume"),
@@ -96,6 +101,15 @@ PLANTED: dict[tuple[str, str], list[dict[str, Rows]]] = {
         {"item_vectors": vectors(a=wrong)} for wrong in ([float("nan"), 1.0], [0.5, float("inf")], [])
     ],
     ("item_vectors", "one_size"): [{"item_vectors": vectors(a=[1.0, 2.0], b=[1.0])}],
+    ("activity", "in_range"): [
+        {"activity": forecast("ann", *wrong)}
+        for wrong in ((-0.1, 2.0), (1.1, 2.0), (0.5, 0.4), (0.5, float("inf")), (float("nan"), 2.0))
+    ],
+    ("activity", "known_segment"): [{"activity": forecast("ann", segment="asleep")}],
+    ("activity", "users_with_events"): [
+        {"activity": forecast("ann")},
+        {"activity": forecast("ann") + forecast("full") + forecast("bob")},
+    ],
     ("vocabulary", "row_unique"): [{"vocabulary": ids("user", ann=0, bob=0)}],
     ("vocabulary", "rows_dense"): [
         {"vocabulary": ids("user", ann=0, bob=2)},

@@ -114,6 +114,7 @@ def test_two_nights_and_the_first_again(two_nights: Encore, rows: Rows) -> None:
         "users",
         "reviews",
         "item_vectors",
+        "activity",
         "continuations",
     ]
     night(two_nights, "2000-01-01", run="again")

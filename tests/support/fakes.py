@@ -59,6 +59,7 @@ def fake_night(
         "item_similarity": ("item_similarity",),
         "user_similarity": ("user_similarity",),
         "train_two_tower": ("item_vectors",),
+        "activity": ("activity",),
         "sequences": (),
         "evaluate": ("metrics",),
         "gate": ("models",),
@@ -105,6 +106,11 @@ def fake_rows(night: Night, mark: int, users: Sequence[str]) -> dict[str, Rows]:
         "user_similarity": neighbours("user", users, mark),
         "item_vectors": [
             {"model": "two_tower", "item_id": item, "vector": [float(mark), -0.5]} for item in SEEN + OFFERED
+        ],
+        "activity": [
+            {"user_id": user, "probability": mark / 100, "expected_events": float(mark), "segment": "steady"}
+            | {"model": "recency_frequency"}
+            for user in users
         ],
         "recommendations": [
             {
@@ -169,6 +175,7 @@ MARKS = {
     "item_similarity": "round(similarity * 100)::int",
     "user_similarity": "round(similarity * 100)::int",
     "item_vectors": "vector[1]::int",
+    "activity": "expected_events::int",
     "recommendations": "score::int",
     "continuations": "-score::int",
     "metrics": "round(value * 100)::int",
@@ -211,6 +218,7 @@ def expected(mark: int, *, domain: str = "movies", ds: str = DS, users: int = le
     counts |= {
         "item_similarity": items,
         "user_similarity": users,
+        "activity": users,
         "recommendations": 3 * users,
         "continuations": 3 * users,
     }

@@ -121,6 +121,7 @@ def _world(rows: dict[str, list[dict[str, Any]]], every: Events, night: int) -> 
         "item_similarity",
         "user_similarity",
         "item_vectors",
+        "activity",
         "continuations",
     ):
         rows[name].clear()
