@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from schemas import inputs, outputs, records
+from schemas import activity, inputs, outputs, records
 from schemas.names import TABLES as NAMES
 from schemas.table import Table, by_name
 
@@ -19,7 +19,7 @@ TABLES: Mapping[str, Table] = by_name(
     outputs.ITEM_SIMILARITY,
     outputs.USER_SIMILARITY,
     outputs.ITEM_VECTORS,
-    outputs.ACTIVITY,
+    activity.ACTIVITY,
     outputs.RECOMMENDATIONS,
     outputs.CONTINUATIONS,
     records.METRICS,

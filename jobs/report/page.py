@@ -53,8 +53,7 @@ def number(value: float | None, digits: int = 4) -> str:
 def context(db: duckdb.DuckDBPyConnection, run: dict[str, Any], folder: Run) -> Context:
     """Collects everything that the template shows."""
     domain, ds = run["domain"], run["ds"]
-    models, judged = facts.models(db), facts.metrics(db)
-    past = facts.history(db, domain, ds)
+    models, judged, past = facts.models(db), facts.metrics(db), facts.history(db, domain, ds)
     names = list(dict.fromkeys(row["model"] for row in (*models, *judged)))
     champion = next((row["model"] for row in models if row["status"] == "champion"), None)
     headline = figures.headline_rows(judged)
