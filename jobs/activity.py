@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from jobs.learning.arrays import Ids, all_events, ids, split_name
 from jobs.learning.artifacts import fingerprint
-from jobs.learning.forecasting import NETWORK, Score, baseline, everybody, judged, learned, telling
+from jobs.learning.forecasting import NETWORK, Score, baseline, enough_users, everybody, judge, learnable
 from jobs.night import Attempt, Night
 from jobs.settings import override
 from jobs.storage.files import upload
@@ -38,28 +38,28 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     known = ids(night)
     histories = all_events(night, known)
     if histories.times is None or not len(histories.items):
-        log.info("%s: events have no times: no activity is foretold", night.run.domain)
+        log.info("%s: events have no times: no activity is predicted", night.run.domain)
         return
     days = active_days(histories)
-    learn = learned(days, int(days.day.max()))
-    if not telling(days, learn):
-        log.info("%s: too few users come back, or stay away, to foretell activity", night.run.domain)
+    learn = learnable(days, int(days.day.max()))
+    if not enough_users(days, learn):
+        log.info("%s: too few users come back, or stay away, to predict activity", night.run.domain)
         return
-    verdict = judged(days, lambda some: predictor(fitted(night, days, some), days), night.seed)
+    verdict = judge(days, lambda some: predictor(fit(night, days, some), days), night.seed)
     log.info("%s makes the forecast: %s", verdict.model, verdict.reason)
     attempt.facts |= {"model": verdict.model, "reason": verdict.reason}
     if verdict.model == NETWORK:
-        model = fitted(night, days, learn)
-        attempt.facts |= saved(model, attempt.folder("artifact"))
-        foretell = predictor(model, days)
+        model = fit(night, days, learn)
+        attempt.facts |= save(model, attempt.folder("artifact"))
+        predict = predictor(model, days)
     else:
-        foretell = baseline(days)(learn)
+        predict = baseline(days)(learn)
     some = everybody(days)
-    write(table(night, known, days, some, foretell(some), verdict.model), attempt.folder("activity"))
+    write(table(night, known, days, some, predict(some), verdict.model), attempt.folder("activity"))
     write(metrics(night, verdict.scores), attempt.folder("metrics"))
 
 
-def fitted(night: Night, days: ActiveDays, learn: Examples) -> "Activity":
+def fit(night: Night, days: ActiveDays, learn: Examples) -> "Activity":
     """The network, trained."""
     from models.neural.activity import Activity, ActivityConfig  # imports Keras
 
@@ -68,11 +68,11 @@ def fitted(night: Night, days: ActiveDays, learn: Examples) -> "Activity":
 
 
 def predictor(model: "Activity", days: ActiveDays) -> Callable[[Examples], Forecast]:
-    """What the network foretells of examples."""
+    """What the network predicts of examples."""
     return lambda some: model.predict(days, some)
 
 
-def saved(model: "Activity", folder: str) -> dict[str, Any]:
+def save(model: "Activity", folder: str) -> dict[str, Any]:
     """Saves the artifact; its facts."""
     with tempfile.TemporaryDirectory() as local:
         model.save(Path(local))
@@ -80,14 +80,14 @@ def saved(model: "Activity", folder: str) -> dict[str, Any]:
         return {"artifact": folder, "checksum": fingerprint(Path(local)), "config": asdict(model.config)}
 
 
-def table(night: Night, known: Ids, days: ActiveDays, some: Examples, told: Forecast, model: str) -> pa.Table:
+def table(night: Night, known: Ids, days: ActiveDays, some: Examples, forecast: Forecast, model: str) -> pa.Table:
     """Rows of `activity`, by user_id."""
     columns = {
         "domain": pa.repeat(night.run.domain, len(some)),
         "ds": pa.repeat(night.ds, len(some)),
         "user_id": known.users.take(pa.array(some.user)),
-        "probability": told.probability,
-        "expected_events": told.events,
+        "probability": forecast.probability,
+        "expected_events": forecast.events,
         "segment": pa.array(SEGMENTS).take(pa.array(segments(days, some))),
         "model": pa.repeat(model, len(some)),
     }

@@ -1,4 +1,4 @@
-"""Explains one user: history, what is foretold, recommendations with reasons, similar users."""
+"""Explains one user: history, expected activity, recommendations with reasons, similar users."""
 
 import argparse
 import json
@@ -136,7 +136,7 @@ def show_user(shown: dict[str, Any], rows: int) -> None:
 
 
 def describe_activity(activity: list[dict[str, Any]]) -> str:
-    """What is foretold of the user in a line of its own; empty where nothing is."""
+    """Expected activity of the user in a line of its own; empty where there is no forecast."""
     if not activity:
         return ""
     row = activity[0]

@@ -1,4 +1,4 @@
-"""The table of what is foretold of users: how active they will be."""
+"""The table of predicted activity: how likely each user comes back."""
 
 import pyarrow as pa
 

@@ -88,7 +88,7 @@ ON_GPU = (*NEURAL, ENSEMBLE)  # champions that make lists on GPU workers: member
 HEADLINE = ("ndcg", 10)  # metric and length of lists by which the gate compares models
 # What learns something other than items: settings of its own, but no train task.
 SENTIMENT = "review_sentiment"  # judges reviews
-ACTIVITY = "activity"  # foretells how active users will be
+ACTIVITY = "activity"  # predicts how active users will be
 FORECASTERS = ("recency_frequency", ACTIVITY)  # one of which makes the table `activity`: the baseline, and the network
 WITH_SETTINGS = (*MODELS, SENTIMENT, ACTIVITY)
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.accuracy.activity [--data movies …] [--weeks 4] [--measurement docs/measurements/activity.json]
 
-Each week both models learn the days whose following week is over when it begins, as in a night, and foretell who of the
+Each week both models learn the days whose following week is over when it begins, as in a night, and predict who of the
 users seen so far is active in it. Needs movielens-100k and movielens-latest-small in $ENCORE_DATA.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.shared.measurement import Cell, Table, markdown, measured_now, write
 from benchmarks.shared.timed import DATA
-from jobs.learning.forecasting import baseline, learned
+from jobs.learning.forecasting import baseline, learnable
 from models.evaluation.bootstrap import intervals
 from models.evaluation.forecasts import Interval, auc, auc_difference, brier
 from models.features.activity import HORIZON_DAYS, ActiveDays, active_days, events_ahead, examples
@@ -30,13 +30,13 @@ COLUMNS = (
 
 def week(days: ActiveDays, last: int, seed: int) -> list[Cell]:
     """What is measured of the week that ends with day `last`."""
-    learn, test = learned(days, last - HORIZON_DAYS), examples(days, np.array([last - HORIZON_DAYS]))
+    learn, test = learnable(days, last - HORIZON_DAYS), examples(days, np.array([last - HORIZON_DAYS]))
     active = events_ahead(days, test) > 0
     known = baseline(days)(learn)(test).probability
     started = time.perf_counter()
     network = Activity(ActivityConfig()).fit(days, learn, seed).predict(days, test).probability
     seconds = time.perf_counter() - started
-    errors = [brier(told, active) for told in (known, network)]
+    errors = [brier(probability, active) for probability in (known, network)]
     gain = errors[1] - errors[0]
     low, high = intervals(gain[:, None], seed)[0]
     return [

@@ -1,6 +1,6 @@
 """Which days a forecast of activity learns from and is judged on, and which of two models makes it.
 
-With `last` the day of the newest event: judged is what is foretold at the end of `last` - 7, by models that learned
+With `last` the day of the newest event: judged is what is predicted at the end of `last` - 7, by models that learned
 from the ends of days up to `last` - 14, so that no day that is judged was learned. What is published was learned up to
 `last` - 7, whose following week is over.
 """
@@ -20,7 +20,7 @@ EVERY_DAYS, LEARNED_DAYS = 1, 90  # ends of days that are learned: one in so man
 LEAST_HISTORY_DAYS = 7  # that precede the first of them
 LEAST_USERS = 20  # who are active, and who are not, among those learned from or judged on: fewer say nothing
 BASELINE, NETWORK = "recency_frequency", "activity"
-Fit = Callable[[Examples], Callable[[Examples], Forecast]]  # examples to learn from → what foretells others
+Fit = Callable[[Examples], Callable[[Examples], Forecast]]  # examples to learn from → what predicts others
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,14 @@ class Verdict:
     scores: list[Score] = field(default_factory=list)
 
 
-def learned(days: ActiveDays, last: int) -> Examples:
+def learnable(days: ActiveDays, last: int) -> Examples:
     """The examples whose following week ends with day `last` at the latest."""
     end = last - HORIZON_DAYS
     begin = max(int(days.day.min()) + LEAST_HISTORY_DAYS - 1, end - LEARNED_DAYS + 1)
     return examples(days, np.arange(end, begin - 1, -EVERY_DAYS)[::-1])
 
 
-def telling(days: ActiveDays, some: Examples) -> bool:
+def enough_users(days: ActiveDays, some: Examples) -> bool:
     """Whether enough of the users are active in the week that follows, and enough are not."""
     active = events_ahead(days, some) > 0
     return min(len(np.unique(some.user[active])), len(np.unique(some.user[~active]))) >= LEAST_USERS
@@ -68,42 +68,42 @@ def baseline(days: ActiveDays) -> Fit:
     return fit
 
 
-def judged(days: ActiveDays, network: Fit, seed: int = 0) -> Verdict:
+def judge(days: ActiveDays, network: Fit, seed: int = 0) -> Verdict:
     """The network makes the forecast only where its AUC is above the baseline's by more than the interval of the
     difference; else the baseline."""
     last = int(days.day.max())
-    learn, test = learned(days, last - HORIZON_DAYS), examples(days, np.array([last - HORIZON_DAYS]))
-    if not (telling(days, learn) and telling(days, test)):
+    learn, test = learnable(days, last - HORIZON_DAYS), examples(days, np.array([last - HORIZON_DAYS]))
+    if not (enough_users(days, learn) and enough_users(days, test)):
         return Verdict(BASELINE, f"too few events to judge on: under {LEAST_USERS} users active, or not active")
     active = events_ahead(days, test) > 0
-    told = {BASELINE: baseline(days)(learn)(test), NETWORK: network(learn)(test)}
-    gain = auc_difference(told[NETWORK].probability, told[BASELINE].probability, active)
+    forecasts = {BASELINE: baseline(days)(learn)(test), NETWORK: network(learn)(test)}
+    gain = auc_difference(forecasts[NETWORK].probability, forecasts[BASELINE].probability, active)
     better = gain.low > 0
     word = "better" if better else "not better"
     reason = f"AUC of the network is {gain} to {BASELINE}: {word} beyond the interval, {len(active)} users"
-    return Verdict(NETWORK if better else BASELINE, reason, measured(told, active, seed))
+    return Verdict(NETWORK if better else BASELINE, reason, measure(forecasts, active, seed))
 
 
-def measured(told: Mapping[str, Forecast], active: npt.NDArray[np.bool_], seed: int) -> list[Score]:
+def measure(forecasts: Mapping[str, Forecast], active: npt.NDArray[np.bool_], seed: int) -> list[Score]:
     """AUC and Brier score of each model over all users, and its calibration: of the users in each tenth by probability
     (`decile_01` has the lowest) the mean probability (`predicted`) and how many were active (`active_share`)."""
-    found = []
-    for name, forecast in told.items():
+    scores = []
+    for name, forecast in forecasts.items():
         area, users = auc(forecast.probability, active), len(active)
         ends = (max(area.low, 0.0), min(area.high, 1.0))
-        found.append(Score(name, "all", "auc", area.value, *ends, users))
+        scores.append(Score(name, "all", "auc", area.value, *ends, users))
         bins = calibration_bins(forecast.probability)
         columns = np.full((users, 1 + len(bins)), np.nan)
         columns[:, 0] = brier(forecast.probability, active)
         for place, members in enumerate(bins, 1):
             columns[members, place] = active[members]
         means, (lows, highs) = np.nanmean(columns, axis=0).tolist(), intervals(columns, seed).T.tolist()
-        found.append(Score(name, "all", "brier", means[0], lows[0], highs[0], users))
+        scores.append(Score(name, "all", "brier", means[0], lows[0], highs[0], users))
         for place, members in enumerate(bins, 1):
             mean, segment = float(forecast.probability[members].mean()), f"decile_{place:02}"
-            found.append(Score(name, segment, "predicted", mean, mean, mean, len(members)))
-            found.append(Score(name, segment, "active_share", means[place], lows[place], highs[place], len(members)))
-    return found
+            scores.append(Score(name, segment, "predicted", mean, mean, mean, len(members)))
+            scores.append(Score(name, segment, "active_share", means[place], lows[place], highs[place], len(members)))
+    return scores
 
 
 def everybody(days: ActiveDays) -> Examples:

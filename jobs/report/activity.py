@@ -65,9 +65,9 @@ def calibration(measured: Rows) -> Plot | None:
         for name, some in points.items()
         for bin in some
     ]
-    told = f"share of active users by probability, of {', '.join(points)}"
+    description = f"share of active users by probability, of {', '.join(points)}"
     title = "Calibration of the forecast of activity"
-    return Plot(title, drawing("calibration", title, told, 3.2, draw), columns, cells, texts=2)
+    return Plot(title, drawing("calibration", title, description, 3.2, draw), columns, cells, texts=2)
 
 
 def bins_of(measured: Rows, model: str) -> list[Mapping[str, Any]]:

@@ -15,7 +15,7 @@ BINS = 10
 
 @dataclass(frozen=True)
 class Forecast:
-    """What is foretold of n users, float64 [n]: the probability of any event, and the expected number of events, which
+    """Forecast of n users, float64 [n]: the probability of any event, and the expected number of events, which
     is never below the probability."""
 
     probability: Floats

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from models.histories import DAY_MICROSECONDS, Histories, IntArray
 
 Floats = npt.NDArray[np.float32]
-HORIZON_DAYS = 7  # activity is foretold for so many days
+HORIZON_DAYS = 7  # activity is predicted for so many days
 RECENT_DAYS, GONE_DAYS = 14, 28
 CHANGE = 1.5  # a pace that has changed by this factor is rising or cooling
 SEGMENTS = ("new", "rising", "steady", "cooling", "gone")
@@ -104,8 +104,8 @@ def steps(days: ActiveDays, at: Examples, length: int) -> Floats:
     previous = np.where(place > at.first[:, None], place - 1, place)
     gap = days.day[place] - days.day[previous]
     events = days.events[place + 1] - days.events[place]
-    found = np.log1p(np.stack([gap, events, at.day[:, None] - days.day[place]], axis=2))
-    return np.where(there[:, :, None], found, 0).astype(np.float32)
+    numbers = np.log1p(np.stack([gap, events, at.day[:, None] - days.day[place]], axis=2))
+    return np.where(there[:, :, None], numbers, 0).astype(np.float32)
 
 
 def segments(days: ActiveDays, at: Examples) -> IntArray:

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ActivityConfig(Config):
-    """Architecture and training of the network that foretells activity."""
+    """Architecture and training of the network that predicts activity."""
 
     model: ClassVar[str] = "activity"
     days: Annotated[int, Interval(ge=1, le=1000), Unit("days"), doc("active days of a user that are read")] = 32
@@ -73,7 +73,7 @@ def loss_of(events: npt.NDArray[Any]) -> Callable[[Any, Any], Any]:
 
 
 class Activity:
-    """Learns how active users were after what was known of them, foretells it for others."""
+    """Learns how active users were after what was known of them, predicts it for others."""
 
     name: ClassVar[str] = "activity"
     Config: ClassVar[type] = ActivityConfig
@@ -100,10 +100,10 @@ class Activity:
         log.info("activity trains on %d examples, %s", len(learn), device())
         for epoch in range(1, self.config.epochs + 1):
             order = random.permutation(len(learn))
-            told = self.network.fit(
+            history = self.network.fit(
                 [part[order] for part in x], events[order], self.config.batch, verbose=0, shuffle=False
             )
-            self.loss = float(told.history["loss"][0])
+            self.loss = float(history.history["loss"][0])
             log.info("activity epoch %d of %d: loss %.4f", epoch, self.config.epochs, self.loss)
             if not np.isfinite(self.loss):
                 raise DivergedError(

@@ -29,7 +29,7 @@ LAST = datetime.fromisoformat(f"{DS}T12:00:00+00:00")
 USERS, DAYS = 80, 60
 QUICK = {"days": 8, "units": 4, "epochs": 1, "batch": 1000}
 WORDS = ["--domain", "movies", "--ds", DS, "--run", "run"]
-NETWORK_WINS = Verdict(NETWORK, "told to")
+NETWORK_WINS = Verdict(NETWORK, "shown to")
 
 
 def habits() -> list[tuple[int, int]]:
@@ -79,20 +79,20 @@ def night(config: Settings) -> Night:
 
 
 def test_every_user_with_events_has_a_forecast(night: Night) -> None:
-    found = {row["user_id"]: row for row in rows(night, "activity")}
-    assert list(found) == [f"u{user:03}" for user in range(USERS)]
-    assert {row["model"] for row in found.values()} == {night.run.entry("activity").facts["model"]}
-    assert found["u079"]["probability"] > 0.8 > 0.3 > found["u039"]["probability"]
-    assert found["u079"]["expected_events"] == pytest.approx(3.5, abs=1.0)
-    segments = [found[f"u{user:03}"]["segment"] for user in (79, 5, 20, 38)]
+    result = {row["user_id"]: row for row in rows(night, "activity")}
+    assert list(result) == [f"u{user:03}" for user in range(USERS)]
+    assert {row["model"] for row in result.values()} == {night.run.entry("activity").facts["model"]}
+    assert result["u079"]["probability"] > 0.8 > 0.3 > result["u039"]["probability"]
+    assert result["u079"]["expected_events"] == pytest.approx(3.5, abs=1.0)
+    segments = [result[f"u{user:03}"]["segment"] for user in (79, 5, 20, 38)]
     assert segments == ["steady", "steady", "cooling", "gone"]
 
 
 def test_both_models_are_measured_and_all_is_published(night: Night, config: Settings) -> None:
-    found = {(row["model"], row["segment"], row["metric"]): row["value"] for row in rows(night, "metrics")}
+    result = {(row["model"], row["segment"], row["metric"]): row["value"] for row in rows(night, "metrics")}
     for model in ("recency_frequency", "activity"):
-        assert found[model, "all", "auc"] > 0.6
-        assert 0 < found[model, "all", "brier"] < 0.3
+        assert result[model, "all", "auc"] > 0.6
+        assert 0 < result[model, "all", "brier"] < 0.3
     assert main(publish_words("run")) == 0
     with open_tables(Tables(config)) as db:
         assert db.execute("SELECT count(*) FROM latest.activity").fetchall() == [(USERS,)]
@@ -110,8 +110,8 @@ def test_the_command_for_a_user_tells_it(night: Night, capsys: pytest.CaptureFix
     assert main(publish_words("run")) == 0
     capsys.readouterr()
     assert main(["user", "u079", "--domain", "movies", "--format", "json"]) == 0
-    told = json.loads(capsys.readouterr().out)["activity"]
-    assert [row["segment"] for row in told] == ["steady"]
+    shown = json.loads(capsys.readouterr().out)["activity"]
+    assert [row["segment"] for row in shown] == ["steady"]
     assert main(["user", "u079", "--domain", "movies"]) == 0
     line = capsys.readouterr().out.splitlines()[1]
     assert line.startswith("steady: active in the next 7 days with probability 0.")
@@ -136,7 +136,7 @@ def test_the_network_that_wins_is_saved(config: Settings, monkeypatch: pytest.Mo
         ([(user, ago) for user in range(USERS) for ago in reversed(range(DAYS))], True),  # all are always there
     ],
 )
-def test_where_nothing_can_be_foretold_nothing_is_written(
+def test_where_nothing_can_be_predicted_nothing_is_written(
     config: Settings, events: list[tuple[int, int]], timed: bool
 ) -> None:
     night = night_of(config, events, timed)
@@ -151,10 +151,10 @@ def test_segments_of_judged_users_end_before_the_test() -> None:
     times = [day * DAY_MICROSECONDS for some in days for day in some]
     histories = histories_of(*([0] * len(some) for some in days), n_items=1, times=times)
     test = HeldOut(np.arange(4), histories, histories.matrix())
-    found = {
+    result = {
         name: np.flatnonzero(members).tolist() for name, members in evaluate.pace_members(test, "2026-11-14").items()
     }
-    assert found == {
+    assert result == {
         "activity_new": [0],
         "activity_rising": [],
         "activity_steady": [2],

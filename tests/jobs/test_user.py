@@ -102,7 +102,8 @@ def test_export_holds_every_row_of_the_user_and_nobody_else_reads_it(shared: Set
     export = json.loads(target.read_text())
     counts = {name: len(table["rows"]) for name, table in export["tables"].items() if table["rows"]}
     assert counts == {
-        "interactions": 2, "users": 1, "vocabulary": 1, "user_similarity": 2, "recommendations": 3, "continuations": 3,
+        "interactions": 2, "users": 1, "vocabulary": 1, "user_similarity": 2, "activity": 1, "recommendations": 3,
+        "continuations": 3,
     }  # fmt: skip
     assert all(table["meaning"] for table in export["tables"].values())
     assert main(["user", USERS[1], "--domain", "movies", "--export", str(target)]) == 2  # not over another's

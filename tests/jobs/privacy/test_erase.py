@@ -70,6 +70,7 @@ def test_everyone_else_stays(config: Settings, tmp_path: Path) -> None:
     query = {
         "interactions": "user_id, item_id, value",
         "recommendations": "user_id, rank, item_id",
+        "activity": "user_id, probability, segment",
         "reviews": "review_id",
         "users": "user_id, ds",
         "replaced": "user_id",
@@ -123,6 +124,7 @@ def test_what_remains_is_a_keyed_hash_with_time_and_counts(config: Settings, tmp
     assert record.done is not None
     assert record.started <= record.done
     assert record.counts["interactions"] == 2
+    assert record.counts["activity"] == 2  # one in each night that stays
     assert record.counts["vocabulary"] == 1
     assert sha256(LONG) not in str(record)
 
@@ -224,7 +226,7 @@ def test_ten_thousand_users_cost_about_one_pass(
     started = time.process_time()
     assert main(erase_words("--users", str(tmp_path / "gone.txt"))) == 0
     assert sorted(address.rsplit("/", 1)[1] for address in written) == [
-        "continuations", "interactions", "recommendations", "user_similarity", "users", "vocabulary",
+        "activity", "continuations", "interactions", "recommendations", "user_similarity", "users", "vocabulary",
     ]  # fmt: skip
     assert time.process_time() - started < 60
     assert ask(config, "SELECT count(DISTINCT user_id) FROM latest.recommendations") == [(2000,)]

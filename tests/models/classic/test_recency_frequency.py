@@ -17,8 +17,8 @@ def test_planted_coefficients_are_found() -> None:
     model = RecencyFrequency().fit(X, events)
     slopes = model.weights[1:] / model.scale[:, None]
     assert slopes[:, 1] == pytest.approx([0.2, -0.4], abs=0.03)
-    found = model.predict(X)
-    assert found.events == pytest.approx(mean, rel=0.1)
+    result = model.predict(X)
+    assert result.events == pytest.approx(mean, rel=0.1)
     active = RANDOM.random(len(X)) < expit(0.5 * X[:, 0] + 2 * X[:, 1] - 1)
     slopes = RecencyFrequency().fit(X, active.astype(np.int64)).weights[1:, 0] / model.scale
     assert slopes == pytest.approx([0.5, 2.0], abs=0.08)
@@ -27,9 +27,9 @@ def test_planted_coefficients_are_found() -> None:
 def test_forecasts_are_right_on_average() -> None:
     """Where a likelihood with an intercept is largest, the mean forecast is the mean of what happened."""
     events = RANDOM.poisson(0.7, len(X))
-    found = RecencyFrequency().fit(X, events).predict(X)
-    assert found.probability.mean() == pytest.approx((events > 0).mean(), abs=1e-3)
-    assert found.events.mean() == pytest.approx(events.mean(), abs=1e-3)
+    result = RecencyFrequency().fit(X, events).predict(X)
+    assert result.probability.mean() == pytest.approx((events > 0).mean(), abs=1e-3)
+    assert result.events.mean() == pytest.approx(events.mean(), abs=1e-3)
 
 
 def test_what_separates_or_never_changes_keeps_finite_weights() -> None:

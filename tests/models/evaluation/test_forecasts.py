@@ -30,9 +30,9 @@ def test_the_interval_is_delongs() -> None:
     kernel = pairs(GOOD, ACTIVE) - pairs(WORSE, ACTIVE)
     m, n = kernel.shape
     variance = kernel.mean(axis=1).var(ddof=1) / m + kernel.mean(axis=0).var(ddof=1) / n
-    found = auc_difference(GOOD, WORSE, ACTIVE)
-    assert found.value == pytest.approx(kernel.mean())
-    assert (found.high - found.low) / 2 == pytest.approx(1.959964 * variance**0.5)
+    result = auc_difference(GOOD, WORSE, ACTIVE)
+    assert result.value == pytest.approx(kernel.mean())
+    assert (result.high - result.low) / 2 == pytest.approx(1.959964 * variance**0.5)
     one = pairs(GOOD, ACTIVE)
     variance = one.mean(axis=1).var(ddof=1) / m + one.mean(axis=0).var(ddof=1) / n
     assert (auc(GOOD, ACTIVE).high - auc(GOOD, ACTIVE).low) / 2 == pytest.approx(1.959964 * variance**0.5)
@@ -43,13 +43,13 @@ def test_the_bootstrap_agrees() -> None:
     for _ in range(500):
         users = RANDOM.integers(0, N, N)
         drawn.append(auc(GOOD[users], ACTIVE[users]).value - auc(WORSE[users], ACTIVE[users]).value)
-    found = auc_difference(GOOD, WORSE, ACTIVE)
-    assert np.quantile(drawn, [0.025, 0.975]) == pytest.approx([found.low, found.high], abs=0.01)
+    result = auc_difference(GOOD, WORSE, ACTIVE)
+    assert np.quantile(drawn, [0.025, 0.975]) == pytest.approx([result.low, result.high], abs=0.01)
 
 
 def test_equal_forecasts_differ_by_nothing() -> None:
-    found = auc_difference(GOOD, GOOD, ACTIVE)
-    assert (found.value, found.low, found.high) == (0, 0, 0)
+    result = auc_difference(GOOD, GOOD, ACTIVE)
+    assert (result.value, result.low, result.high) == (0, 0, 0)
 
 
 def test_one_kind_of_users_alone_has_no_auc() -> None:
@@ -62,13 +62,13 @@ def test_brier_score() -> None:
 
 
 def test_bins_hold_as_many_users_each_by_rising_probability() -> None:
-    found = calibration_bins(GOOD)
-    assert [len(part) for part in found] == [40] * 10
-    assert all(GOOD[low].max() <= GOOD[high].min() for low, high in pairwise(found))
+    result = calibration_bins(GOOD)
+    assert [len(part) for part in result] == [40] * 10
+    assert all(GOOD[low].max() <= GOOD[high].min() for low, high in pairwise(result))
     assert [part.tolist() for part in calibration_bins(np.array([0.3, 0.1]))] == [[1], [0]]
 
 
 def test_scores_become_probabilities_and_counts_that_fit_together() -> None:
-    found = from_scores(np.array([[0.0, np.log(3.0)], [2.0, -5.0], [-800.0, 800.0]], np.float32))
-    assert found.probability == pytest.approx([0.5, 0.880797, 0.0])
-    assert found.events == pytest.approx([3.0, 0.880797, np.exp(20.0)])  # never below the probability, never infinite
+    result = from_scores(np.array([[0.0, np.log(3.0)], [2.0, -5.0], [-800.0, 800.0]], np.float32))
+    assert result.probability == pytest.approx([0.5, 0.880797, 0.0])
+    assert result.events == pytest.approx([3.0, 0.880797, np.exp(20.0)])  # never below the probability, never infinite

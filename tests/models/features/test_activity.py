@@ -48,9 +48,9 @@ def test_the_week_ahead_begins_the_day_after_and_ends_on_the_seventh() -> None:
 
 def test_summaries_are_logarithms_of_counts() -> None:
     days = days_of([10, 10, 30, 36], [40])
-    found = np.expm1(summaries(days, at(days, 40)))
+    result = np.expm1(summaries(days, at(days, 40)))
     # days since the last, since the first, events, active days, of the last 7 days (34 … 40) and 28 (13 … 40)
-    assert found.round(3).tolist() == [[4, 30, 4, 3, 1, 2], [0, 0, 1, 1, 1, 1]]
+    assert result.round(3).tolist() == [[4, 30, 4, 3, 1, 2], [0, 0, 1, 1, 1, 1]]
 
 
 def test_what_comes_later_is_not_known() -> None:
@@ -61,8 +61,8 @@ def test_what_comes_later_is_not_known() -> None:
 
 def test_steps_hold_gap_events_and_age_with_the_newest_last() -> None:
     days = days_of([10, 10, 13], [14])
-    found = np.expm1(steps(days, at(days, 15), 3))
-    assert found.round(3).tolist() == [
+    result = np.expm1(steps(days, at(days, 15), 3))
+    assert result.round(3).tolist() == [
         [[0, 0, 0], [0, 2, 5], [3, 1, 2]],
         [[0, 0, 0], [0, 0, 0], [0, 1, 1]],
     ]
