@@ -61,8 +61,8 @@ def nightly_parts(histories: Histories) -> Parts:
     block = Block(histories.users, histories.items, histories.times, np.zeros(n, np.int64))
     facts: Facts = choose_split(Times(n, n, n, newest), domain, partial(count_days, block, domain=domain))
     parts = assign_parts(block, facts, timed=True)
-    days = f"by time, {facts['test_days']} + {facts['validation_days']} days"
-    name = days if facts["split"] == TIME else LEAVE_LAST_OUT
+    by_time = facts["split"] == TIME
+    name = f"by time, {facts['test_days']} + {facts['validation_days']} days" if by_time else LEAVE_LAST_OUT
     return Parts(name, *(select(histories, parts == part) for part in range(3)))
 
 

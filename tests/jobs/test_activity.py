@@ -119,7 +119,7 @@ def test_the_command_for_a_user_tells_it(night: Night, capsys: pytest.CaptureFix
 
 
 def test_the_network_that_wins_is_saved(config: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobs.activity.judged", lambda days, fit, seed: NETWORK_WINS)
+    monkeypatch.setattr("jobs.activity.judge", lambda days, fit, seed: NETWORK_WINS)
     night = night_of(config, habits())
     assert main(["activity", *WORDS]) == 0
     facts = night.run.entry("activity").facts
