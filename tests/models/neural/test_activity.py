@@ -42,10 +42,10 @@ def model() -> Activity:
 def test_a_rhythm_is_learned(model: Activity) -> None:
     active = events_ahead(DAYS, TEST) > 0
     base = RecencyFrequency().fit(summaries(DAYS, LEARN), events_ahead(DAYS, LEARN)).predict(summaries(DAYS, TEST))
-    told = model.predict(DAYS, TEST)
-    assert auc_difference(told.probability, base.probability, active).low > 0
-    assert (told.events >= told.probability).all()
-    assert told.events.mean() == pytest.approx(events_ahead(DAYS, TEST).mean(), rel=0.3)
+    forecast = model.predict(DAYS, TEST)
+    assert auc_difference(forecast.probability, base.probability, active).low > 0
+    assert (forecast.events >= forecast.probability).all()
+    assert forecast.events.mean() == pytest.approx(events_ahead(DAYS, TEST).mean(), rel=0.3)
 
 
 def test_a_forecast_does_not_depend_on_who_stands_beside(model: Activity) -> None:
