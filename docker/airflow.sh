@@ -171,14 +171,14 @@ stop() { # stop PART: its leader first, which ends its children in order; after 
 }
 
 down() {
-    local part found=
+    local part down=
     for part in standalone scheduler dag-processor api-server; do # `standalone`: as Encore started it until 0.1
-        left "$part" && found=yes
+        left "$part" && down=yes
         stop "$part"
     done
     [ "$database" != postgres ] || docker/postgres.sh down
     if [ -x .venv/bin/python ]; then .venv/bin/python -m jobs.worker_server; fi # in which the tasks' jobs have begun
-    [ -z "$found" ] || echo "Airflow is down"
+    [ -z "$down" ] || echo "Airflow is down"
 }
 
 case ${1:-} in

@@ -9,9 +9,9 @@ fail() { echo "error: $*" >&2; exit 1; }
 
 # The main version of the java program: "1.8.0" is 8, "17.0.15" is 17, "25-ea" is 25; 0 where it does not run.
 version() {
-    local found
-    found=$("$java" -version 2>&1 | sed -nE 's/.* version "(1\.)?([0-9]+).*/\2/p' | head -1) || true
-    echo "${found:-0}"
+    local major
+    major=$("$java" -version 2>&1 | sed -nE 's/.* version "(1\.)?([0-9]+).*/\2/p' | head -1) || true
+    echo "${major:-0}"
 }
 is_enough() { [ "$(version)" -ge "$wanted" ]; }
 

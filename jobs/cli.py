@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from jobs import forkserver, output
 from jobs.commands import COMMANDS, INTERACTIVE, JOBS, Command, Job
 from jobs.errors import DONE, FAULT, WRONG_INPUT, ContractError, InputError, RefusedError
+from jobs.version import code_version
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,6 +34,9 @@ def call(argv: list[str]) -> int:
     """Runs one command; errors become a line and an exit code."""
     if not argv or argv[0] in ("-h", "--help", "help"):
         output.say(overview())
+        return DONE
+    if argv[0] in ("-V", "--version", "version"):
+        output.say(f"encore {code_version()}")
         return DONE
     command = COMMANDS.get(argv[0])
     if command is None:

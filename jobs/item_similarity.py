@@ -1,4 +1,4 @@
-"""The nearest items of every item: exact cosine over the users that they share (jobs/similarity/table.py)."""
+"""The nearest items of every item, exact, by each of the domain's `item_methods` (jobs/similarity/table.py)."""
 
 import argparse
 

@@ -7,6 +7,8 @@ import re
 import select
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import Any, TextIO
 
@@ -76,6 +78,21 @@ def is_cut() -> bool:
     for descriptor in (1, 2):
         poll.register(descriptor, 0)
     return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+@contextmanager
+def without_native_log() -> Iterator[None]:
+    """Drops what is written to standard error past Python meanwhile. TensorFlow says at its import, whatever its
+    settings, what it finds of the machine, which is no answer to who has asked for something else."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def drop() -> None:

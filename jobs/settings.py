@@ -219,10 +219,10 @@ def _value(setting: Setting, value: Any, where: str, source: str, default: Any) 
 def read_toml(file: str, source: str) -> dict[str, Any]:
     """The tables of a TOML file; InputError where it cannot be read."""
     try:
-        return tomllib.loads(Path(file).read_text(encoding="utf-8"))
+        return tomllib.loads(Path(file).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"{source}: cannot be read ({error.strerror}); name an existing file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # TOML, UTF-8, or a number of thousands of digits
         raise InputError(f"{source}: not valid TOML: {error}") from error
 
 

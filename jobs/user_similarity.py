@@ -1,4 +1,4 @@
-"""The nearest users of every user: exact cosine over the items that they share (jobs/similarity/table.py)."""
+"""The nearest users of every user: exact, by each of the domain's `user_methods` (jobs/similarity/table.py)."""
 
 import argparse
 

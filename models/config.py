@@ -8,6 +8,7 @@ understands too. A type is int, float, bool, str, a `Literal`, a tuple of texts,
 """
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from functools import cache
@@ -57,7 +58,7 @@ class Setting:
         if value is None and self.optional:
             return None
         if not self._is_of_type(value):
-            return f"must be {TYPES.get(self.kind, 'a table')}, got {value!r}"
+            return f"must be {TYPES.get(self.kind, 'a table')}, got {_short(value)}"
         if self.choices and value not in self.choices:
             return f"must be {self.rule}, got {value!r}"
         for rule in self.rules:
@@ -66,15 +67,21 @@ class Setting:
             except ValueError as error:  # a predicate that says more
                 return f"must be {self.rule}: {error}"
             if not kept:
-                return f"must be {self.rule}, got {value!r}"
+                return f"must be {self.rule}, got {_short(value)}"
         return None
 
     def _is_of_type(self, value: Any) -> bool:
         if self.kind is float:
-            return isinstance(value, (int, float)) and not isinstance(value, bool)
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            return number and (isinstance(value, float) or abs(value) <= sys.float_info.max)
         if self.kind is tuple:
             return isinstance(value, (list, tuple)) and all(isinstance(part, str) for part in value)
         return isinstance(value, self.kind) and (self.kind is bool or not isinstance(value, bool))
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:97]}…"
 
 
 def _number(value: float) -> str:
@@ -91,9 +98,9 @@ def _first_sentence(function: Any) -> str:
 def _keeps(rule: Any, value: Any) -> bool:
     match rule:
         case Gt():
-            return bool(value > rule.gt) and math.isfinite(value)
+            return bool(value > rule.gt) and value < math.inf
         case Ge():
-            return bool(value >= rule.ge) and math.isfinite(value)
+            return bool(value >= rule.ge) and value < math.inf
         case Lt():
             return bool(value < rule.lt)
         case Le():

@@ -84,3 +84,14 @@ def test_modules_that_commands_name_are_there(page: Path) -> None:
         files = re.findall(rf"`({folders}/[\w/]+\.(?:py|md|toml|json|lock|sh))`", text)
         missing += [name for name in files if not (ROOT / name).exists()]
     assert missing == []
+
+
+def test_pages_that_the_code_names_are_there() -> None:
+    """In docstrings, messages, settings and scripts."""
+    folders = ("benchmarks", "dags", "docker", "jobs", "models", "schemas", "tests")
+    files = [
+        file for folder in folders for file in (ROOT / folder).rglob("*") if file.suffix in {".py", ".sh", ".toml"}
+    ]
+    named = {page for file in files for page in re.findall(r"\bdocs/[\w/-]+\.md", file.read_text(encoding="utf-8"))}
+    assert len(named) > 10
+    assert [page for page in sorted(named) if not (ROOT / page).exists()] == ["docs/measurements/NAME.md"]

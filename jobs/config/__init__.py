@@ -12,9 +12,10 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from jobs import settings
+from jobs.backend import set_up_keras
 from jobs.config.page import document, sections
 from jobs.errors import DONE
-from jobs.output import say
+from jobs.output import say, without_native_log
 from jobs.settings import VARIABLES, Settings, config_source, domain_paths, read_toml
 
 DEFAULT = "default"
@@ -36,10 +37,15 @@ def parser() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> int:
     """Runs one action."""
     if args.action == "document":
-        say(document().removesuffix("\n"))
+        set_up_keras(settings.load({}))
+        with without_native_log():
+            page = document()
+        say(page.removesuffix("\n"))
         return DONE
     config = settings.load()
-    settings.check_models(config)
+    set_up_keras(config)  # networks state their settings in modules that import Keras
+    with without_native_log():
+        settings.check_models(config)
     if args.action == "show":
         say(*show_settings(config))
         return DONE

@@ -25,8 +25,12 @@ class Kind:
     """A kind of interaction."""
 
     meaning: Annotated[str, MinLen(1), doc("what the value is, or what happened where there is none")]
-    low: Annotated[float | None, doc("least value; without `low` and `high` the kind carries no value")] = None
-    high: Annotated[float | None, doc("largest value")] = None
+    low: Annotated[
+        float | None,
+        Interval(ge=-1e12, le=1e12),
+        doc("least value; without `low` and `high` the kind carries no value"),
+    ] = None
+    high: Annotated[float | None, Interval(ge=-1e12, le=1e12), doc("largest value")] = None
     weight: Annotated[float, Interval(gt=0.0, le=1e6), doc("factor of the value in the preference of a user")] = 1.0
 
     def __post_init__(self) -> None:
@@ -52,7 +56,7 @@ def is_country(code: str) -> bool:
 
 def is_day(text: str) -> bool:
     """A day, YYYY-MM-DD."""
-    return bool(date.fromisoformat(text))
+    return date.fromisoformat(text).isoformat() == text
 
 
 @dataclass(frozen=True)
@@ -98,10 +102,10 @@ class Domain:
     ] = 0
 
     item_methods: Annotated[
-        tuple[str, ...], Predicate(are_methods), doc("methods of `item_similarity` (docs/similarity.md)")
+        tuple[str, ...], Predicate(are_methods), doc("methods of `item_similarity` (docs/design.md)")
     ] = ("cosine", "content", "hybrid")
     user_methods: Annotated[
-        tuple[str, ...], Predicate(are_methods), doc("methods of `user_similarity` (docs/similarity.md)")
+        tuple[str, ...], Predicate(are_methods), doc("methods of `user_similarity` (docs/design.md)")
     ] = ("cosine", "hybrid")
     neighbours: Annotated[
         int, Interval(ge=1, le=1000), Unit("rows"), doc("similar items of an item, similar users of a user")

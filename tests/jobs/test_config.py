@@ -1,6 +1,8 @@
 """`encore config`: check, show, and the page of all settings."""
 
 import re
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -47,6 +49,14 @@ def test_right_files_are_said_to_be_right(config: Path, capsys: Captured) -> Non
         f"no fault in ENCORE_CONFIG={config}",
         "domains: games, movies, music",
     ]
+
+
+def test_settings_of_networks_are_checked_without_the_log_of_their_backend(config: Path) -> None:
+    config.write_text("[models.sasrec]\ndim = 32\n")
+    words = [sys.executable, "-m", "jobs", "config", "check"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("no fault in ENCORE_CONFIG=")
+    assert done.stderr == ""
 
 
 KNN = "[models.item_knn]\nneighbours = 50"

@@ -240,6 +240,40 @@ def test_a_folder_that_is_not_there_is_refused() -> None:
         domain_names({"ENCORE_DOMAINS": "/none"})
 
 
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("high = inf", r"kinds\.rating\.high must be between -1000000000000 and 1000000000000, got inf$"),
+        ("low = -inf", r"kinds\.rating\.low must be between .*, got -inf$"),
+        ("high = nan", r"kinds\.rating\.high must be between .*, got nan$"),
+        (f"high = 1{'0' * 400}", r"kinds\.rating\.high must be a number, got 10+…$"),
+        (f"weight = 1{'0' * 400}", r"kinds\.rating\.weight must be a number, got 10+…$"),
+    ],
+)
+def test_ranges_of_kinds_are_finite(written: Writer, kind: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        written(FILMS, config=f"[domains.movies.kinds.rating]\n{kind}\n")
+
+
+@pytest.mark.parametrize("setting", ["max_events_per_item", "shrinkage", "half_life_days", "top_k"])
+def test_numbers_of_hundreds_of_digits_are_out_of_range(written: Writer, setting: str) -> None:
+    with pytest.raises(InputError, match=rf"domains\.movies\.{setting} must be .*, got 10+…$"):
+        written(FILMS, config=f"[domains.movies]\n{setting} = 1{'0' * 400}\n")
+    with pytest.raises(InputError, match="not valid TOML"):
+        written(FILMS, config=f"[domains.movies]\n{setting} = 1{'0' * 5000}\n")
+
+
+@pytest.mark.parametrize("day", ["20200101", "2020-W01-1", "2020-1-1", "", "today", "2020-02-30"])
+def test_the_first_day_is_a_day(day: str) -> None:
+    assert override(MOVIES, {"first_day": "2020-01-01"}, "movies").first_day == "2020-01-01"
+    with pytest.raises(InputError, match=r"^movies\.first_day must be a day, YYYY-MM-DD"):
+        override(MOVIES, {"first_day": day}, "movies")
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(written: Writer) -> None:
+    assert written(FILMS, config="\ufeff[domains.movies]\ntop_k = 7\n").domains["movies"].top_k == 7
+
+
 def test_the_assumed_country_is_a_code() -> None:
     for code in ("", "DE", "GB"):
         assert override(MOVIES, {"assumed_country": code}, "movies").assumed_country == code

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from jobs import version as module
+from jobs.cli import main
 from jobs.version import code_version
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -51,6 +52,12 @@ def test_without_either_the_version_stands_alone(elsewhere: Path, text: str | No
     if text is not None:
         (elsewhere / "commit.txt").write_text(text)
     assert code_version() == version("encore")
+
+
+@pytest.mark.parametrize("word", ["--version", "-V", "version"])
+def test_the_command_line_tells_it(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([word]) == 0
+    assert capsys.readouterr().out == f"encore {version('encore')}\n"
 
 
 def test_a_clone_around_the_folder_is_something_else(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
