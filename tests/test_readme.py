@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from benchmarks.shared.measurement import read
 from jobs import cli, settings
 from tests.support.fakes import USERS, fake_night, publish_words
 
@@ -34,6 +35,17 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     fake_night(settings.load(), 1, ds=NIGHT, run="RUN")
     assert cli.main(publish_words("RUN", ds=NIGHT)) == 0
     return tmp_path
+
+
+def test_the_screen_is_an_excerpt_of_a_measurement() -> None:
+    """Each of its rows stands in the measurement, in the same order, and is as wide as its head."""
+    measured = read(ROOT / "docs" / "measurements" / "movielens-night.json")
+    rows = [[str(cell) for cell in row] for table in measured.tables for row in table.rows]
+    (screen,) = (text for text in blocks("text") if "is complete" in text)
+    shown = [[cell.strip() for cell in line.strip("│").split("│")] for line in screen.splitlines() if line[0] == "│"]
+    assert len(shown) == 6
+    places = [rows.index(row) for row in shown]
+    assert places == sorted(places)
 
 
 def test_the_tables_read_from_python_and_duckdb(clone: Path, capfd: pytest.CaptureFixture[str]) -> None:
