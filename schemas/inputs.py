@@ -2,22 +2,14 @@
 
 import pyarrow as pa
 
+from schemas.ids import id_checks, says_nothing
 from schemas.table import Check, Column, Contract, Table
 
-ID_BYTES = 512
 TOMBSTONE = "erased:"  # begins the id, 32 hexadecimal digits behind it, under which an erased user's row number stays
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
 DOMAIN = Column("domain", pa.string(), "the domain's name: movies, music, games or one of your own", required=True)
 DS = Column("ds", pa.string(), "the night that wrote the row: the completed day, YYYY-MM-DD", required=True)
-
-
-def id_checks(column: str) -> tuple[Check, ...]:
-    """An external id is there, not empty, and not longer than ID_BYTES bytes of UTF-8."""
-    return (
-        Check(f"{column}_missing", f"{column} IS NULL OR {column} = ''", f"`{column}` is absent or empty"),
-        Check(f"{column}_too_long", f"strlen({column}) > {ID_BYTES}", f"`{column}` is over {ID_BYTES} bytes"),
-    )
 
 
 UNPARSABLE = Check("unparsable", "len(unparsable) > 0", "a field could not be read as its type, or fields are missing")
@@ -212,7 +204,7 @@ REVIEWS = Table(
         *id_checks("review_id"),
         id_checks("user_id")[1],
         id_checks("item_id")[1],
-        Check("text_missing", "text IS NULL OR trim(text) = ''", "`text` is absent or empty"),
+        Check("text_missing", says_nothing("text"), "`text` is absent, empty or invisible"),
         Check("rating_not_finite", "isnan(rating) OR isinf(rating)", "`rating` is NaN or infinite"),
         Check(
             "sentiment_out_of_range", "isnan(sentiment) OR sentiment NOT BETWEEN 0 AND 1", "`sentiment` is not 0 … 1"

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from schemas.inputs import INTERACTIONS, ITEMS, REVIEWS, UNKNOWN_ITEM, UNPARSABLE, USERS, id_checks
+from schemas.ids import id_checks
+from schemas.inputs import INTERACTIONS, ITEMS, REVIEWS, UNKNOWN_ITEM, UNPARSABLE, USERS
 from schemas.table import Column, Table, by_name
 
 ORIGIN = (

@@ -37,9 +37,11 @@ def readings(folder: Folder, options: Options) -> list[Reading]:
         if options.table or _stem(file) in LANDING
     ]
     if not result:
+        inner = [name for name in (*folder.names, *folder.skipped) if name.endswith(("/", ".zip"))]
+        advice = f"{', '.join(inner[:3])}: not looked into; unpack archives, and give a folder's own path. "
         raise InputError(
             f"{folder.path}: no {options.format} file named after a table ({', '.join(LANDING)}); it holds: "
-            f"{folder.listing}. Rename the files, or say which table they are with --table"
+            f"{folder.listing}. {advice if inner else ''}Rename the files, or say which table they are with --table"
         )
     _check_times(options, {reading.table for reading in result})
     return result

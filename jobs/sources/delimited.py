@@ -21,8 +21,8 @@ from jobs.sources.lines import lines
 from jobs.sources.quotes import Block, Quoting
 from jobs.sources.records import Records, check_columns
 
-# As MySQL writes unless it is told ESCAPED BY ''.
-ESCAPED = "quotes or delimiters with a backslash before them, which are rejected: export with doubled quotes"
+# As MySQL writes; its ESCAPED BY '' would leave quotes within quotes as they are, ESCAPED BY '"' spoils line ends.
+ESCAPED = "quotes or delimiters with a backslash before them, which are rejected: export doubled quotes, or JSON"
 SEPARATOR_LINE = r"sep=."  # Excel's own hint in the first line
 
 
@@ -86,6 +86,11 @@ class Delimited:
             raise InputError(
                 f"{where}: expected {len(self.names)} columns ({', '.join(self.names)}), the first line has "
                 f"{len(fields)}: {line[:300]!r}. Is this the right file?"
+            )
+        if self.names and fields != list(self.names) and sorted(fields) == sorted(self.names):
+            raise InputError(
+                f"{where}: the first line is a header line with its columns in another order than --columns gives: "
+                f"{line[:300]!r}; leave --columns out"
             )
         names = self.names or tuple(fields)
         looks_like_data = any(re.fullmatch(r"[-+]?\d+([.,]\d+)?", name) for name in names)
@@ -151,9 +156,7 @@ def _kept(block: Block, keep: Bits) -> tuple[pa.Array, np.ndarray, Bits | None]:
 def _without_blanks(block: Block, header: str | None, findings: Findings) -> Block:
     """The block without blank lines and repeated header lines, which are counted."""
     blank = bits(pc.equal(block.text, ""))
-    again: Bits = np.zeros(len(blank), np.bool_)
-    if header is not None:  # perhaps after a byte order mark where files were joined
-        again = bits(pc.or_(pc.equal(block.text, header), pc.equal(block.text, "\ufeff" + header)))
+    again: Bits = np.zeros(len(blank), np.bool_) if header is None else bits(pc.equal(block.text, header))
     if not (blank | again).any():
         return block
     _note(findings, "blank lines left out", blank, block)

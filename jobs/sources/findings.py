@@ -14,11 +14,11 @@ class Findings:
     examples: dict[str, str] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
 
-    def add(self, what: str, count: int, line: int, text: str | None) -> None:
-        """Counts a finding; `line` and `text` are of the first one here."""
+    def add(self, what: str, count: int, line: int, text: str | None, hint: str = "") -> None:
+        """Counts a finding; `line`, `text` and what to do about it (`hint`) are of the first one here."""
         if what not in self.counts:
             shown = "" if text is None else f": {text[:SHOWN]!r}{'…' if len(text) > SHOWN else ''}"
-            self.examples[what] = f"line {line:,}{shown}"
+            self.examples[what] = f"line {line:,}{shown}{hint and f' ({hint})'}"
         self.counts[what] = self.counts.get(what, 0) + count
 
     def __iter__(self) -> Iterator[str]:

@@ -131,7 +131,7 @@ class ZipFolder(Folder):
         members = [info for info in every if not is_left_by_a_system(info.filename)]
         for info in members:
             self._check(path, info)
-        parts = [PurePosixPath(info.filename).parts for info in members]
+        parts = [PurePosixPath(info.filename.replace("\\", "/")).parts for info in members]  # old Windows writes \\
         common = all(len(p) > 1 and p[0] == parts[0][0] for p in parts)
         self.members = {"/".join(p[common:]): info for p, info in zip(parts, members, strict=True)}
         super().__init__(path, chosen=tuple(sorted(self.members)))

@@ -79,14 +79,19 @@ def _records(
         objects = [one for one in objects if one is not _BLANK]
     keep = pa.array(~blank)
     broken = np.array([one is None for one in objects], dtype=np.bool_)
+    kept = block.text.filter(keep)
+    line = pa.array(block.first + np.arange(len(block.text))).filter(keep)
+    if broken.any():
+        at = int(np.flatnonzero(broken)[0])
+        what = "lines that are no JSON object, or have a key twice, which are rejected"
+        findings.add(what, int(broken.sum()), line[at].as_py(), kept[at].as_py())
     cells: dict[str, pa.Array] = {}
     unreadable: dict[str, Mask] = {}
     for name in wanted:
         values = [_cell((one or {}).get(name)) for one in objects]
         unreadable[name] = some(np.array([value is _NESTED for value in values]))
         cells[name] = _array([None if value is _NESTED else value for value in values])
-    line = pa.array(block.first + np.arange(len(block.text))).filter(keep)
-    return Records(block.text.filter(keep), line, some(broken), cells, block.read, unreadable)
+    return Records(kept, line, some(broken), cells, block.read, unreadable)
 
 
 def _object(line: str) -> dict[str, Any] | None:

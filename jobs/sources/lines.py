@@ -1,6 +1,7 @@
 """Lines of a text file as Arrow blocks, in bounded memory whatever the file holds.
 
 Lines end with LF, CRLF or, in files that have no LF, CR. Text is UTF-8 unless its first bytes or the caller say else.
+A byte order mark at the start of any line, as joined files have it, is no text.
 """
 
 import codecs
@@ -15,6 +16,7 @@ from jobs.sources.folder import Stream
 from jobs.sources.signatures import BOMS, refuse_other_kinds, utf_16_without_mark
 
 MAX_LINE_BYTES = 1 << 20
+BOM = codecs.BOM_UTF8
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ def lines(stream: Stream, encoding: str = "utf-8") -> Iterator[Lines]:
     """All lines of a stream. InputError for a line over MAX_LINE_BYTES and for bytes that are not of the encoding."""
     first = 1
     for block, end in _blocks(stream, encoding):
+        block = _without_marks(block, end.encode())
         text = pc.split_pattern(_decode(block, stream.where, first, encoding), end).values
         if "\n" in end and b"\r" in block:
             text = pc.utf8_rtrim(text, "\r")
@@ -56,6 +59,10 @@ def _blocks(stream: Stream, encoding: str) -> Iterator[tuple[bytes, str]]:
             raise _too_long(stream.where, seen + 1)
     if rest:
         yield rest, end.decode()
+
+
+def _without_marks(block: bytes, end: bytes) -> bytes:
+    return block.removeprefix(BOM).replace(end + BOM, end) if BOM in block else block
 
 
 def _utf_8(stream: Stream, encoding: str) -> Iterator[bytes]:

@@ -85,9 +85,9 @@ def given_options(args: argparse.Namespace) -> dict[str, Any]:
             option = FLAGS.get(name, name.replace("_", "-"))
             other = "whose columns are known" if args.format not in ALLOWED else "which is read otherwise"
             raise InputError(f"--{option} is not for the format {args.format}, {other}; leave it out")
-    for name in ("columns", "time_formats"):
+    for name, type in (("columns", dict), ("time_formats", dict), ("nulls", tuple)):
         if name in options:
-            options[name] = dict(options[name])
+            options[name] = type(options[name])
     if "columns" in options and "table" not in options:
         raise InputError("--map needs --table, which says to which columns the names are mapped")
     for form in options.get("time_formats", {}).values():

@@ -1,5 +1,6 @@
 """How a file of a source becomes rows of the landing format."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.errors import InputError
-from jobs.sources.cells import lists, nulls, scalars
+from jobs.sources.cells import dates, lists, nulls, scalars
 from jobs.sources.cells.scalars import Mask, Parser, either
 from jobs.sources.cells.times import TimeReader
 from jobs.sources.findings import Findings
@@ -20,8 +21,11 @@ from jobs.sources.records import Form, Records
 from schemas.landing import LANDING
 
 LINE = "#line"
-UNREADABLE = "values that cannot be read, left out"
-HOLES = "lists with empty elements, which are left out"
+LEFT_OUT = ", left out"
+UNREADABLE = f"values that cannot be read{LEFT_OUT}"
+HOLES = "lists with elements that are empty or no texts, which are left out"
+# What stands for facts that are there and cannot be read where they decide who sees an item: fewest people do.
+SHUT: Mapping[str, Any] = {"available": False, "regions": [], "age_rating": "unreadable"}
 OLDEST_WORK = date(1500, 1, 1)  # before it, a number is no plausible day of release
 
 
@@ -80,11 +84,13 @@ class Reading:
         unparsable: dict[str, Mask] = {}
         for name, made in self.fields.items():
             columns[name], bad = self._parse(name, made, parsers[name], records, findings)
-            if not _rejects(self.table, name):
-                self._drop(name, made, bad, records, findings)
-                if name == "released":
-                    columns["release_unknown"] = _unknown(columns[name], bad)
-                bad = None
+            rejects = _rejects(self.table, name)
+            self._count(name, made, bad, records, findings, rejects)
+            if name == "released":
+                columns["release_unknown"] = _unknown(columns[name], bad)
+            if bad is not None and name in SHUT:
+                columns[name] = _shut(columns[name], bad, SHUT[name])
+            bad = bad if rejects else None
             unparsable[name] = either(bad, records.broken)
         columns["unparsable"] = _names(unparsable, count)
         for name, value in self.constants.items():
@@ -113,19 +119,26 @@ class Reading:
             raise _UnclearError(str(error)) from error
         return values, either(bad, nested)
 
-    def _drop(self, name: str, made: Field, bad: Mask, records: Records, findings: Findings) -> None:
-        """Counts the facts that could not be read; their rows stay."""
+    def _count(self, name: str, made: Field, bad: Mask, records: Records, findings: Findings, rejects: bool) -> None:
+        """Counts the values that could not be read: facts are left out, others reject their rows."""
         bad = scalars.some(bad if bad is None or records.broken is None else bad & ~records.broken)
         if bad is not None:
             source = made.sources[0]
             shown = records.raw if source == LINE else records.cells[source]
-            _note(findings, f"{name}: {made.finding}", bad, shown, records)
+            what = f"{made.finding.removesuffix(LEFT_OUT)}, which reject their rows" if rejects else made.finding
+            _note(findings, f"{name}: {what}", bad, shown, records, hint)
 
 
 def _unknown(values: pa.Array, bad: Mask) -> pa.Array:
     """Whether a fact that decides who sees an item was there and could not be read; null where there was none."""
     known = pc.if_else(values.is_valid(), False, pa.scalar(None, pa.bool_()))
     return known if bad is None else pc.if_else(pa.array(bad), True, known)
+
+
+def _shut(values: pa.Array, bad: scalars.Bits, instead: Any) -> pa.Array:
+    """The values, with `instead` where they could not be read; lists keep the elements that could."""
+    lost = pa.array(bad) if pa.types.is_boolean(values.type) else pc.and_(pa.array(bad), values.is_null())
+    return pc.if_else(lost, pa.scalar(instead, values.type), values)
 
 
 class _UnclearError(Exception):
@@ -140,11 +153,25 @@ def _rejects(table: str, column: str) -> bool:
     return table == "interactions" or column in ("user_id", "item_id", "review_id", "item_link", "text")
 
 
-def _note(findings: Findings, what: str, mask: scalars.Bits, shown: pa.Array, records: Records) -> None:
+def hint(cell: str) -> str:
+    """What to do about a value that was not read, where its text shows why; else empty."""
+    if re.fullmatch(r"\s*[+-]?[\d.\s]*\d,\d+\s*", cell):
+        return "a comma before decimals? csv: --decimal ,"
+    return dates.zone_hint(cell)
+
+
+def _note(
+    findings: Findings,
+    what: str,
+    mask: scalars.Bits,
+    shown: pa.Array,
+    records: Records,
+    advise: Callable[[str], str] = lambda cell: "",
+) -> None:
     place = int(np.flatnonzero(mask)[0])
     value = shown[place].as_py()
     text = records.raw[place].as_py() if value is None else value if isinstance(value, str) else str(value)
-    findings.add(what, int(mask.sum()), records.line[place].as_py(), text)
+    findings.add(what, int(mask.sum()), records.line[place].as_py(), text, advise(text or ""))
 
 
 def _names(masks: Mapping[str, Mask], count: int) -> pa.Array:

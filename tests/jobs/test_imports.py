@@ -245,6 +245,17 @@ def test_wrong_usage(files: Path, run: Any, words: list[str], message: str) -> N
     assert message in error
 
 
+def test_null_markers_are_named_on_the_command_line(run: Any, landed: Any, tmp_path: Path) -> None:
+    file = tmp_path / "users.csv"
+    file.write_text("user_id,segment\nNULL,-\n-,?\nu,s\n")
+    code, output, error = run("csv", file, "--domain", "movies", "--ds", DAY, "--null", "-", "--null", "?")
+    assert (code, error) == (0, "")
+    assert "segment: texts that stand for a missing value: 2" in output
+    (address,) = landed()[0].data
+    rows = pq.read_table(address.removeprefix("file://"))
+    assert rows["user_id"].to_pylist() == ["NULL", None, "u"]
+
+
 @pytest.mark.parametrize(
     "option", [["--map", "item_id"], ["--delimiter", '"'], ["--ds", "24.9.2018"], ["--domain", "books"]]
 )

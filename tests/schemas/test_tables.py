@@ -7,6 +7,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from jobs.cleaning.judging import rules_of
 from schemas import inputs
 from schemas.domains import placeholders
 from schemas.landing import LANDING, ORIGIN
@@ -119,6 +120,34 @@ def test_required_lists_the_columns_that_are_never_null() -> None:
 
 @pytest.mark.parametrize(("length", "bad"), [(0, True), (1, False), (512, False), (513, True)])
 def test_ids_have_1_to_512_bytes(length: int, bad: bool) -> None:
-    missing, too_long = (check.violation.replace("octet_length(id)", "strlen(id)") for check in inputs.id_checks("id"))
+    missing, too_long = (check.violation.format() for check in inputs.id_checks("id"))
     row = duckdb.sql(f"SELECT ({missing}) OR ({too_long}) FROM (SELECT repeat('x', {length}) AS id)").fetchone()
     assert row == (bad,)
+
+
+INVISIBLE = (
+    "",
+    " ",
+    "\t",
+    "\0",
+    "\u00a0",
+    "\u00ad",
+    "\u200b",
+    "\u202e",
+    "\u2060\u3000",
+    "\u3164",
+    "\ufeff",
+    "\U000e0041",
+)
+
+
+@pytest.mark.parametrize(
+    "text", [*INVISIBLE, *(f"{text}é" for text in INVISIBLE), "0", "~", "👩\u200d👧", "מזהה", "\ud7ff"]
+)
+def test_a_text_without_a_visible_character_is_missing(text: str) -> None:
+    row = {"user_id": text, "item_id": "i", "review_id": text, "text": text}
+    for table, names in (("users", ["user_id_missing"]), ("reviews", ["review_id_missing", "text_missing"])):
+        rules = rules_of(table, placeholders(MOVIES, "2018-09-24"), items=None)
+        given = [{name: row.get(name) for name in LANDING[table].schema.names}]
+        (bits,) = rules.judge(pa.Table.from_pylist(given, LANDING[table].schema))
+        assert [name for name in rules.reasons(int(bits)) if "missing" in name] == (names if text in INVISIBLE else [])

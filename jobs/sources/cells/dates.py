@@ -25,6 +25,11 @@ NAMED_FIRST = re.compile(  # Aug 21, 2012 · April 30, 2024 10:00
     r"(?P<month>[A-Za-z]{3,9})\.?\s+(?P<day>\d{1,2}),?\s+(?P<year>\d{4})(?P<rest>\D.*)?$"
 )
 CLOCK = r"(?:[T ,]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}(?:\.\d+)?))?\s*(?P<half>[AaPp][Mm])?)?"
+# 2024-04-30 10:00 CET · 2024-04-30T10:00:00+02:00[Europe/Berlin] · 2024-04-30 10:00 UTC+2
+NAMED_ZONE = re.compile(r"\d\S*?\s*(\[?[A-Z][A-Za-z_]+/[\w/+-]+\]?|[A-Z]{2,5}(?:[+-]\d[\d:]*)?)\s*$")
+# ISO 8601 has the end of a day as 24:00, and UTC has seconds that are put in, as 23:59:60.
+AFTER_MIDNIGHT = ((re.compile(r"(?<=[T ])24:00(?!:0?[1-9]|:[1-5]|:00\.0*[1-9])"), "00:00", DAY_SECONDS),
+                  (re.compile(r"(?<=23:59):60(?!\d)"), ":59", 1))  # fmt: skip
 DIGITS = r"^\s*(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?P<hour>\d{2})?(?P<minute>\d{2})?(?P<second>\d{2})?(?:\.0*)?\s*$"
 
 
@@ -57,12 +62,21 @@ def _seconds(times: pa.Array) -> Seconds:
     return np.where(bits(micros.is_valid()), pc.fill_null(micros, 0).to_numpy(zero_copy_only=False) / 1e6, np.nan)
 
 
+def zone_hint(cell: str) -> str:
+    """What to do about a time that ends with a zone's name, which is not read; empty for other texts."""
+    match = NAMED_ZONE.search(cell)
+    return f"the zone {match[1]!r} is not read: write UTC or an offset as +02:00" if match else ""
+
+
 def _read(cell: str) -> float:
     try:
-        time = datetime.fromisoformat(cell)
+        return _utc(datetime.fromisoformat(cell))
     except ValueError:
-        return _with_name(cell)
-    return _utc(time)
+        pass
+    for written_so, instead, seconds in AFTER_MIDNIGHT:
+        if written_so.search(cell):
+            return _read(written_so.sub(instead, cell, count=1)) + seconds
+    return _with_name(cell)
 
 
 def _utc(time: datetime) -> float:
@@ -139,9 +153,10 @@ def _from_parts(parts: pa.Array) -> Seconds:
         half = pc.utf8_lower(pc.struct_field(parts, "half"))
         noon = np.where(bits(pc.equal(half, "pm")), 12, 0)
         hour = np.where(bits(pc.is_in(half, pa.array(["am", "pm"]))), hour % 12 + noon, hour)
-    good = there & (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1) & (hour < 24) & (minute < 60) & (second < 60)
+    clock = hour * 3600 + minute * 60 + second
+    in_day = (hour < 24) & (minute < 60) & (second < 60) | (clock == DAY_SECONDS)  # 24:00:00 or 23:59:60
+    good = there & (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1) & in_day
     months = (np.where(good, year - 1970, 0) * 12 + np.where(good, month - 1, 0)).astype("datetime64[M]")
     days = months.astype("datetime64[D]").astype(np.int64) + np.where(good, day - 1, 0)
     last = (months + 1).astype("datetime64[D]").astype(np.int64)
-    clock = hour * 3600 + minute * 60 + second
     return np.where(good & (days < last), days * float(DAY_SECONDS) + clock, np.nan)

@@ -4,7 +4,10 @@ Missing, empty and holes stay apart: no list is null, a list without elements is
 empty or unknown is dropped. The mask marks the rows that lost an element; their other elements stay.
 """
 
+import ast
+import csv
 import json
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -15,14 +18,15 @@ from jobs.sources.cells.scalars import Parsed, as_text, bits, either, missing, s
 from schemas.countries import ALIASES, CODES
 
 TEXTS = pa.list_(pa.string())
-BRACKETS = r"^\[.*\]$"
+BRACKETS = r"(?s)^(\[.*\]|\{.*\})$"
+APART = re.compile(r"(?<=['\"])\s+(?=['\"])")  # NumPy prints a list's texts without commas
 
 
 def parts(cells: pa.Array, separator: str = "", none: str = "", known: Mapping[str, str] | None = None) -> Parsed:
     """A list of texts, from a list of the file or from one cell with `separator` between its elements.
 
-    `[]` and the cell `none` are the empty list; a cell that is a JSON list is that list. Where elements are codes,
-    `known` has the code for each way of writing it in upper case.
+    `[]` and the cell `none` are the empty list; a cell that is a list as JSON, Python, NumPy or PostgreSQL (`{a,b}`)
+    write it is that list. Where elements are codes, `known` has the code for each way of writing it in upper case.
     """
     if pa.types.is_list(cells.type):
         return _clean(cells, known)
@@ -30,7 +34,7 @@ def parts(cells: pa.Array, separator: str = "", none: str = "", known: Mapping[s
     given = missing(pc.utf8_trim_whitespace(texts))
     lists = pc.split_pattern(given, separator) if separator else _singles(given)
     if pc.any(pc.match_substring_regex(given, BRACKETS)).as_py():
-        lists = _with_json(given, lists)
+        lists = _with_printed(given, lists)
     if none:
         lists = pc.if_else(pc.equal(given, none), pa.array([[]] * len(cells), TEXTS), lists)
     values, holes = _clean(lists, known)
@@ -43,19 +47,41 @@ def _singles(given: pa.Array) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets), given, mask=given.is_null())
 
 
-def _with_json(given: pa.Array, lists: pa.Array) -> pa.Array:
+def _with_printed(given: pa.Array, lists: pa.Array) -> pa.Array:
     rows = lists.to_pylist()
     for row, cell in enumerate(given.to_pylist()):
-        if cell is not None and cell[0] == "[" and cell[-1] == "]":
-            rows[row] = _json_list(cell, rows[row])
+        if cell is not None and (cell[0], cell[-1]) in (("[", "]"), ("{", "}")):
+            rows[row] = _printed(cell, rows[row])
     return pa.array(rows, TEXTS)
 
 
-def _json_list(cell: str, otherwise: list[str | None]) -> list[str | None]:
-    try:
-        return [element if isinstance(element, str | None) else json.dumps(element) for element in json.loads(cell)]
-    except (ValueError, RecursionError):
-        return otherwise
+def _printed(cell: str, otherwise: list[str | None]) -> list[str | None]:
+    """The elements of a list as programs print it, null for those that are no texts or numbers."""
+    for read in (json.loads, _python_list, _postgres_array):
+        try:
+            elements = read(cell)
+        except (ValueError, SyntaxError, RecursionError, MemoryError, csv.Error):
+            continue
+        if isinstance(elements, list):
+            return [element if isinstance(element, str | None) else _element(element) for element in elements]
+        return [None] if elements else []  # an object; {} is PostgreSQL's empty array too
+    return otherwise
+
+
+def _element(value: object) -> str | None:
+    return None if isinstance(value, dict | list | tuple | set) else json.dumps(value, default=str)
+
+
+def _python_list(cell: str) -> object:
+    value = ast.literal_eval(APART.sub(", ", cell))
+    return sorted(value, key=str) if isinstance(value, set) else value
+
+
+def _postgres_array(cell: str) -> list[str | None]:
+    if cell[0] != "{" or "{" in cell[1:]:
+        raise ValueError("no array of one dimension")
+    rows = list(csv.reader([cell[1:-1]], escapechar="\\", doublequote=False, strict=True))
+    return [None if element == "NULL" else element for row in rows for element in row]
 
 
 def _clean(lists: pa.Array, known: Mapping[str, str] | None) -> Parsed:

@@ -125,7 +125,7 @@ class TimeReader:
         if self.format is None:
             return pa.nulls(len(cells), self.type), None
         seconds = self.format.read(given)
-        known = ~np.isnan(seconds)
+        known = (seconds >= FIRST) & (seconds < LAST + 1)
         micros = np.rint(np.where(known, seconds, 0) * 1e6).astype(np.int64)
         times = pa.array(micros, mask=~known).cast(TIME)
         bad = bits(given.is_valid()) & ~known
@@ -177,6 +177,8 @@ class TimeReader:
         form = f"as {self.given}, " if self.given else ""
         seconds = _counted(1)(sample.filter(pa.array(~fits)))[0]
         hint = "" if np.isnan(seconds) or self.given else f" (as seconds since 1970: {_shown(seconds)})"
+        if zone := next(filter(None, map(dates.zone_hint, map(str, odd))), ""):
+            hint = f" ({zone})"
         return (
             f"the column {self.column!r}: {form}{len(fits) - int(fits.sum()):,} of {len(fits):,} values are no time "
             f"from {first} on, as {', '.join(map(repr, odd))}{hint}; name their format with --time-format "

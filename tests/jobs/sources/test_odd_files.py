@@ -3,12 +3,15 @@
 import gzip
 import io
 import json
+import re
 import tarfile
+import zipfile
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 from pyarrow import parquet as pq
@@ -18,6 +21,7 @@ from jobs.sources.columns import readings
 from jobs.sources.findings import Findings
 from jobs.sources.folder import open_folder
 from jobs.sources.options import Options
+from schemas.eligibility import RATING_UNKNOWN
 
 EVENTS = "user_id,item_id,kind,value,ts\n"
 DAY = datetime(2024, 4, 30, tzinfo=UTC)
@@ -80,7 +84,7 @@ def test_backslashes_before_quotes_and_delimiters_are_named_as_such(take: Any) -
     rows, findings = take("interactions.csv", own)
     assert [bool(row["unparsable"]) for row in rows] == [False, True, True, True]
     assert any(
-        "backslash before them, which are rejected: export with doubled quotes: 2, first in line 3" in f
+        "backslash before them, which are rejected: export doubled quotes, or JSON: 2, first in line 3" in f
         for f in findings
     )
     assert any(f.startswith("more or fewer fields than the 5 columns: 1") for f in findings)
@@ -90,6 +94,27 @@ def test_backslashes_before_quotes_and_delimiters_are_named_as_such(take: Any) -
 def test_marks_of_the_byte_order_are_no_text(take: Any, content: bytes) -> None:
     rows, _ = take("interactions.csv", content)
     assert column(rows, "user_id", "value", "ts") == [("u", 3.0, DAY)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_marks_amid_joined_files_are_no_text(take: Any, encoding: str, end: str) -> None:
+    joined = "item_id\na\n\ufeffb\nc\ufeffd\n".replace("\n", end)
+    rows, findings = take("items.csv", joined.encode(encoding))
+    assert (column(rows, "item_id", "line"), findings) == ([("a", 2), ("b", 3), ("c\ufeffd", 4)], [])
+    rows, findings = take(
+        "items.jsonl", '{"item_id": "a"}\n\ufeff{"item_id": "b"}\n'.replace("\n", end).encode(encoding)
+    )
+    assert (column(rows, "item_id"), findings) == (["a", "b"], [])
+
+
+def test_lines_of_json_that_are_none_are_counted(take: Any) -> None:
+    rows, findings = take("items.jsonl", '{"item_id": 1}\n\n{"item_id": 2},\n{"item_id": 3\n')
+    assert column(rows, "item_id", "line") == [("1", 1), (None, 3), (None, 4)]
+    assert any(
+        f.startswith("lines that are no JSON object, or have a key twice, which are rejected: 2, first in line 3")
+        for f in findings
+    )
 
 
 # Lines and quotes
@@ -173,7 +198,7 @@ def test_joined_files(take: Any) -> None:
     assert column(rows, "user_id", "line") == [("u", 2), ("v", 4)]
     assert findings[1:] == [
         "blank lines left out: 1, first in line 5",
-        "repeated header lines left out: 1, first in line 3: '\\ufeffuser_id,item_id,kind,value,ts'",
+        "repeated header lines left out: 1, first in line 3: 'user_id,item_id,kind,value,ts'",
     ]
     with pytest.raises(InputError, match="line 3: another header line, with its columns in another order"):
         take("items.csv", "item_id,title\n1,a\ntitle,item_id\nb,2\n")
@@ -188,6 +213,8 @@ def test_files_without_a_header_line(take: Any) -> None:
         take("items.csv", "1,a\n2,b\n")
     with pytest.raises(InputError, match=r"expected 2 columns \(item_id, title\), the first line has 3"):
         take("items.csv", "1,a,x\n", header=("item_id", "title"))
+    with pytest.raises(InputError, match="a header line with its columns in another order than --columns gives"):
+        take("items.csv", "title,item_id\na,1\n", header=("item_id", "title"))
 
 
 def test_ragged_rows_are_rejected_and_counted(take: Any) -> None:
@@ -271,7 +298,22 @@ def test_objects_in_json(take: Any) -> None:
     lines = [{"item_id": 1, "genres": ["a"], "title": "t"}, {"item_id": {"x": 1}, "genres": {"x": 1}, "title": "u"}]
     rows, findings = take("items.jsonl", "\n".join(map(json.dumps, lines)))
     assert column(rows, "item_id", "genres", "unparsable") == [("1", ["a"], []), (None, None, ["item_id"])]
-    assert any(f.startswith("genres: lists with empty elements") for f in findings)
+    assert any(f.startswith("genres: lists with elements that are empty or no texts") for f in findings)
+
+
+def test_what_decides_who_sees_an_item_and_cannot_be_read_shows_it_to_the_fewest(take: Any) -> None:
+    items = [
+        {"item_id": 1, "available": True, "regions": ["DE"], "age_rating": "6"},
+        {"item_id": 2, "available": [[True]], "regions": [["DE"]], "age_rating": {"age": 6}},
+    ]
+    rows, findings = take("items.jsonl", "\n".join(map(json.dumps, items)))
+    names = ("available", "regions", "age_rating", "unparsable")
+    assert column(rows, *names) == [(True, ["DE"], "6", []), (False, [], "unreadable", [])]
+    assert [finding.split(":")[0] for finding in findings] == ["available", "age_rating", "regions"]
+    rows, _ = take("items.parquet", table(item_id=["1"], regions=pa.array([[b"\xff"]]), age_rating=pa.array([b"\xff"])))
+    assert column(rows, "regions", "age_rating") == [([], "unreadable")]
+    with duckdb.connect() as db:
+        assert db.execute(f"SELECT {RATING_UNKNOWN} FROM (SELECT 'unreadable' AS age_rating)").fetchone() == (True,)
 
 
 def test_ids_are_the_digits_of_the_file_in_every_form(take: Any) -> None:
@@ -343,6 +385,30 @@ def test_list_separators(take: Any) -> None:
     assert column(rows, "genres") == [["a", "b"], ["c;d"]]
 
 
+@pytest.mark.parametrize(
+    ("cell", "genres"),
+    [
+        ("['Action', 'Sci-Fi']", ["Action", "Sci-Fi"]),  # a Python list, as pandas writes it
+        ("['Action' 'Sci-Fi']", ["Action", "Sci-Fi"]),  # a NumPy array
+        ("{'b', 'a'}", ["a", "b"]),  # a set
+        ('["Action", null, 3]', ["Action", "3"]),
+        ('{Action,"Sci Fi",NULL,"a\\"b"}', ["Action", "Sci Fi", 'a"b']),  # PostgreSQL
+        ("{}", []),
+        ("[]", []),
+        ("[{'id': 18, 'name': 'Drama'}, 'x']", ["x"]),  # objects are no texts
+        ('{"name": "Drama"}', []),
+        ("[untitled]", ["[untitled]"]),
+        ("[" * 5000 + "]" * 5000, []),
+    ],
+)
+def test_lists_as_programs_print_them(take: Any, cell: str, genres: list[str]) -> None:
+    quoted = cell.replace('"', '""')
+    rows, _ = take("items.csv", f'item_id,genres,regions\n1,"{quoted}","[\'DE\']"\n')
+    if genres or len(cell) < 100:
+        assert column(rows, "genres") == [genres]
+    assert column(rows, "regions", "unparsable") == [(["DE"], [])]
+
+
 MARKERS = (r"\N", "NULL", "null", "nan", "NaN", "None", "NA", "N/A", "<NA>", "#N/A", "")
 
 
@@ -394,8 +460,33 @@ def test_facts_that_cannot_be_read_are_dropped_and_counted_and_their_rows_stay(t
 
 
 def test_what_an_event_consists_of_rejects_its_row(take: Any) -> None:
-    rows, _ = take("interactions.csv", EVENTS + "u,i,play,many,2024-04-30\nu,i,play,1,2024-04-30\nu,i,play,1,soon\n")
+    events = "u,i,play,many,2024-04-30\nu,i,play,1,2024-04-30\nu,i,play,1,soon\n"
+    rows, findings = take("interactions.csv", EVENTS + events)
     assert column(rows, "unparsable") == [["value"], [], ["ts"]]
+    assert sorted(findings)[1:] == [
+        "ts: values that are not times, which reject their rows: 1, first in line 4: 'soon'",
+        "value: values that are not numbers, which reject their rows: 1, first in line 2: 'many'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "time", "advice"),
+    [
+        ("3,5", "30.04.2024", r"'3,5' \(a comma before decimals\? csv: --decimal ,\)"),
+        ("1.234,5", "30.04.2024", r"--decimal ,"),
+        ("3", "2024-04-30 10:00 CET", r"the zone 'CET' is not read: write UTC or an offset as \+02:00"),
+        ("3", "2024-04-30T10:00:00+02:00[Europe/Berlin]", r"the zone '\[Europe/Berlin\]' is not read"),
+        ("3", "2024-04-30 10:00:00 UTC+2", r"the zone 'UTC\+2' is not read"),
+    ],
+)
+def test_a_value_that_is_not_read_comes_with_what_to_do(take: Any, value: str, time: str, advice: str) -> None:
+    good = "u;i;play;1;30.04.2024\n" if "." in time else "u;i;play;1;2024-04-30\n"
+    content = EVENTS.replace(",", ";") + 3 * good + f"u;i;play;{value};{time}\n"
+    _, findings = take("interactions.csv", content, delimiter=";")
+    assert re.search(advice, "\n".join(findings))
+    if value == "3":  # the only times
+        with pytest.raises(InputError, match=advice):
+            take("interactions.csv", f"{EVENTS}u,i,play,3,{time}\n")
 
 
 @pytest.mark.parametrize(
@@ -410,6 +501,23 @@ def test_what_an_event_consists_of_rejects_its_row(take: Any) -> None:
 def test_flags_as_systems_write_them(take: Any, first: str, second: str, flags: list[bool]) -> None:
     rows, _ = take("items.csv", f"item_id,title,available\n1,a,{first}\n2,b,{second}\n")
     assert column(rows, "available") == flags
+
+
+def test_archives_and_folders_that_are_not_looked_into_are_named(folder: Any, tmp_path: Path) -> None:
+    packed = tmp_path / "a.zip"
+    for member, cause in (("in.zip", "in.zip: not looked into; unpack archives"), ("a.txt", "it holds: a.txt. Rename")):
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr(member, b"x")
+        with pytest.raises(InputError, match=cause):
+            taken(packed, Options("csv"))
+    place = folder({"notes.txt": "x"})
+    (place / "exports").mkdir()
+    with pytest.raises(InputError, match=r"exports/: not looked into; .* give a folder's own path"):
+        taken(place, Options("csv"))
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("exports\\items.csv", "item_id\n1\n")
+    rows, _ = taken(packed, Options("csv"))
+    assert column(rows, "item_id", "file") == [("1", "items.csv")]
 
 
 def test_a_tar_archive_is_named_as_such(take: Any) -> None:

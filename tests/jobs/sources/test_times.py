@@ -59,6 +59,23 @@ def test_the_format_is_found(cell: str, expected: datetime, note: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "cell",
+    ["2024-04-29T24:00", "2024-04-29 24:00:00Z", "2024-04-29T24:00:00.000", "29.04.2024 24:00", "29 Apr 2024 24:00",
+     "2024-04-29T23:59:60Z", "29.04.2024 23:59:60"],
+)  # fmt: skip
+def test_the_end_of_a_day_is_the_start_of_the_next(cell: str) -> None:
+    assert read(cell)[0] == [DAY]
+
+
+@pytest.mark.parametrize("cell", ["2024-04-29T24:01", "2024-04-29T25:00", "2024-04-29T24:00:01", "29.04.2024 24:00:30",
+                                  "2024-04-29T12:00:60", "9999-12-31T24:00"])  # fmt: skip
+def test_no_time_is_after_the_end_of_its_day(cell: str) -> None:
+    values, bad = TimeReader("ts", date(1990, 1, 1), required=False)(pa.array([cell]))
+    assert values.to_pylist() == [None]
+    assert bad is not None
+
+
+@pytest.mark.parametrize(
     ("value", "type"),
     [
         (1714480200, pa.int64()),
