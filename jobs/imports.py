@@ -33,6 +33,7 @@ from jobs.sources.options import ALLOWED, Options, add_arguments, given_options
 from jobs.sources.reading import Reading
 from jobs.sources.watch import Watch
 from jobs.storage.deliveries import APPEND, MODES, SNAPSHOT, Delivery, deliveries, identity, new_deliveries, withdraw
+from jobs.storage.disk import explained
 from jobs.storage.landing import Batch, new_batch
 from jobs.storage.store_check import require_address
 from schemas.domains import Domain
@@ -103,7 +104,10 @@ def main(args: argparse.Namespace) -> int:
             say(f"nothing to do: {done}; `encore deliveries ls --domain {domain.name}` lists them")
             return DONE
         refusal = Refusal(place.warehouse, domain.name, not args.allow_erased)
-        batch, watch = land(plan, new, place.landing, refusal, args)
+        try:
+            batch, watch = land(plan, new, place.landing, refusal, args)
+        except OSError as error:
+            raise explained(error, place.landing) from error
         _report(batch, watch, [one for one in plan.deliveries if one not in new])
         print_unread(folder, plan.checksums, args.format)
     if refusal.rows:

@@ -14,6 +14,7 @@ from jobs.errors import DONE, FAULT, RefusedError
 from jobs.night import Attempt, Night, iso_day, open_night
 from jobs.output import say
 from jobs.states import TaskState
+from jobs.storage.disk import explained
 from jobs.storage.runs import Entry, run_name
 from jobs.usage import Usage
 
@@ -64,7 +65,7 @@ def run(task: str, compute: Compute, args: argparse.Namespace, server: int | Non
         record(TaskState.REFUSED, refusal, refusal.exit_code)
         raise
     except Exception as error:
-        cause = OSError(f"no space left in {night.run.warehouse}; free some and run it again") if full(error) else error
+        cause = explained(error, night.run.warehouse)
         try:
             record(TaskState.FAILED, cause, getattr(cause, "exit_code", FAULT))
         except OSError as second:
@@ -75,13 +76,6 @@ def run(task: str, compute: Compute, args: argparse.Namespace, server: int | Non
     facts = {name: attempt.facts[name] for name in XCOM_FACTS if name in attempt.facts}
     say(json.dumps({"task": task, "rows": entry.rows, "seconds": entry.seconds, **facts}))
     return DONE
-
-
-def full(error: BaseException) -> bool:
-    """Whether an error or its cause is a full disk: as reported by the system, Spark or the SQLite catalog."""
-    signs = ("No space left on device", "database or disk is full")
-    cause = error.__cause__ or error.__context__
-    return any(sign in str(error) for sign in signs) or (cause is not None and full(cause))
 
 
 def peak_mib() -> float:

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import lzma
+import os
 import struct
 import zipfile
 import zlib
@@ -118,6 +119,7 @@ class Folder:
             )
         if not target.is_file():
             raise InputError(f"{self.where(name)}: there is no such file; give the path of an existing one")
+        _check_readable(target)
         return target
 
 
@@ -180,6 +182,11 @@ class ZipFolder(Folder):
             raise _damaged(self.where(name), error) from error
 
 
+def _check_readable(path: Path) -> None:
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path}: this user may not read it; give it the right (chmod +r), or import a copy")
+
+
 def _unpacked(file: IO[bytes], where: str) -> AbstractContextManager[IO[bytes]]:
     try:
         packed = is_packed(file)
@@ -198,6 +205,8 @@ def _is_zip(path: Path) -> bool:
 @contextmanager
 def open_folder(path: Path) -> Iterator[Folder]:
     """The folder, the zip archive or the single file at `path`; InputError where there is none or it is damaged."""
+    if path.exists():
+        _check_readable(path)
     if path.is_dir():
         yield Folder(path)
     elif not path.is_file():

@@ -1,5 +1,6 @@
 """A warehouse of its own for a test, and one for tests that only read."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from jobs.cli import main
 from jobs.settings import Settings
+from tests.support.disk import mount
 from tests.support.fakes import fake_night, publish_words
 from tests.support.warehouse import borrowed, use
 
@@ -38,3 +40,13 @@ def published(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings
     """The warehouse on the shelf, for one test."""
     with borrowed(shelf, monkeypatch) as config:
         yield config
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of two megabytes."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount("-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place))
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)

@@ -18,6 +18,7 @@ from jobs.settings import ROOT
 from jobs.storage import landing
 from jobs.storage.deliveries import Delivery, deliveries
 from schemas.landing import LANDING
+from tests.support.disk import fill, read_only
 
 RATINGS = "userId,movieId,rating,timestamp\n1,31,4.5,964982703\n1,32,x,964982704\n"
 MOVIES = "movieId,title,genres\n31,Toy Story (1995),Comedy\n"
@@ -243,6 +244,37 @@ def test_wrong_usage(files: Path, run: Any, words: list[str], message: str) -> N
     code, _, error = run(*[files if word == "PATH" else word for word in words], "--ds", DAY)
     assert code == 2
     assert message in error
+
+
+def test_a_landing_folder_that_is_full_or_read_only(
+    files: Path, run: Any, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENCORE_LANDING", str(small_disk / "landing"))
+    words = ("movielens", files, "--domain", "movies", "--ds", DAY)
+    for leave in (0, 4096, 8192):
+        ballast = fill(small_disk, leave)
+        code, _, error = run(*words)
+        assert (code, error.splitlines()[-1]) == (
+            1, f"error: import: OSError: no space left in file://{small_disk}/landing; free some and run it again"
+        )  # fmt: skip
+        assert deliveries(f"file://{small_disk}/landing", "movies", DAY) == []
+        ballast.unlink()
+    with read_only(small_disk):
+        code, _, error = run(*words)
+    assert code == 2
+    assert f"error: file://{small_disk}/landing cannot be written: " in error
+    assert run(*words)[0] == 0
+    assert [one.number for one in deliveries(f"file://{small_disk}/landing", "movies", DAY)] == [1, 2]
+
+
+def test_a_file_that_may_not_be_read_is_named(files: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = files / "ratings.csv"
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != secret)  # root may read all
+    for path, form in ((files, "movielens"), (secret, "csv")):
+        code, _, error = run(form, path, "--domain", "movies", "--ds", DAY)
+        assert (code, error) == (
+            2, f"error: {secret}: this user may not read it; give it the right (chmod +r), or import a copy\n"
+        )  # fmt: skip
 
 
 def test_null_markers_are_named_on_the_command_line(run: Any, landed: Any, tmp_path: Path) -> None:

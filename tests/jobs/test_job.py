@@ -4,7 +4,6 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +15,7 @@ from jobs.night import Attempt, Night
 from jobs.settings import Settings
 from jobs.storage.frames import write
 from jobs.storage.runs import Entry, Run, run_name
+from tests.support.disk import fill, read_only
 from tests.support.fakes import DS, both, expected, fake_night, publish_words
 
 CLEAN = next(job for job in commands.JOBS if job.name == "clean")
@@ -109,22 +109,6 @@ def test_wrong_words_are_refused(config: Settings, capsys: Captured, word: str) 
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of two megabytes."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)]
-    try:
-        mounted = subprocess.run(words, capture_output=True, text=True)
-    except OSError as error:
-        pytest.skip(f"no small disk: {error}")
-    if mounted.returncode:
-        pytest.skip(f"no small disk: {mounted.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-@pytest.fixture
 def small_warehouse(small_disk: Path, config: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A published night on it."""
     monkeypatch.setenv("ENCORE_WAREHOUSE", str(small_disk / "warehouse"))
@@ -134,19 +118,6 @@ def small_warehouse(small_disk: Path, config: Settings, monkeypatch: pytest.Monk
     fake_night(config, 1, run="first")
     assert cli.main(publish_words("first")) == 0
     return config
-
-
-def fill(disk: Path, leave: int = 0) -> Path:
-    """A file that takes all the space but `leave` bytes."""
-    ballast = disk / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        try:
-            while file.write(bytes(4096)):
-                pass
-        except OSError:
-            pass
-        file.truncate(max(file.tell() - leave, 0))
-    return ballast
 
 
 @pytest.mark.parametrize("leave", [0, 16 * 1024, 160 * 1024], ids=["at once", "soon", "after some commits"])
@@ -183,6 +154,19 @@ def test_a_full_disk_is_told_although_the_failure_cannot_be_recorded(
     assert job.run("clean", args.compute, args) == 0
     assert run.entry("clean").rows == {"users": 2, "items": 0}
     assert list((small_disk / "warehouse").rglob("*.tmp")) == []
+
+
+def test_a_read_only_warehouse_is_named_and_stays(
+    small_warehouse: Settings, small_disk: Path, capsys: Captured
+) -> None:
+    fake_night(small_warehouse, 2, run="second")
+    with read_only(small_disk / "warehouse"):
+        assert cli.main(publish_words("second")) == 2
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert message.startswith(f"error: {small_warehouse.warehouse} cannot be written: ")
+    assert both(small_warehouse) == (expected(1), expected(1))
+    assert cli.main(publish_words("second")) == 0
+    assert both(small_warehouse) == (expected(2), expected(2))
 
 
 def test_a_disk_that_is_full_from_the_start_is_told(

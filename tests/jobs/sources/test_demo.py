@@ -19,7 +19,7 @@ from jobs.sources.demo.draws import Draws
 from jobs.sources.demo.posters import genre_colour
 from jobs.sources.demo.words import WORDS
 from schemas.domains import Domain
-from schemas.inputs import ID_BYTES
+from schemas.ids import ID_BYTES
 from schemas.landing import LANDING, ORIGIN
 from tests.support.domains import DOMAINS
 
