@@ -19,6 +19,7 @@ from jobs.pin import WHOLE
 from jobs.privacy.records import Records
 from jobs.states import NightState, TaskState
 from jobs.storage.frames import read, write
+from jobs.storage.locks import alone
 from jobs.storage.runs import Entry, Run, standing
 from jobs.version import code_version
 from schemas.names import HEADLINE
@@ -39,15 +40,16 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     state = NightState.REFUSED if entries["gate"].state == TaskState.REFUSED else NightState.COMPLETE
     counted = {task: entry for task, entry in entries.items() if state == NightState.COMPLETE or task not in FOR_USERS}
     files, rows = collect_written(standing(counted))
-    left = read_previous(night)
-    others = other_nights(night, left)
-    contracts.check(night, files, others)
-    sequence = night.tables.last_sequence(night.run.domain) + 1
-    commit(night, files, sequence, changes(night, left, others))
     reason = entries["gate"].error or entries["gate"].facts.get("reason")
     columns = {"trigger": night.pin["trigger"], "state": state, "reason": reason, "rows": json.dumps(rows)}
     columns["catalogue"] = entries["clean"].facts.get("catalogue")
-    complete(night, attempt, sequence, columns | facts(night, entries))
+    with alone(night.run.warehouse, night.run.domain):
+        left = read_previous(night)
+        others = other_nights(night, left)
+        contracts.check(night, files, others)
+        sequence = night.tables.last_sequence(night.run.domain) + 1
+        commit(night, files, sequence, changes(night, left, others))
+        complete(night, attempt, sequence, columns | facts(night, entries))
     attempt.facts["publication"] = publication(night, entries, state, sequence)
 
 

@@ -13,6 +13,7 @@ from jobs.publish import commit, complete
 from jobs.settings import Settings
 from jobs.states import NightState
 from jobs.storage.frames import read
+from jobs.storage.locks import alone
 from jobs.storage.runs import Run
 from schemas.tables import TABLES
 
@@ -27,11 +28,12 @@ def roll_back(settings: Settings, domain: str, ds: str, to: str) -> str:
     """
     there = Night(settings, Run(settings.warehouse, domain, ds, to))
     row = find_published(there)
-    sequence = there.tables.last_sequence(domain) + 1
-    night = Night(settings, Run(settings.warehouse, domain, ds, f"rollback-{sequence}"))
-    commit(night, published_files(there, row), sequence)
-    attempt = Attempt("rollback", night.run.new_attempt("rollback"))
-    complete(night, attempt, sequence, {"trigger": f"rollback to {to}"} | {name: row[name] for name in KEPT})
+    with alone(settings.warehouse, domain):
+        sequence = there.tables.last_sequence(domain) + 1
+        night = Night(settings, Run(settings.warehouse, domain, ds, f"rollback-{sequence}"))
+        commit(night, published_files(there, row), sequence)
+        attempt = Attempt("rollback", night.run.new_attempt("rollback"))
+        complete(night, attempt, sequence, {"trigger": f"rollback to {to}"} | {name: row[name] for name in KEPT})
     return night.run.run_id
 
 

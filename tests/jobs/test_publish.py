@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -12,7 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from jobs import contracts
 from jobs.cli import main
+from jobs.night import Night
 from jobs.settings import ROOT, Settings
 from jobs.states import TaskState
 from jobs.storage.catalog import Tables
@@ -215,6 +218,55 @@ def test_a_changed_run_that_is_killed_does_not_show_in_latest(published: Setting
     assert latest == expected(1)
     assert command(publish_words("first")) == 0
     assert both(published) == (expected(7), expected(7))
+
+
+def test_two_nights_of_a_domain_publish_one_after_the_other(
+    published: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second waits, and judges by what the first has left: nothing is made of both."""
+    for mark in (2, 3):
+        fake_night(published, mark, run=f"run{mark}")
+    check, order, second_is_there = contracts.check, [], threading.Event()
+
+    def watched(night: Night, *more: object) -> None:
+        order.append(night.run.run_id)
+        if len(order) == 1:
+            second.start()
+            second_is_there.wait(3)
+        else:
+            second_is_there.set()
+        order.append(night.run.run_id)
+        check(night, *more)
+
+    codes = []
+    second = threading.Thread(target=lambda: codes.append(main(publish_words("run3"))))
+    monkeypatch.setattr(contracts, "check", watched)
+    assert main(publish_words("run2")) == 0
+    second.join()
+    assert (codes, order) == ([0], ["run2", "run2", "run3", "run3"])
+    assert both(published) == (expected(3), expected(3))
+    with open_tables(Tables(published)) as db:
+        assert db.execute("SELECT run_id, sequence FROM runs ORDER BY sequence").fetchall() == [
+            ("first", 1), ("run2", 2), ("run3", 3)]  # fmt: skip
+
+
+def test_a_night_that_changes_one_that_was_published_anew_meanwhile_is_refused(
+    published: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    late = fake_night(published, 2, ds="2026-11-21", run="late")
+    clean = late.run.entry("clean")
+    amended = {"interactions": {DS: clean.files["interactions"]}}
+    late.run.record(replace(clean, facts={**clean.facts, "amended": amended}))
+    fake_night(published, 3, run="again")
+    assert main(publish_words("again")) == 0
+    before = both(published)
+    capsys.readouterr()
+    assert main(publish_words("late", ds="2026-11-21")) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"error: table interactions: the night {DS} of movies was published anew since this run was pinned, and this "
+        "run changes it too; start a new run. Nothing was published"
+    )
+    assert both(published) == before
 
 
 AT_ONCE = """
