@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 # A file of the project in a code span, and the code block that follows it.
 STEP = re.compile(
-    r"`((?:schemas|models|jobs|dags|tests)/[\w/]+\.py)`[^\n]*(?:\n(?!\n)[^\n]*)*:\n\n```(python|diff)\n(.*?)\n```",
+    r"`((?:schemas|models|jobs|dags|tests)/[\w/]+\.py|setup\.cfg)`[^\n]*(?:\n(?!\n)[^\n]*)*:\n\n```(python|diff)\n(.*?)\n```",
     re.DOTALL,
 )
 PUBLISHED = """
@@ -87,9 +87,11 @@ def run(folder: Path, *words: str, python: Path = Path(sys.executable)) -> str:
 
 
 def lint(folder: Path, files: list[str]) -> None:
-    """The examples are formatted and linted as all code is."""
+    """The examples are formatted and linted as all code is, and import what they may."""
+    modules = [file for file in files if file.endswith(".py")]
     for words in (["check"], ["format", "--check"]):
-        run(folder, "-m", "ruff", *words, "--config", str(ROOT / ".ruff.toml"), *files)
+        run(folder, "-m", "ruff", *words, "--config", str(ROOT / ".ruff.toml"), *modules)
+    run(folder, str(Path(sys.executable).with_name("lint-imports")), "--no-cache")
 
 
 @pytest.fixture
@@ -132,7 +134,7 @@ def test_a_job(clone: Path) -> None:
     applied("A table", clone)
     files = applied("A job", clone)
     new, tests = "jobs/trends.py", "tests/jobs/test_trends.py"
-    assert files == [new, "jobs/commands.py", "dags/nightly.py", tests]
+    assert files == [new, "jobs/commands.py", "setup.cfg", "dags/nightly.py", tests]
     lint(clone, files)
     run(clone, "-m", "pytest", tests)
     assert run(clone, "-c", NIGHT).splitlines()[-2:] == ["n", "0"]

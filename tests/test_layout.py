@@ -2,6 +2,9 @@
 
 import ast
 import re
+import shutil
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +39,11 @@ FRAME = {
     "version",
     "warm",
     "worker_server",
+}
+FLOORS = {  # contracts of import-linter
+    "jobs": "jobs: commands over packages over the frame, each module and package on its floor",
+    "models": "packages of models import downwards: lists, recommenders, what judges them, the contract, kernels and "
+    "features",
 }
 
 
@@ -122,3 +130,40 @@ def test_modules_of_jobs_can_be_called_or_are_its_frame() -> None:
     modules = {file.stem for file in (TESTS.parent / "jobs").glob("*.py")}
     assert modules - called - FRAME == set()
     assert FRAME - modules == set()
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A folder with the installed packages and import-linter's contracts."""
+    for name in ("schemas", "models", "jobs", "dags"):
+        shutil.copytree(TESTS.parent / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(TESTS.parent / "setup.cfg", tmp_path)
+    return tmp_path
+
+
+def broken(folder: Path) -> set[str]:
+    """The names of import-linter's contracts that a copy breaks."""
+    program = Path(sys.executable).with_name("lint-imports")
+    shown = subprocess.run([program, "--no-cache"], cwd=folder, capture_output=True, text=True, env={"COLUMNS": "200"})
+    assert "Contracts: " in shown.stdout, shown.stdout + shown.stderr
+    return set(re.findall(r"^(.+) BROKEN", shown.stdout, re.MULTILINE))
+
+
+def test_contracts_hold(copy: Path) -> None:
+    assert broken(copy) == set()
+
+
+@pytest.mark.parametrize("file", ["jobs/trends.py", "jobs/extra/__init__.py", "models/extra.py"])
+def test_what_is_new_needs_a_floor(copy: Path, file: str) -> None:
+    """import-linter refuses a module or package that no floor lists."""
+    (copy / file).parent.mkdir(exist_ok=True)
+    (copy / file).write_text('"""New."""\n', encoding="utf-8")
+    assert broken(copy) == {FLOORS[file.split("/")[0]]}
+
+
+@pytest.mark.parametrize("package", ["schemas", "models", "jobs", "dags"])
+@pytest.mark.parametrize("other", ["benchmarks", "tests"])
+def test_nothing_installed_imports_benchmarks_or_tests(copy: Path, package: str, other: str) -> None:
+    with (copy / package / "__init__.py").open("a", encoding="utf-8") as file:
+        file.write(f"\nimport {other}.support\n")
+    assert broken(copy) == {"what is installed imports neither benchmarks nor tests"}
