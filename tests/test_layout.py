@@ -73,8 +73,18 @@ def test_every_folder_of_a_package_says_what_lives_there(name: str) -> None:
     folders = {file.parent for file in (TESTS.parent / name).rglob("*.py")}
     doors_of = {folder.relative_to(TESTS.parent): folder / "__init__.py" for folder in folders}
     assert [str(folder) for folder, door in doors_of.items() if not door.exists()] == []
-    docstrings = {folder: ast.get_docstring(ast.parse(door.read_text("utf-8"))) for folder, door in doors_of.items()}
-    assert [str(folder) for folder, text in docstrings.items() if not text] == []
+    docstrings = {
+        folder: ast.get_docstring(ast.parse(door.read_text("utf-8"))) or "" for folder, door in doors_of.items()
+    }
+    assert [str(folder) for folder, text in docstrings.items() if "import" not in text] == [], "who imports it"
+    beginnings = {folder: begin_reading(text) for folder, text in docstrings.items()}
+    assert [str(folder) for folder, file in beginnings.items() if not (TESTS.parent / folder / file).is_file()] == []
+
+
+def begin_reading(docstring: str) -> str:
+    """The file of a package that its docstring names first: "Begin with `lists`" or "Begin with `lists.py`"."""
+    named = re.search(r"\bBegin\swith\s`([\w/]+)(?:\.py)?`", docstring)
+    return f"{named[1]}.py" if named else "nothing"
 
 
 @pytest.mark.parametrize("name", ["schemas", "models", "jobs", "dags"])
@@ -117,6 +127,18 @@ def test_architecture_lists_every_package() -> None:
         f"{top}/{door.parent.name}" for top in ("jobs", "models") for door in (TESTS.parent / top).glob("*/__init__.py")
     }
     assert inner <= listed
+
+
+def test_architecture_begins_where_the_docstrings_do() -> None:
+    page = (TESTS.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w/]+)/(?:\*\.py)?` \|.*\| `([\w/.]+)` \|$", page, re.MULTILINE)
+    packages = {folder: file for folder, file in rows if folder.split("/")[0] in PACKAGES}
+    assert {*PACKAGES} <= {*packages}
+    docstring = {
+        folder: ast.get_docstring(ast.parse((TESTS.parent / folder / "__init__.py").read_text("utf-8")))
+        for folder in packages
+    }
+    assert packages == {folder: f"{folder}/{begin_reading(text or '')}" for folder, text in docstring.items()}
 
 
 @pytest.mark.parametrize("name", ["schemas", "models", "jobs", "dags"])

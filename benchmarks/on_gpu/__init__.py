@@ -1,1 +1,5 @@
-"""Every network on a GPU with Keras on JAX. Begin with `__main__`, which names the stages; one module for each."""
+"""Every network on a GPU with Keras on JAX: the contract, steps, whole trainings, a large model, serving.
+
+Nothing imports it; its modules import `benchmarks.shared`, models and, for accuracy, `benchmarks.accuracy`. Begin with
+`__main__.py`, which names the stages; each is a module.
+"""

@@ -1,8 +1,7 @@
-"""The settings: check what is configured, show it with its origin, or print the page that lists every setting.
+"""`encore config`: checks the settings, shows them with their origin, or writes the page that lists them.
 
-`check` reads the file of ENCORE_CONFIG and the domains' files as `pin`, the first task of a night, does. It ends with
-exit code 2 and the file, the key, the rule and the value where one is wrong. `show` prints a line for every setting of
-the deployment and of the domains, and for those of models that the file changes.
+`jobs/cli.py` calls it, and nothing else imports it; it imports the settings and what they are made of, no job and no
+table. Begin with `__init__.py`, an action after the other; `page.py` generates docs/settings.md.
 """
 
 import argparse
@@ -18,6 +17,13 @@ from jobs.errors import DONE
 from jobs.output import say, without_native_log
 from jobs.settings import VARIABLES, Settings, config_source, domain_paths, read_toml
 
+DESCRIPTION = """\
+The settings: check what is configured, show it with its origin, or print the page that lists every setting.
+
+`check` reads the file of ENCORE_CONFIG and the domains' files as `pin`, the first task of a night, does. It ends with
+exit code 2 and the file, the key, the rule and the value where one is wrong. `show` prints a line for every setting of
+the deployment and of the domains, and for those of models that the file changes.
+"""
 DEFAULT = "default"
 SECRET = re.compile(r"secret|password|token|credential|access[-_.]?key|account[-_.]?key", re.IGNORECASE)
 
@@ -25,7 +31,7 @@ SECRET = re.compile(r"secret|password|token|credential|access[-_.]?key|account[-
 def parser() -> argparse.ArgumentParser:
     """Arguments of the command."""
     parser = argparse.ArgumentParser(
-        prog="encore config", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="encore config", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     actions = parser.add_subparsers(dest="action", required=True)
     actions.add_parser("check", help="whether the files of ENCORE_CONFIG and ENCORE_DOMAINS are right")

@@ -1,5 +1,7 @@
 """Privacy: finding, erasing and exporting what is known of a user. `jobs/erase.py` is the command.
 
 `ids` searches texts, `decode` opens files, `scan` walks over them; `rows`, `tables`, `landing`, `artifacts` and
-`leftovers` take users out, `records` keeps account of it and refuses them afterwards.
+`leftovers` take users out, `records` keeps account of it and refuses them afterwards. The commands `erase`, `user`,
+`import`, `pin`, `publish` and `tables` import it; it imports storage, `jobs.cleaning` and `jobs.learning`, and no
+command. Begin with `tables.py`, then `rows.py` and `records.py`.
 """

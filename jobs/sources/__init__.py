@@ -1,7 +1,9 @@
 """File formats that `encore import` reads.
 
 Each format is a module with `readings(folder, options)`, which says what each file becomes; the other modules are parts
-of these. A new format is one module here, one line in FORMATS and a page in docs/sources/.
+of these. `jobs/imports.py` imports them, and nothing else but benchmarks does; they import errors and schemas, and
+write nothing. A new format is one module here, one line in FORMATS and a page in docs/sources/ (CONTRIBUTING.md has an
+example). Begin with `reading.py`, then a format: `steam.py`.
 """
 
 from collections.abc import Mapping

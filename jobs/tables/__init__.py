@@ -1,6 +1,7 @@
 """Interactive commands on the published tables: list, show, query, history, rollback, and their upkeep.
 
-One module an action, of which `jobs/cli.py` calls this one; they import storage and what publishes. Begin with `main`.
+One module an action, of which `jobs/cli.py` calls this one; they import storage and what publishes, and nothing imports
+them. Begin with `__init__.py`, whose `main` runs an action.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from jobs.terminal import grid
 from jobs.terminal import show as show_parts
 from schemas.tables import TABLES
 
+DESCRIPTION = "The published tables: list, show, query, history, rollback, and their upkeep."
 # Of `runs.rows`, which is JSON: the tables that have any.
 ROWS = """array_to_string([format('{:,} {}', entry.value, entry.key)
     FOR entry IN map_entries(from_json(rows, '"MAP(VARCHAR, BIGINT)"')) IF entry.value > 0], ', ') AS rows"""
@@ -46,7 +48,7 @@ UPKEEP = {
 
 def parser() -> argparse.ArgumentParser:
     """Arguments of the command."""
-    parser = argparse.ArgumentParser(prog="encore tables", description=__doc__)
+    parser = argparse.ArgumentParser(prog="encore tables", description=DESCRIPTION)
     actions = parser.add_subparsers(dest="action", required=True)
     actions.add_parser("ls", help="all tables: rows, last complete night")
     show = actions.add_parser("show", help="one table: what it means, its columns, its key")

@@ -1,5 +1,6 @@
 """Offline evaluation: ranking metrics with ties in expectation, bootstrap intervals, beyond-accuracy metrics, drift.
 
-It imports the contract of recommenders and no recommender; models choose their settings by `validation`, and the jobs
-`evaluate` and `gate` judge by the rest. Begin with `metrics` and the tie groups of `ties`.
+It imports the contract of recommenders and no recommender. Models import `validation`, by which they choose their
+settings, and the ensemble the metrics; `jobs/evaluate.py`, `jobs.learning` (for the gate) and `models.serving` import
+the rest. Begin with `metrics`, then the tie groups of `ties`.
 """

@@ -2,6 +2,8 @@
 
 The settings are declared here; the values of a domain stand in a TOML file: those of the three that Encore ships beside
 this module, those of others in the folder that ENCORE_DOMAINS names. `jobs/settings.py` reads and checks the files.
+Jobs import it, and it imports `schemas` alone; DAGs read the files by `schemas/names.py`. Begin with `__init__.py`,
+whose `Domain` has the settings, beside `movies.toml`.
 """
 
 from collections.abc import Mapping

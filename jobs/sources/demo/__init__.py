@@ -1,6 +1,8 @@
 """The demo: files of a made-up media company in which every kind of model has something true to find.
 
 Everything follows from (seed, domain, size) and a day: the files of two nights agree on the days that they share.
+`jobs/imports.py` imports it for `encore import demo`, as benchmarks do, and nothing else; it imports day arithmetic
+from `jobs.sources.cells`. Begin with `__init__.py`, whose `generate` calls the parts in their order, then `world.py`.
 """
 
 import pathlib
