@@ -2,9 +2,11 @@
 
 import argparse
 import importlib
+import io
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr
 
 from jobs import forkserver, output
 from jobs.commands import COMMANDS, INTERACTIVE, JOBS, Command, Job
@@ -49,10 +51,10 @@ def call(argv: list[str]) -> int:
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("pyiceberg").setLevel(logging.WARNING)
     try:
-        args = parser(command).parse_args(argv[1:])  # asks ENCORE_DOMAINS which domains there are
+        args = parse(parser(command), argv[1:])  # asks ENCORE_DOMAINS which domains there are
         return run(command, args)
     except (InputError, RefusedError, ContractError) as error:
-        output.complain(f"error: {error}")
+        output.complain(output.shortened(f"error: {error}"))
         return error.exit_code
     except KeyboardInterrupt:
         output.complain("error: interrupted")
@@ -86,6 +88,17 @@ def run(command: Command | Job, args: argparse.Namespace) -> int:
         server = spark_server.pid_of(settings.load(), args.run) if command.spark else None
         return job.run(command.task_of(vars(args)), module.compute, args, server)
     return int(module.main(args) or DONE)
+
+
+def parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:
+    """Parses arguments; what argparse complains of is shown without control codes, long lines by their ends."""
+    complaint = io.StringIO()
+    try:
+        with redirect_stderr(complaint):
+            return parser.parse_args(words)
+    finally:
+        for line in complaint.getvalue().splitlines():
+            output.complain(output.shortened(line))
 
 
 def overview() -> str:
