@@ -95,6 +95,8 @@ def _decoded(decoder: codecs.IncrementalDecoder, chunk: bytes, where: str, encod
         line = seen + 1 + error.object[: error.start].decode(encoding, "replace").count("\n")
         byte = f"{error.object[error.start]:#04x}"
         raise InputError(f"{where}, line {line}: the byte {byte} is not {encoding}; name another --encoding") from error
+    except UnicodeError as error:  # UTF-16 and UTF-32 without their mark
+        raise InputError(f"{where}: {error}; say --encoding {encoding}-le, {encoding}-be or another") from error
     if "\0" in text:
         line = seen + 1 + text.count("\n", 0, text.index("\0"))
         raise InputError(f"{where}, line {line}: a zero byte, so this is not {encoding} text; name another --encoding")

@@ -8,6 +8,7 @@ import ast
 import csv
 import json
 import re
+import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -18,6 +19,7 @@ from jobs.sources.cells.scalars import Parsed, as_text, bits, either, missing, s
 from schemas.countries import ALIASES, CODES
 
 TEXTS = pa.list_(pa.string())
+SURROGATE = re.compile(r"[\ud800-\udfff]")  # half a character, which UTF-8 has not
 BRACKETS = r"(?s)^(\[.*\]|\{.*\})$"
 APART = re.compile(r"(?<=['\"])\s+(?=['\"])")  # NumPy prints a list's texts without commas
 
@@ -63,17 +65,22 @@ def _printed(cell: str, otherwise: list[str | None]) -> list[str | None]:
         except (ValueError, SyntaxError, RecursionError, MemoryError, csv.Error):
             continue
         if isinstance(elements, list):
-            return [element if isinstance(element, str | None) else _element(element) for element in elements]
+            return [_element(element) for element in elements]
         return [None] if elements else []  # an object; {} is PostgreSQL's empty array too
     return otherwise
 
 
 def _element(value: object) -> str | None:
-    return None if isinstance(value, dict | list | tuple | set) else json.dumps(value, default=str)
+    if value is None or isinstance(value, dict | list | tuple | set):
+        return None
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return None if SURROGATE.search(text) else text
 
 
 def _python_list(cell: str) -> object:
-    value = ast.literal_eval(APART.sub(", ", cell))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)  # of escapes that Python does not know
+        value = ast.literal_eval(APART.sub(", ", cell))
     return sorted(value, key=str) if isinstance(value, set) else value
 
 

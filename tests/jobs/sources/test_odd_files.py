@@ -140,6 +140,13 @@ def test_utf_16_without_a_mark_is_named(take: Any) -> None:
         assert column(rows, "title") == ["a"]
 
 
+def test_an_encoding_that_needs_a_mark_is_named_where_there_is_none(take: Any) -> None:
+    with pytest.raises(InputError, match="does not start with BOM; say --encoding utf-16-le, utf-16-be or another"):
+        take("items.csv", "item_id,title\n1,abcde\n", encoding="utf-16")
+    with pytest.raises(InputError, match="is not utf-32; name another --encoding"):
+        take("items.csv", "item_id,title\n1,abcde\n", encoding="utf-32")
+
+
 def test_a_text_over_several_lines_is_one_record_with_the_line_where_it_begins(take: Any) -> None:
     content = 'review_id,text,rating\n1,"one\ntwo, ""2""\r\nthree",5\n2,plain,4\n3,"a\n\nb",3\n'
     rows, findings = take("reviews.csv", content)
@@ -398,6 +405,8 @@ def test_list_separators(take: Any) -> None:
         ("[{'id': 18, 'name': 'Drama'}, 'x']", ["x"]),  # objects are no texts
         ('{"name": "Drama"}', []),
         ("[untitled]", ["[untitled]"]),
+        (r'["\ud800", "x"]', ["x"]),  # half a character
+        (r"['C:\d']", [r"C:\d"]),  # no escape of Python's
         ("[" * 5000 + "]" * 5000, []),
     ],
 )
