@@ -27,13 +27,15 @@ POLICY = {
     "max_retry_delay": timedelta(minutes=10),
     "execution_timeout": timedelta(hours=2),
 }
+DAG_ARGUMENTS: dict[str, Any] = {"catchup": False, "max_active_runs": 1, "default_args": POLICY, "tags": ["encore"]}
 # Keras trains on a worker of this queue where the executor knows queues; the pool lets one train at a time.
 GPU = {"pool": "gpu", "queue": "gpu", "execution_timeout": timedelta(hours=1)}
 # The completed day; a manual run may have no data interval: the job then gets no date, and says so.
 DS = "{{ params.ds or data_interval_start | default(none) | ds or '' }}"
+TRIGGER = "--trigger={{ dag_run.run_type.value }}"
 # A person who asks twice for a night shall not have it twice; a schedule and a backfill ask once.
 TRIGGERED_AT = "{{ '--triggered-at=' ~ dag_run.run_after.isoformat() if dag_run.run_type.value == 'manual' else '' }}"
-RUN = "{{ params.run or run_id }}"  # `encore nightly` names its run, to find the manifest again
+RUN = "{{ params.get('run') or run_id }}"  # `encore nightly` names its run, to find the manifest again
 
 DOMAINS = tuple(domain_files(os.environ.get("ENCORE_DOMAINS")))  # those of Encore, and a company's own
 FORKSERVER = "ENCORE_FORKSERVER"  # where jobs start: in forks of a server that this worker keeps, unless it says else
@@ -111,7 +113,8 @@ class JobOperator(BaseOperator):
         **task: Any,
     ):
         kind = next((name for name in ("gpu", "spark") if task.get("pool") == name), "default")
-        super().__init__(**{"executor_config": executor_config(kind), **task})
+        doc = f"`encore {job}`, in the jobs' environment; `encore {job} --help` says what it does and takes."
+        super().__init__(**{"executor_config": executor_config(kind), "doc_md": doc, **task})
         self.operator_extra_links = links
         self.job, self.arguments, self.when, self.one_upstream = job, arguments, when, one_upstream
 
@@ -166,3 +169,17 @@ class JobOperator(BaseOperator):
         """Ends the job with all that it started: it has a session of its own for this."""
         with suppress(AttributeError, ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGTERM)
+
+
+def job(name: str, domain: str, *arguments: str, operator: Any = JobOperator, **settings: Any) -> JobOperator:
+    """Makes the task of one job of a domain's night."""
+    common = [f"--domain={domain}", f"--ds={DS}", f"--run={RUN}"]
+    made: JobOperator = operator(**{"task_id": name, "job": name, "arguments": [*common, *arguments], **settings})
+    return made
+
+
+def spark_server() -> tuple[JobOperator, JobOperator]:
+    """Makes the tasks that start the run's Spark server and stop it, whatever becomes of those between them."""
+    start = JobOperator(task_id="spark_start", job="spark", arguments=["start", f"--run={RUN}"])
+    stop = JobOperator(task_id="spark_stop", job="spark", arguments=["stop", f"--run={RUN}"])
+    return start, stop.as_teardown(setups=start)

@@ -7,7 +7,7 @@ killed: it goes on. `encore erase ID --domain D --verify` looks for what is left
 
 from airflow.sdk import DAG, Param
 
-from dags.common import DOMAINS, POLICY, JobOperator
+from dags.common import DAG_ARGUMENTS, DOMAINS, JobOperator
 
 FORM = {
     "domain": Param(DOMAINS[0], "Whose user", title="Domain", type="string", enum=[*DOMAINS]),
@@ -30,13 +30,9 @@ FORM = {
 with DAG(
     "erase_user",
     schedule=None,
-    catchup=False,
-    max_active_runs=1,
-    default_args=POLICY,
     doc_md=__doc__,
-    tags=["encore"],
     params=FORM,
-    render_template_as_native_obj=False,
+    **DAG_ARGUMENTS,
 ) as dag:
     JobOperator(
         task_id="erase",

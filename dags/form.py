@@ -1,10 +1,11 @@
-"""The trigger form of the nights, and the first task of a run, which refuses what the form cannot.
+"""The trigger form of the nights, and the first task of a run, which refuses what a form cannot.
 
 The API checks a run's parameters against the form's schemas and takes any other key; so the task looks at those.
 """
 
 import os
 import re
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -30,6 +31,11 @@ def several(names: tuple[str, ...], title: str, description: str) -> Param:
     items = {"type": "string", "enum": [*names]}
     schema: dict[str, Any] = {"type": "array", "items": items, "examples": [*names], "minItems": 1, "uniqueItems": True}
     return Param([*names], description, title=title, **schema)
+
+
+def completed_day(description: str) -> Param:
+    """Makes the day of a run that no schedule gives one."""
+    return Param("", f"{description} (UTC); must be over", title="Completed day (ds)", type="string", format="date")
 
 
 FORM = {
@@ -68,29 +74,37 @@ class RequestOperator(BaseSensorOperator):
     A run without a scheduler does not wait: if the one before it was killed, nobody notes that it has ended.
     """
 
-    def __init__(self, **task: Any):
+    def __init__(self, form: Collection[str] = tuple(FORM), **task: Any):
         super().__init__(**{"mode": "reschedule", "poke_interval": WAIT_SECONDS, **task})
+        self.form = tuple(form)
 
     def poke(self, context: Context) -> bool:
         """Looks at the run's parameters and dates, then whether it is its turn."""
         run = context["dag_run"]
-        if problem := refusal(run.conf or {}, context["params"], run.logical_date, datetime.now(UTC).date()):
+        if problem := refusal(run.conf or {}, context["params"], run.logical_date, datetime.now(UTC).date(), self.form):
             raise AirflowFailException(problem)
         if run.triggering_user_name == WITHOUT_SCHEDULER:
             return True
         earlier = context["ti"].get_previous_dagrun(state="running")
-        if earlier is None or not {*(earlier.conf or {}).get("domains", DOMAINS)} & {*context["params"]["domains"]}:
+        if earlier is None or not domains_of(earlier.conf or {}) & domains_of(context["params"]):
             return True
         self.log.info("waits for run %s, an earlier night of the same domains", earlier.run_id)
         return False
 
 
-def refusal(conf: Any, params: Any, logical_date: datetime | None, today: date) -> str | None:
-    """Why a run is refused; None where it is not."""
+def domains_of(params: Mapping[str, Any]) -> set[str]:
+    """Returns the domains that a run is about: all where it names none."""
+    return {params["domain"]} if "domain" in params else {*params.get("domains", DOMAINS)}
+
+
+def refusal(
+    conf: Any, params: Any, logical_date: datetime | None, today: date, form: Collection[str] = tuple(FORM)
+) -> str | None:
+    """Why a run is refused; None where it is not. form: the keys that `conf` may have."""
     if not isinstance(conf, dict):
-        return f"conf must be an object with some of: {', '.join(FORM)}"
-    if unknown := sorted(set(conf) - set(FORM)):
-        return f"conf has unknown keys: {', '.join(unknown)[:200]}; there are: {', '.join(FORM)}"
+        return f"conf must be an object with some of: {', '.join(form)}"
+    if unknown := sorted(set(conf) - set(form)):
+        return f"conf has unknown keys: {', '.join(unknown)[:200]}; there are: {', '.join(form)}"
     run, ds = params.get("run"), params.get("ds")
     if run is not None and not (isinstance(run, str) and re.fullmatch(RUN_NAME, run)):
         return f"run must be letters, digits, - and _, {MAX_RUN_NAME} at most, got {str(run)[:40]!r}"

@@ -7,7 +7,7 @@ that are under way alone.
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param
 
-from dags.common import POLICY, JobOperator
+from dags.common import DAG_ARGUMENTS, JobOperator
 
 FORM = {
     "keep_nights": Param(30, "Complete nights to keep of each domain", title="Nights", type="integer", minimum=1),
@@ -22,12 +22,9 @@ FORM = {
 with DAG(
     "maintenance",
     schedule=CronTriggerTimetable("0 12 * * 0", timezone="UTC"),
-    catchup=False,
-    max_active_runs=1,
-    default_args=POLICY,
     doc_md=__doc__,
-    tags=["encore"],
     params=FORM,
+    **DAG_ARGUMENTS,
 ) as dag:
     expire, backup, check = (
         JobOperator(task_id=name, job="tables", arguments=[name, *arguments], when=when)

@@ -11,18 +11,11 @@ from typing import Any
 from airflow.sdk import DAG, CronDataIntervalTimetable, TaskGroup, TriggerRule
 
 from dags.assets import PublishOperator
-from dags.common import DOMAINS, DS, GPU, POLICY, RUN, TRIGGERED_AT, JobOperator, ReportLink
+from dags.common import DAG_ARGUMENTS, DOMAINS, GPU, TRIGGER, TRIGGERED_AT, JobOperator, ReportLink, job, spark_server
 from dags.form import FORM, RequestOperator
 from dags.notices import RunFailed
 from dags.outcome import OutcomeOperator
 from schemas.names import CONTINUING, ENSEMBLE, MODELS, NEURAL, ON_GPU
-
-
-def job(name: str, domain: str, *arguments: str, operator: Any = JobOperator, **settings: Any) -> JobOperator:
-    """Makes the task of one job of a domain's night."""
-    common = [f"--domain={domain}", f"--ds={DS}", f"--run={RUN}"]
-    made: JobOperator = operator(**{"task_id": name, "job": name, "arguments": [*common, *arguments], **settings})
-    return made
 
 
 def training(model: str) -> dict[str, Any]:
@@ -35,7 +28,7 @@ def night(domain: str) -> list[JobOperator]:
     """Makes one domain's tasks; returns the first, and those that the outcome of the run waits for."""
     asked = f"{{{{ '{domain}' in params.domains }}}}"
     form = ["{{ '--top-k=%d' % params.top_k if params.top_k else '' }}", "--models={{ params.models | join(',') }}"]
-    pin = job("pin", domain, *form, "--trigger={{ dag_run.run_type.value }}", TRIGGERED_AT, when=asked)
+    pin = job("pin", domain, *form, TRIGGER, TRIGGERED_AT, when=asked)
     clean, vocabulary, sequences = (job(name, domain, pool="spark") for name in ("clean", "vocabulary", "sequences"))
     some = {"one_upstream": True, "trigger_rule": TriggerRule.ALL_DONE}  # Airflow's own rule skips as soon as one skips
     similarities = [job(f"{entity}_similarity", domain, pool="spark", **some) for entity in ("item", "user")]
@@ -62,15 +55,11 @@ def night(domain: str) -> list[JobOperator]:
 with DAG(
     "nightly",
     schedule=CronDataIntervalTimetable("0 2 * * *", "UTC"),
-    catchup=False,
-    max_active_runs=1,
-    default_args=POLICY,
     doc_md=__doc__,
-    tags=["encore"],
     params=FORM,
+    **DAG_ARGUMENTS,
 ) as dag:
-    start = JobOperator(task_id="spark_start", job="spark", arguments=["start", f"--run={RUN}"])
-    stop = JobOperator(task_id="spark_stop", job="spark", arguments=["stop", f"--run={RUN}"]).as_teardown(setups=start)
+    start, stop = spark_server()
     request = RequestOperator(task_id="request", retries=1)
     outcome = OutcomeOperator(task_id="complete", domains=DOMAINS, on_failure_callback=RunFailed())
     complete = outcome.as_teardown(on_failure_fail_dagrun=True)

@@ -6,7 +6,7 @@ Rolling back is a publication of its own: it can be rolled back too.
 
 from airflow.sdk import DAG, Param
 
-from dags.common import DOMAINS, POLICY, JobOperator
+from dags.common import DAG_ARGUMENTS, DOMAINS, JobOperator
 from schemas.names import MAX_RUN_NAME, RUN_CHARACTERS
 
 FORM = {
@@ -24,12 +24,9 @@ FORM = {
 with DAG(
     "rollback",
     schedule=None,
-    catchup=False,
-    max_active_runs=1,
-    default_args=POLICY,
     doc_md=__doc__,
-    tags=["encore"],
     params=FORM,
+    **DAG_ARGUMENTS,
 ) as dag:
     JobOperator(
         task_id="rollback",

@@ -68,6 +68,10 @@ INTERACTIVE = (
 
 TOP_K = Argument("--top-k", {"type": int, "help": "items per user (default: the domain's)"})
 CHOSEN = Argument("--models", {"default": ",".join(MODELS), "help": "models to train, separated by commas"})
+SETTINGS = Argument(
+    "--settings",
+    {"default": "{}", "metavar": "JSON", "help": "settings of models: as [models], {model: {name: value}}"},
+)
 TRIGGER = Argument("--trigger", {"default": "manual", "help": "what started the run"})
 TRIGGERED_AT = Argument("--triggered-at", {"metavar": "TIME", "help": "when a person asked for the run (ISO 8601)"})
 MODEL = Argument("--model", {"required": True, "choices": MODELS, "help": "which one"})
@@ -77,7 +81,12 @@ PRECISION = Argument("--precision", {"choices": [*PRECISIONS], "default": "auto"
 
 # In the order of the night, which is that of its report.
 JOBS = (
-    Job("pin", "jobs.pin", "pin the run's inputs and its configuration", (TOP_K, CHOSEN, TRIGGER, TRIGGERED_AT)),
+    Job(
+        "pin",
+        "jobs.pin",
+        "pin the run's inputs and its configuration",
+        (TOP_K, CHOSEN, SETTINGS, TRIGGER, TRIGGERED_AT),
+    ),
     Job("clean", "jobs.clean", "judge every new row: accepted, known, corrected, held, rejected", spark=True),
     Job("vocabulary", "jobs.vocabulary", "give new users and items their row numbers", spark=True),
     Job("sequences", "jobs.sequences", "events in each user's order, split by time", spark=True),

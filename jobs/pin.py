@@ -5,6 +5,7 @@ reads the same.
 """
 
 import argparse
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from typing import Any
 from jobs.errors import InputError, RefusedError
 from jobs.night import Attempt, Night, fingerprint, pinned_domain, require_over, resolve
 from jobs.privacy.records import Records
-from jobs.settings import check_models, override
+from jobs.settings import Settings, check_models, model_config, override
 from jobs.states import PUBLISHED, Publication, TaskState, last_complete
 from jobs.storage import preflight
 from jobs.storage.deliveries import APPEND, Delivery, deliveries
@@ -42,7 +43,7 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
         attempt.facts |= earlier.facts
         return
     require_over(night.ds)
-    configuration = configure(night, args)
+    configuration = configure(night, args) | {"model_settings": model_settings(night.settings, args.settings)}
     night.tables.create()
     pinned = pin_tables(night)
     if args.triggered_at:
@@ -100,6 +101,23 @@ def configure(night: Night, args: argparse.Namespace) -> dict[str, Any]:
     form = {} if args.top_k is None else {"top_k": args.top_k}
     domain = override(night.settings.domains[night.run.domain], form, f"domains.{night.run.domain}")
     return resolve(domain, models, night.settings.models)
+
+
+def model_settings(settings: Settings, form: str) -> dict[str, Any]:
+    """Returns the settings of models that the TOML file changes, and those of `form` (JSON), which go before them."""
+    try:
+        changes = json.loads(form)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f'--settings: is not JSON ({error}); give {{"lstm": {{"epochs": 5}}}}, or leave it out'
+        ) from error
+    if not isinstance(changes, dict) or not {*changes} <= {*MODELS}:
+        raise InputError(f"--settings: {str(changes)[:100]} is no object of models; there are: {', '.join(MODELS)}")
+    result = dict(settings.models)
+    for name, values in changes.items():
+        override(model_config(name), values, f"models.{name}", "--settings")
+        result[name] = {**result.get(name, {}), **values}
+    return result
 
 
 def pin_tables(night: Night) -> dict[str, Any]:

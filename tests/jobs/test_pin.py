@@ -196,6 +196,11 @@ def test_the_models_that_are_asked_for_are_pinned(config: Settings) -> None:
         (("--models", "popularity,magic"), "--models: there is no model 'magic'; there are: popularity"),
         (("--top-k", "0"), "domains.movies.top_k must be between 1 and 1000, got 0"),
         (("--top-k", "1001"), "domains.movies.top_k must be between 1 and 1000, got 1001"),
+        (("--settings", "{"), "--settings: is not JSON"),
+        (("--settings", "[]"), "--settings: [] is no object of models; there are: popularity"),
+        (("--settings", '{"magic": {}}'), "--settings: {'magic': {}} is no object of models; there are: popularity"),
+        (("--settings", '{"item_knn": {"neighbours": 0}}'), "models.item_knn.neighbours must be between 1 and 100000"),
+        (("--settings", '{"item_knn": {"layers": 3}}'), "--settings: models.item_knn.layers is not a setting"),
     ],
 )
 def test_a_bad_value_is_named_with_its_rule(
@@ -256,6 +261,18 @@ def test_the_form_overrides_the_file_and_the_file_the_default(
     domain = entry(config).facts["configuration"]["domain"]
     default = DOMAINS["movies"].test_share
     assert (domain["top_k"], domain["neighbours"], domain["test_share"]) == (4, 6, default)
+
+
+def test_the_form_overrides_the_files_settings_of_a_model(
+    config: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    land(config, "a")
+    file = tmp_path / "encore.toml"
+    file.write_text("[models.item_knn]\nneighbours = 5\n[models.ease]\nridge = 7.0\n")
+    monkeypatch.setenv("ENCORE_CONFIG", str(file))
+    assert call("r", DS, "--models", "item_knn", "--settings", '{"item_knn": {"neighbours": 9}}') == 0
+    pinned = entry(config).facts["configuration"]["model_settings"]
+    assert pinned == {"item_knn": {"neighbours": 9}, "ease": {"ridge": 7.0}}
 
 
 def test_what_is_pinned_is_what_the_night_reads(config: Settings) -> None:
