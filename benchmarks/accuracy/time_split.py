@@ -62,7 +62,12 @@ CAPTION = (
     "count half, 30 as the night has it. Seconds: training, choice of settings, and training again with the "
     "validation's events."
 )
-NOTES = ""
+NOTES = (
+    "Users without history get what is popular from every model, as in a night. By leave-last-out models know later "
+    "events of other users. Of the other data sets movielens-1m has an order and no times "
+    "([leave-last-out](accuracy.md)); the plays of lastfm-hetrec2011 and steam-200k have neither.\n\n"
+    "The models of the nights are those that train in a second; a network is judged once for each split, above."
+)
 
 
 def judge(model: Recommender, made: Serving, held_out: Mapping[str, HeldOut], share: Floats) -> list[Cell]:
