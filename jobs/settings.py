@@ -1,5 +1,6 @@
 """Settings of the deployment, domains and models. They come from the environment, one TOML file, the TOML
-files of the domains, and the trigger's form. Nothing else reads the environment."""
+files of the domains, and the trigger's form. docs/settings.md also lists the variables that processes read as they
+start (`jobs/forkserver.py`, `jobs/backend.py`) and those of the DAGs, which know no settings of jobs."""
 
 import os
 import tomllib

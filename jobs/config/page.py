@@ -22,10 +22,48 @@ checks the same. `encore config show` prints every value with its origin. What h
 
 A variable that is empty counts as not set. Paths of defaults lie in Encore's own folder.
 """
-ELSEWHERE = (  # variables that are read where no settings are: by the DAGs, by tests and benchmarks
+# Variables that are read where no settings are: by the start of processes, by the DAGs, by tests and benchmarks.
+ELSEWHERE = (
+    (
+        "ENCORE_FORKSERVER",
+        "`off`, `worker`, path",
+        "none; for tasks of the DAGs `worker`",
+        "where jobs start: `off` in a process of their own, `worker` in forks of a server that this machine keeps, a "
+        "path in forks of the server with this socket ([processes.md](processes.md))",
+    ),
     ("ENCORE", "path", "`.venv/bin/encore`", "the program that the DAGs call; for the scheduler and its workers"),
+    (
+        "ENCORE_WEBHOOK",
+        "URL",
+        "none",
+        "where failed runs are told by POST; for the workers ([monitoring.md](monitoring.md))",
+    ),
+    ("ENCORE_EMAIL", "text", "none", "e-mail addresses for the same, separated by commas; for the workers"),
+    (
+        "ENCORE_STORE_CONNECTION",
+        "text",
+        "none",
+        "the Airflow connection with the object store's credentials ([object-storage.md](object-storage.md))",
+    ),
+    ("ENCORE_IMAGE", "text", "none", "image of the pods of KubernetesExecutor ([operations.md](operations.md))"),
+    ("ENCORE_GPU_IMAGE", "text", "none", "image of the pods that train on a GPU"),
+    ("ENCORE_GPU_NODES", "`name=value`", "none", "label of the nodes with GPUs, where those pods go"),
     ("ENCORE_DATA", "path", "none", "a folder with public data sets, for tests and benchmarks ([data.md](data.md))"),
+    ("ENCORE_FUZZ", "a whole number", "`400`", "how many damaged files `tests/fuzz` reads; set by `make fuzz`"),
     ("KERAS_BACKEND", "`tensorflow`, `jax`", "none", "goes before `training.backend`; read by Keras"),
+)
+# Variables of the templates in docker/kubernetes, which `envsubst` fills in.
+TEMPLATES = (
+    ("ENCORE_NAMESPACE", "the namespace of all resources"),
+    ("ENCORE_SPARK_IMAGE", "an image with Spark and Encore, for a job by the Spark operator"),
+    (
+        "ENCORE_ARCHIVE",
+        "the address of the archive that `encore package` has built, for executors of a Spark Connect server",
+    ),
+    ("ENCORE_JOB", "the job, such as `clean`"),
+    ("ENCORE_DOMAIN", "its `--domain`"),
+    ("ENCORE_DS", "its `--ds`"),
+    ("ENCORE_RUN", "its `--run`"),
 )
 FILE = """
 ## The file of ENCORE_CONFIG
@@ -66,6 +104,9 @@ def environment() -> Iterator[str]:
     rows = [(f"`{variable}`", "text", shown(known[name]), known[name].meaning) for name, variable in VARIABLES.items()]
     rows += [(f"`{name}`", form, default, meaning) for name, form, default, meaning in ELSEWHERE]
     yield from ("## Environment", "", *grid(("variable", "type", "default", "meaning"), rows))
+    rendered = [(f"`{name}`", meaning) for name, meaning in TEMPLATES]
+    yield from ("", "Templates in `docker/kubernetes` have these, for `envsubst`:", "")
+    yield from grid(("variable", "what stands for it"), rendered)
 
 
 def table(config: type) -> Iterator[str]:

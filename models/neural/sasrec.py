@@ -49,7 +49,8 @@ class SASRecConfig(Config):
     categories: Annotated[
         int,
         Interval(ge=0, le=10_000_000),
-        doc("embeddings of genres and tags, added to the items' own; 0: none"),
+        Unit("embeddings"),
+        doc("embeddings that genres and tags share by a hash of their names, added to the items' own; 0: none"),
     ] = 0
     dropout: DropoutShare = 0.1
     batch_rows: BatchRows = 64

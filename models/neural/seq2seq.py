@@ -35,14 +35,15 @@ class Seq2SeqConfig(Config):
     units: Units = 128
     length: Length = 30
     horizon: Annotated[int, Interval(ge=1, le=1000), Unit("events"), doc("how many events are predicted")] = 10
-    beams: Annotated[int, Interval(ge=1, le=1000), doc("continuations that the beam search keeps")] = 4
+    beams: Annotated[int, Interval(ge=1, le=1000), Unit("beams"), doc("prefixes that the beam search keeps")] = 4
     dropout: DropoutShare = 0.2
     windows: Annotated[
         int,
         Interval(ge=1, le=10_000),
-        doc("places drawn from each history in an epoch, to be continued"),
+        Unit("windows"),
+        doc("windows drawn from each history in an epoch: events up to a position, and those to be predicted from it"),
     ] = 2
-    batch: Annotated[int, Interval(ge=1, le=100_000), doc("places in a step")] = 128
+    batch: Annotated[int, Interval(ge=1, le=100_000), Unit("windows"), doc("windows in a step")] = 128
     epochs: Epochs = 10
     patience: Patience = 2
     learning_rate: LearningRate = 5e-3

@@ -133,10 +133,27 @@ def test_the_page_has_every_setting_with_its_meaning() -> None:
         rows = {row.split("|")[1].strip(): row for row in parts[title].splitlines() if row.startswith("| `")}
         assert [*rows] == [f"`{field.name}`" for field in fields(config) if field.name != "name"], title
         for row in rows.values():
-            assert len(row.split("|")[6].strip()) > 5, f"{title} {row}: does not say what it means"
+            kind, unit, meaning = (row.split("|")[cell].strip() for cell in (2, 4, 6))
+            assert len(meaning) > 5, f"{title} {row}: does not say what it means"
+            assert unit or kind != "a whole number", f"{title} {row}: does not say what it counts"
     for variable in VARIABLES.values():
         assert f"| `{variable}` |" in parts["Environment"]
     assert all(f"| `[{section}" in parts["The file of ENCORE_CONFIG"] for section in SECTIONS)
+
+
+def test_the_page_has_every_variable_of_encore() -> None:
+    """What stands in code, scripts, units, images and templates, and nothing that no file knows."""
+    variable = re.compile(r"\bENCORE(?:_[A-Z]+)*\b")
+    files = [file for name in ("jobs", "dags", "docker") for file in (ROOT / name).rglob("*") if file.is_file()]
+    used = {
+        name: file
+        for file in [*files, ROOT / "Makefile"]
+        if file.suffix != ".pyc" and file != ROOT / "jobs" / "config" / "page.py"
+        for name in variable.findall(file.read_text(encoding="utf-8"))
+    }
+    listed = set(re.findall(r"^\| `(ENCORE[A-Z_]*)` \|", document(), re.MULTILINE))
+    assert {name: file for name, file in used.items() if name not in listed} == {}
+    assert listed - {*used} == {"ENCORE_DATA"}, "which tests and benchmarks read"
 
 
 def test_rows_of_the_page_by_eye() -> None:
