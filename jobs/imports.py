@@ -24,7 +24,7 @@ from typing import Any
 
 from jobs import settings
 from jobs.errors import DONE, InputError
-from jobs.night import iso_day
+from jobs.night import iso_day, require_begun
 from jobs.output import say
 from jobs.privacy.records import Refusal
 from jobs.sources import FORMATS
@@ -90,6 +90,7 @@ class Plan:
 def main(args: argparse.Namespace) -> int:
     """Imports the files and says what was imported, and what to do next."""
     place = settings.load()
+    require_begun(args.ds)
     require_address("ENCORE_LANDING", place.landing)
     domain = place.domains[args.domain]
     options = _options(args)

@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -187,3 +187,10 @@ def open_night(settings: Settings, args: argparse.Namespace) -> Night:
     if not args.run:
         raise InputError("--run must not be empty; give the run a name")
     return Night(settings, Run(settings.warehouse, args.domain, args.ds, args.run))
+
+
+def require_begun(ds: str) -> None:
+    """InputError for a day that has begun nowhere on earth: no file can be of it."""
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
+    if ds > tomorrow:
+        raise InputError(f"--ds {ds} has not begun (tomorrow is {tomorrow}, UTC); give the day that the files are of")

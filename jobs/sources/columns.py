@@ -43,7 +43,10 @@ def readings(folder: Folder, options: Options) -> list[Reading]:
             f"{folder.path}: no {options.format} file named after a table ({', '.join(LANDING)}); it holds: "
             f"{folder.listing}. {advice if inner else ''}Rename the files, or say which table they are with --table"
         )
-    _check_times(options, {reading.table for reading in result})
+    tables = {reading.table for reading in result}
+    _check_times(options, tables)
+    if options.kind is not None and "interactions" not in tables:
+        raise InputError(f"--kind is for interactions, not for {', '.join(sorted(tables))}; leave it out")
     return result
 
 
@@ -56,9 +59,7 @@ def _reading(folder: Folder, file: str, form: str, options: Options) -> Reading:
     types = {column.name: column for column in table.columns if column not in ORIGIN and column.name != DERIVED}
     _check_names(options, table.name, types)
     constants: dict[str, str | bool] = {}
-    if options.kind is not None:
-        if "kind" not in types:
-            raise InputError(f"--kind is for interactions, not for {table.name}; leave it out")
+    if options.kind is not None and "kind" in types:
         constants["kind"] = options.kind
     needed = [
         c.name for c in table.columns if c.required and c not in ORIGIN and c.name not in (*constants, "available")

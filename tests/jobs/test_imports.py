@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -83,12 +84,7 @@ def test_every_file_is_accounted_for_and_what_was_found_is_said(run: Any, tmp_pa
     (place / "items.csv").write_text("item_id,released\ni,Q4 2024\n")
     (place / "README.txt").write_text("x")
     (place / "._items.csv").write_text("x")
-    code, output, _ = run("csv", place, "--domain", "movies", "--ds", DAY, "--kind", "rating")
-    assert code == 2  # items have no kind
-    (place / "interactions.csv").write_text(
-        "user_id,item_id,kind,value,ts\nu,i,rating,4,20240430\n\\N,i,rating,4,20240430\n"
-    )
-    code, output, errors = run("csv", place, "--domain", "movies", "--ds", DAY)
+    code, output, errors = run("csv", place, "--domain", "movies", "--ds", DAY, "--kind", "rating")
     assert (code, errors) == (0, "")
     lines = output.splitlines()
     assert lines[:5] == [
@@ -265,6 +261,22 @@ def test_a_landing_folder_that_is_full_or_read_only(
     assert f"error: file://{small_disk}/landing cannot be written: " in error
     assert run(*words)[0] == 0
     assert [one.number for one in deliveries(f"file://{small_disk}/landing", "movies", DAY)] == [1, 2]
+
+
+def test_a_day_that_has_not_begun_is_refused(files: Path, run: Any, landed: Any) -> None:
+    code, _, error = run("movielens", files, "--domain", "movies", "--ds", "2126-01-01")
+    assert code == 2
+    assert "error: --ds 2126-01-01 has not begun (tomorrow is " in error
+    assert landed() == []
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).date()  # it is there already in the east
+    assert run("movielens", files, "--domain", "movies", "--ds", tomorrow)[0] == 0
+
+
+def test_a_folder_of_several_tables_has_one_kind_of_interactions(run: Any, landed: Any, tmp_path: Path) -> None:
+    (tmp_path / "interactions.csv").write_text("user_id,item_id,value,ts\nu,i,3,2018-09-23\n")
+    (tmp_path / "items.csv").write_text("item_id,title\ni,A\n")
+    assert run("csv", tmp_path, "--domain", "movies", "--ds", DAY, "--kind", "rating")[0] == 0
+    assert [one.table for one in landed()] == ["interactions", "items"]
 
 
 def test_a_file_that_may_not_be_read_is_named(files: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
