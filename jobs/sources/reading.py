@@ -21,6 +21,8 @@ from jobs.sources.records import Form, Records
 from schemas.landing import LANDING
 
 LINE = "#line"
+ODD_ID = r"^[\s\p{Z}]|[\s\p{Z}]$|^\d+\.0+$"
+LOOKED_AT = 10_000  # ids
 LEFT_OUT = ", left out"
 UNREADABLE = f"values that cannot be read{LEFT_OUT}"
 HOLES = "lists with elements that are empty or no texts, which are left out"
@@ -66,8 +68,12 @@ class Reading:
         wanted = list(dict.fromkeys(sources))
         readers = {name: made.begin() for name, made in self.fields.items() if made.begin}
         parsers = {name: readers.get(name) or made.parse for name, made in self.fields.items()}
+        looked_at = False
         try:
             for records in self.form.records(folder, self.file, wanted, findings):
+                if not looked_at:
+                    self._note_odd_ids(records, findings)
+                looked_at = True
                 yield self._land(records, parsers, findings), records.read
         except _UnclearError as error:
             raise InputError(f"{folder.where(self.file)}: {error}") from error
@@ -97,6 +103,16 @@ class Reading:
             columns[name] = pa.repeat(value, count)
         arrays = [columns[f.name] if f.name in columns else pa.nulls(count, f.type) for f in schema]
         return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+    def _note_odd_ids(self, records: Records, findings: Findings) -> None:
+        """Shows ids that other files hardly have so: with a space at an end, or a number with `.0` as pandas writes."""
+        for name, made in self.fields.items():
+            cells = records.cells.get(made.sources[0])
+            if made.parse is scalars.identity and cells is not None and pa.types.is_string(cells.type):
+                odd = scalars.bits(pc.match_substring_regex(cells[:LOOKED_AT], ODD_ID))
+                if odd.any():
+                    what = f"{name}: ids with a space at an end or .0, which are kept so (of the first {LOOKED_AT:,})"
+                    _note(findings, what, odd, cells, records)
 
     def _parse(
         self, name: str, made: Field, parser: Parser | None, records: Records, findings: Findings
