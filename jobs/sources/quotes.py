@@ -40,19 +40,19 @@ class Quoting:
 
     @cached_property
     def _field(self) -> str:
-        q, d = _escaped(self.quote), _escaped(self.delimiter)
+        q, d = _escape(self.quote), _escape(self.delimiter)
         return rf"(?:{q}(?:[^{q}]|{q}{q})*{q}|(?:[^{q}{d}\n][^{d}\n]*)?)"
 
     @cached_property
     def whole(self) -> str:
         """A regular expression (RE2 and Python) for a well-formed record."""
-        return rf"^(?:{self._field}{_escaped(self.delimiter)})*{self._field}$"
+        return rf"^(?:{self._field}{_escape(self.delimiter)})*{self._field}$"
 
     @cached_property
     def opening(self) -> str:
         """One for a line that ends within a quoted field."""
-        q = _escaped(self.quote)
-        return rf"^(?:{self._field}{_escaped(self.delimiter)})*{q}(?:[^{q}]|{q}{q})*$"
+        q = _escape(self.quote)
+        return rf"^(?:{self._field}{_escape(self.delimiter)})*{q}(?:[^{q}]|{q}{q})*$"
 
     def records(self, blocks: Iterator[Lines]) -> Iterator[Block]:
         """The records of all lines."""
@@ -204,6 +204,6 @@ def _walk(
     return merges, broken, count
 
 
-def _escaped(character: str) -> str:
+def _escape(character: str) -> str:
     """The character in a regular expression, for RE2 and for Python alike."""
     return character if character.isalnum() or ord(character) > 127 else rf"\x{ord(character):02x}"

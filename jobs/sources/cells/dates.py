@@ -33,7 +33,7 @@ AFTER_MIDNIGHT = ((re.compile(r"(?<=[T ])24:00(?!:0?[1-9]|:[1-5]|:00\.0*[1-9])")
 DIGITS = r"^\s*(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?P<hour>\d{2})?(?P<minute>\d{2})?(?P<second>\d{2})?(?:\.0*)?\s*$"
 
 
-def written(cells: pa.Array) -> Seconds:
+def parse_dates(cells: pa.Array) -> Seconds:
     """Parses ISO 8601 (` UTC` at the end is a zone too) and dates with the month's name; never digits alone."""
     given = pc.utf8_trim_whitespace(text(cells)[0])
     given = pc.if_else(pc.match_substring_regex(given, r"^[+-]?[\d.]*$"), None, given)
@@ -49,12 +49,12 @@ def written(cells: pa.Array) -> Seconds:
     return np.array([np.nan if cell is None else _read(cell) for cell in given.to_pylist()], dtype=np.float64)
 
 
-def written_or_year(cells: pa.Array) -> Seconds:
-    """Parses as `written` does, and a year alone as its first of January."""
+def parse_dates_or_years(cells: pa.Array) -> Seconds:
+    """Parses as `parse_dates` does, and a year alone as its first of January."""
     given = pc.utf8_trim_whitespace(text(cells)[0])
     alone = pc.match_substring_regex(given, r"^[12]\d{3}(\.0+)?$")
     first = pc.binary_join_element_wise(pc.utf8_slice_codeunits(given, 0, 4), "01-01", "-")
-    return written(pc.if_else(pc.fill_null(alone, False), first, given))
+    return parse_dates(pc.if_else(pc.fill_null(alone, False), first, given))
 
 
 def _seconds(times: pa.Array) -> Seconds:

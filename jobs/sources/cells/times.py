@@ -51,7 +51,7 @@ def _counted(unit: float, since: float = 0.0, digits: tuple[float, float] = (0, 
 
 
 FORMATS: Mapping[str, Format] = {
-    "iso": Format("ISO 8601 or with the month's name, UTC where no zone is given", dates.written),
+    "iso": Format("ISO 8601 or with the month's name, UTC where no zone is given", dates.parse_dates),
     "seconds": Format("seconds since 1970", _counted(1)),
     "milliseconds": Format("milliseconds since 1970", _counted(1e-3)),
     "microseconds": Format("microseconds since 1970", _counted(1e-6)),
@@ -158,7 +158,7 @@ class TimeReader:
 
     def _candidates(self) -> dict[str, Format]:
         if self.type == pa.date32():  # a catalogue may say the year alone
-            years = Format("ISO 8601, with the month's name or a year alone", dates.written_or_year)
+            years = Format("ISO 8601, with the month's name or a year alone", dates.parse_dates_or_years)
             return {**FORMATS, "iso": years}
         return dict(FORMATS)
 
