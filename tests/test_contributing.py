@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 # A file of the project in a code span, and the code block that follows it.
 STEP = re.compile(
-    r"`((?:schemas|models|jobs|dags|tests)/[\w/]+\.py|setup\.cfg)`[^\n]*(?:\n(?!\n)[^\n]*)*:\n\n```(python|diff)\n(.*?)\n```",
+    r"`((?:schemas|models|jobs|dags|tests)/[\w/]+\.py|docs/sources/\w+\.md|setup\.cfg)`[^\n]*(?:\n(?!\n)[^\n]*)*:\n\n```(python|markdown|diff)\n(.*?)\n```",
     re.DOTALL,
 )
 PUBLISHED = """
@@ -52,10 +52,12 @@ def section(name: str) -> str:
 
 
 def copy(folder: Path) -> None:
-    """Packages and tests. Compiled kernels too: their caches hold where neither time nor size of a source changes."""
+    """Packages, tests, pages; compiled kernels too: their caches hold where no source changes its time or size."""
     for package in ("schemas", "models", "jobs", "dags", "tests"):
         shutil.copytree(ROOT / package, folder / package)
-    shutil.copy(ROOT / "setup.cfg", folder)
+    shutil.copytree(ROOT / "docs", folder / "docs")
+    for file in (ROOT / "setup.cfg", *ROOT.glob("*.md")):
+        shutil.copy(file, folder)
 
 
 def applied(name: str, folder: Path) -> list[str]:
@@ -143,8 +145,10 @@ def test_a_job(clone: Path) -> None:
 
 def test_a_source(clone: Path) -> None:
     files = applied("A source", clone)
-    assert files == ["jobs/sources/goodbooks.py", "jobs/sources/__init__.py"]
+    code = ["jobs/sources/goodbooks.py", "jobs/sources/__init__.py"]
+    assert files == [*code, *(f"docs/sources/{page}.md" for page in ("goodbooks", "README"))]
     lint(clone, files)
+    run(clone, "-m", "pytest", "tests/test_docs.py", "-k", "docs/sources or index_of_docs or format")
     books = clone / "goodbooks"
     books.mkdir()
     (books / "ratings.csv").write_text("user_id,book_id,rating\n1,258,5\n2,258,four\n")

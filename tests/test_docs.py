@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from jobs.sources import FORMATS
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(page for name in ("docs", ".github") for page in (ROOT / name).rglob("*.md"))])
 FENCE = re.compile(r"^( *)```.*?^\1```$", re.DOTALL | re.MULTILINE)
@@ -68,6 +70,11 @@ def test_the_index_of_docs_lists_every_page() -> None:
     assert {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"} <= {*LINK.findall(index)}
     sources = (ROOT / "docs" / "sources" / "README.md").read_text(encoding="utf-8")
     assert {page.name for page in (ROOT / "docs" / "sources").glob("*.md")} - {"README.md"} <= {*LINK.findall(sources)}
+
+
+def test_every_format_of_import_has_a_page() -> None:
+    pages = {page.stem for page in (ROOT / "docs" / "sources").glob("*.md")} - {"README"}
+    assert pages == {*FORMATS}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=ids)
