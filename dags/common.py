@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 
 from dags.outcome import REFUSED
 from dags.pods import executor_config
-from schemas.names import domain_files, ended_by, run_folder
+from schemas.names import ENDINGS, ExitCode, domain_files, ended_by, run_folder
 
 POLICY = {
     "owner": "encore",
@@ -133,15 +133,19 @@ class JobOperator(BaseOperator):
         self.log.info("[encore] %s started", self.task_id)
         code, result, reason = self.call([self.job, *filter(None, self.arguments)])
         if code:
-            self.log.error("[encore] %s %s: %s", self.task_id, {2: "failed", 3: "refused"}.get(code, "fault"), reason)
-            if code == 3 and "ti" in context:
+            self.log.error("[encore] %s %s: %s", self.task_id, ENDINGS.get(code, ENDINGS[ExitCode.FAULT]), reason)
+            if code == ExitCode.REFUSED and "ti" in context:
                 context["ti"].xcom_push(REFUSED, reason)
-            error = {2: AirflowFailException, 3: AirflowSkipException}.get(code, AirflowException)
+            errors: dict[int, type[AirflowException]] = {
+                ExitCode.WRONG_INPUT: AirflowFailException,
+                ExitCode.REFUSED: AirflowSkipException,
+            }
+            error = errors.get(code, AirflowException)
             raise error(f"encore {self.job} ended with exit code {code}: {reason}")
         for link in self.operator_extra_links:
             url = link.get_link(self, ti_key=None)  # type: ignore[arg-type] # ours needs the arguments alone
             self.log.info("%s: %s%s", link.name, origin(), url)
-        self.log.info("[encore] %s done", self.task_id)
+        self.log.info("[encore] %s %s", self.task_id, ENDINGS[ExitCode.DONE])
         return result
 
     def call(self, argv: list[str]) -> tuple[int, Any, str]:

@@ -6,8 +6,9 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 
+from schemas.names import OPTIONAL_TASKS
+
 REFUSED = "refused"  # XCom of a task whose job was refused with a reason
-HARMLESS = ("report",)  # a night is published without it
 BAD = ("failed", "upstream_failed")
 
 
@@ -44,7 +45,7 @@ def problems(states: Mapping[str, str], refused: Mapping[str, str | None]) -> li
         mine = {task.removeprefix(f"{domain}."): s for task, s in states.items() if task.startswith(f"{domain}.")}
         if mine.get("publish") != "success" and not (reason and mine.get("pin") == "skipped"):
             messages.append(f"{domain} is neither complete nor refused with a reason")
-        failed = sorted(task for task, state in mine.items() if state == "failed" and task not in HARMLESS)
+        failed = sorted(task for task, state in mine.items() if state == "failed" and task not in OPTIONAL_TASKS)
         messages += [f"failed: {', '.join(f'{domain}.{task}' for task in failed)}"] if failed else []
     others = sorted(task for task, state in states.items() if "." not in task and state in BAD)
     return messages + [f"failed: {task}" for task in others]

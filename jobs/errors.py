@@ -1,6 +1,8 @@
 """Errors of jobs that are no faults of the code, and the exit codes of all commands."""
 
-DONE, FAULT, WRONG_INPUT, REFUSED = 0, 1, 2, 3
+from schemas.names import ExitCode
+
+DONE, FAULT, WRONG_INPUT, REFUSED = map(int, ExitCode)
 
 
 class InputError(Exception):

@@ -21,11 +21,12 @@ from jobs.evaluate import ALL
 from jobs.learning.artifacts import artifacts
 from jobs.learning.choice import Choice, Judged, choose
 from jobs.learning.drift import Drift, drift
-from jobs.learning.incumbent import CHAMPION, incumbent, name_of, trained_incumbents
+from jobs.learning.incumbent import incumbent, name_of, trained_incumbents
 from jobs.night import Attempt, Night
 from jobs.states import TaskState
 from jobs.storage.frames import read, write
 from schemas.names import HEADLINE
+from schemas.records import ModelStatus
 from schemas.tables import TABLES
 from schemas.working import USER_METRICS
 
@@ -83,11 +84,12 @@ def model_row(
     entry = night.run.find(f"train_{name}")
     row: dict[str, Any] = {"domain": night.run.domain, "ds": night.ds, "model": name}
     if name not in old and (entry is None or entry.state != TaskState.DONE):
-        return row | {"status": "failed", "reason": (entry.error if entry else None) or "it was not trained"}
+        return row | {"status": ModelStatus.FAILED, "reason": (entry.error if entry else None) or "it was not trained"}
     facts = old[name] if name in old else night.run.entry(f"train_{name}").facts
-    status, reason = "challenger", choice.reasons[name]
+    status, reason = ModelStatus.CHALLENGER, choice.reasons[name]
     if name == choice.champion:
-        status, reason = ("refused", f"{refused}; {reason}") if refused else (CHAMPION, reason)
+        status = ModelStatus.REFUSED if refused else ModelStatus.CHAMPION
+        reason = f"{refused}; {reason}" if refused else reason
     kept = {column: facts[column] for column in ("artifact", "checksum", "train_seconds")}
     kept |= {column: facts.get(column) for column in ("device", "gpu_seconds", "gpu_peak_bytes", "gpu_joules")}
     configuration, settings = (json.dumps(facts.get(key), sort_keys=True) for key in ("config", "settings"))

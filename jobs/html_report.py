@@ -12,6 +12,7 @@ from jobs.report.published import FILE, newest
 from jobs.states import Publication
 from jobs.storage import files
 from jobs.storage.sql import add_publications, open_tables
+from schemas.records import ModelStatus
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     with open_tables(night.tables) as db:
         run = newest(db, night.run.domain, night.ds, night.run.run_id)
         add_publications(db, night.tables, "shown", [Publication.of(run)])
-        champions = db.execute("SELECT model FROM shown.models WHERE status = 'champion'").fetchall()
+        champions = db.execute("SELECT model FROM shown.models WHERE status = $1", [ModelStatus.CHAMPION]).fetchall()
         files.write_bytes(f"{attempt.address}/{FILE}", html(db, run, night.run).encode())
     attempt.facts |= {"state": run["state"], "champion": champions[0][0] if champions else None}
     log.info("HTML report: %s/%s", attempt.address, FILE)

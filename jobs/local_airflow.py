@@ -12,19 +12,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from jobs.errors import FAULT, WRONG_INPUT
 from jobs.output import say
 from jobs.settings import ROOT, Settings
+from schemas.names import ENDINGS, OPTIONAL_TASKS, ExitCode
 
 # The lines of the DAGs' operator (dags/common.py) in Airflow's log, which puts the name of the logger behind each.
-MARK = re.compile(r"\[encore\] (\S+) (started|done|failed|fault|refused)(?:: (.*?))?\s+\[airflow")
-CODES = {"failed": WRONG_INPUT, "fault": FAULT}
+MARK = re.compile(r"\[encore\] (\S+) (started|" + "|".join(ENDINGS.values()) + r")(?:: (.*?))?\s+\[airflow")
+CODES = {ENDINGS[code]: int(code) for code in (ExitCode.WRONG_INPUT, ExitCode.FAULT)}
 POOLS = ROOT / "dags" / "pools.json"
 GRACE_SECONDS = 30
 SILENT_SECONDS, LOOK_SECONDS = 15.0, 1.0
 EXECUTOR = "dags.executor.SideBySideExecutor"
 MOST_WORKERS, WORKER_BYTES = 8, 4 << 30  # with 22 million events a task takes up to 3.8 GiB
-HARMLESS = ("spark_stop", "report")  # the caller stops the server in any case; a night is published without its report
+HARMLESS = ("spark_stop", *OPTIONAL_TASKS)  # the caller stops the server in any case
 Problems = dict[str, tuple[int, str]]  # task → exit code and reason
 
 

@@ -15,7 +15,7 @@ from jobs.errors import InputError, RefusedError
 from jobs.night import Attempt, Night, fingerprint, pinned_domain, require_over, resolve
 from jobs.privacy.records import Records
 from jobs.settings import Settings, check_models, model_config, override
-from jobs.states import PUBLISHED, Publication, TaskState, last_complete
+from jobs.states import PUBLISHED, Publication, TaskState, last_complete, last_publications
 from jobs.storage import preflight
 from jobs.storage.deliveries import APPEND, Delivery, deliveries
 from jobs.storage.frames import read
@@ -75,10 +75,10 @@ def require_unpublished_since(night: Night, runs: Sequence[tuple[str, str]], tri
     except ValueError as error:
         raise InputError(f"--triggered-at {triggered_at!r} is not a time, as in 2026-03-02T02:00:00+00:00") from error
     rows = read([path for ds, path in runs if ds == night.ds], TABLES["runs"].schema, PUBLISHED).to_pylist()
-    others = [Publication.of(row) for row in rows if row["run_id"] != night.run.run_id]
+    others = last_publications(row for row in rows if row["run_id"] != night.run.run_id)
     if not others:
         return
-    last = max(others, key=lambda one: one.sequence)
+    last = Publication.of(others[night.run.domain])
     tag = Run.of(night.settings.warehouse, last).tag(last.sequence)
     committed = Upkeep(night.settings).committed("runs", tag)
     if committed and committed > since:

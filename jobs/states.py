@@ -1,4 +1,5 @@
-"""States of a task and of a night, and which night is the last complete one. Exit codes are in `jobs/errors.py`.
+"""States of a task and of a night, the last publication and the last complete night. Exit codes are in
+`jobs/errors.py`.
 
 A night may be published several times: run again, rolled back, refused. It stays complete as its last complete run left
 it; a refused run after that one changes neither what readers see (`latest`) nor which model is the incumbent.
@@ -7,6 +8,8 @@ it; a refused run after that one changes neither what readers see (`latest`) nor
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
+
+Row = Mapping[str, Any]
 
 
 class TaskState(StrEnum):
@@ -33,7 +36,7 @@ class Publication(NamedTuple):
     sequence: int
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> "Publication":
+    def of(cls, row: Row) -> "Publication":
         """That of a row of `runs`."""
         return cls(row["domain"], row["ds"], row["run_id"], row["sequence"])
 
@@ -41,7 +44,12 @@ class Publication(NamedTuple):
 PUBLISHED = (*Publication._fields, "state")  # the columns of `runs` that the functions below read
 
 
-def complete_nights(runs: Iterable[Mapping[str, Any]]) -> list[Publication]:
+def last_publications(runs: Iterable[Row]) -> dict[str, Row]:
+    """The row of each domain's last publication, whatever its state; runs: rows of `runs`."""
+    return {row["domain"]: row for row in sorted(runs, key=lambda row: row["sequence"])}
+
+
+def complete_nights(runs: Iterable[Row]) -> list[Publication]:
     """Every complete night once, as its last complete run published it, by (domain, ds); runs: rows of `runs`."""
     complete = [Publication.of(row) for row in runs if row["state"] == NightState.COMPLETE]
     complete.sort(key=lambda one: (one.domain, one.ds, one.sequence))
@@ -49,7 +57,7 @@ def complete_nights(runs: Iterable[Mapping[str, Any]]) -> list[Publication]:
 
 
 def last_complete(
-    runs: Iterable[Mapping[str, Any]], domain: str, *, ds: str | None = None, before: str | None = None
+    runs: Iterable[Row], domain: str, *, ds: str | None = None, before: str | None = None
 ) -> Publication | None:
     """The last complete night of a domain: the greatest ds, as its last complete run published it. None without one.
 
@@ -63,6 +71,6 @@ def last_complete(
     return nights[-1] if nights else None
 
 
-def last_complete_nights(runs: Iterable[Mapping[str, Any]]) -> list[Publication]:
+def last_complete_nights(runs: Iterable[Row]) -> list[Publication]:
     """The last complete night of each domain that has one, by domain."""
     return [*{one.domain: one for one in complete_nights(runs)}.values()]

@@ -6,6 +6,7 @@ import signal
 import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
+from enum import IntEnum
 from pathlib import Path
 
 SHIPPED_DOMAINS = Path(__file__).parent / "domains"
@@ -91,6 +92,26 @@ SENTIMENT = "review_sentiment"  # judges reviews
 ACTIVITY = "activity"  # predicts how active users will be
 FORECASTERS = ("recency_frequency", ACTIVITY)  # one of which makes the table `activity`: the baseline, and the network
 WITH_SETTINGS = (*MODELS, SENTIMENT, ACTIVITY)
+
+OPTIONAL_TASKS = ("report",)  # of a domain's night: it is published without them
+
+
+class ExitCode(IntEnum):
+    """Exit codes of `encore` (docs/usage.md)."""
+
+    DONE = 0
+    FAULT = 1
+    WRONG_INPUT = 2
+    REFUSED = 3
+
+
+# How the DAGs' operator logs that a task ended; `encore nightly` reads those lines.
+ENDINGS: Mapping[int, str] = {
+    ExitCode.DONE: "done",
+    ExitCode.FAULT: "fault",
+    ExitCode.WRONG_INPUT: "failed",
+    ExitCode.REFUSED: "refused",
+}
 
 RUN_CHARACTERS = "[A-Za-z0-9_-]"  # of a run's folder; its longest name has MAX_RUN_NAME of them
 MAX_RUN_NAME = 200

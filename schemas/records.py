@@ -1,9 +1,21 @@
 """Tables about a night itself: metrics, models, and the run."""
 
+from enum import StrEnum
+
 import pyarrow as pa
 
 from schemas.inputs import DOMAIN, DS
 from schemas.table import Column, Contract, Table
+
+
+class ModelStatus(StrEnum):
+    """What the gate made of a model, in `models.status`; REFUSED: the best one of a night that was refused."""
+
+    CHAMPION = "champion"
+    CHALLENGER = "challenger"
+    REFUSED = "refused"
+    FAILED = "failed"
+
 
 METRICS = Table(
     name="metrics",
@@ -65,7 +77,7 @@ MODELS = Table(
         ),
         Column("artifact", pa.string(), "address of its saved folder"),
         Column("checksum", pa.string(), "SHA-256 over the artifact's files, hexadecimal"),
-        Column("status", pa.string(), "champion, challenger, refused or failed", required=True),
+        Column("status", pa.string(), "{}, {}, {} or {}".format(*ModelStatus), required=True),
         Column("reason", pa.string(), "why it has that status", required=True),
         Column("train_seconds", pa.float64(), "seconds of training"),
         Column("configuration", pa.string(), "its settings as resolved and chosen, JSON"),
@@ -79,7 +91,7 @@ MODELS = Table(
     contracts=(
         Contract(
             "one_champion",
-            "SELECT domain FROM models GROUP BY ALL HAVING count(*) FILTER (status = 'champion') > 1",
+            f"SELECT domain FROM models GROUP BY ALL HAVING count(*) FILTER (status = '{ModelStatus.CHAMPION}') > 1",
             "at most one champion a night",
         ),
     ),

@@ -22,6 +22,7 @@ from jobs.cleaning.pieces import IDS, LINKS, Counts, Judging, Landed
 from jobs.cleaning.pinned import Deliveries
 from jobs.cleaning.writing import constant
 from jobs.night import Attempt
+from jobs.states import last_publications
 from jobs.storage.deliveries import SNAPSHOT
 from jobs.storage.frames import read, write
 from schemas.landing import LANDING, ORIGIN
@@ -132,7 +133,7 @@ def _recorded(pinned: Deliveries) -> str | None:
     if not nights:
         return None
     runs = [row for row in pinned.published("runs").to_pylist() if row["ds"] == max(nights)]
-    newest = max(runs, key=lambda row: row["sequence"], default=None)
+    newest = last_publications(runs).get(pinned.night.run.domain)
     return newest["catalogue"] if newest else None
 
 

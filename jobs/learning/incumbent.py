@@ -16,9 +16,9 @@ from jobs.settings import override
 from jobs.states import TaskState
 from jobs.storage.frames import read
 from models.registry import REGISTRY
+from schemas.records import ModelStatus
 from schemas.tables import TABLES
 
-CHAMPION = "champion"
 SUFFIX = "-incumbent"
 FACT = "incumbent"  # of train_<model>: the facts of the model with the incumbent's settings
 OLD_SUFFIX, OLD_FACT = "-before", "before"  # as Encore wrote them up to version 0.1
@@ -33,7 +33,7 @@ def incumbent(night: Night) -> dict[str, Any] | None:
     last = night.last_complete
     rows = read(night.history("models"), TABLES["models"].schema).to_pylist() if last else []
     for row in rows:
-        if row["status"] == CHAMPION and last and row["ds"] == last.ds:
+        if row["status"] == ModelStatus.CHAMPION and last and row["ds"] == last.ds:
             return {**row, "model": row["model"].removesuffix(SUFFIX).removesuffix(OLD_SUFFIX)}
     return None
 

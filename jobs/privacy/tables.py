@@ -15,7 +15,7 @@ from jobs.errors import InputError
 from jobs.privacy import artifacts, rows
 from jobs.privacy.decode import USER_COLUMNS
 from jobs.privacy.ids import Ids
-from jobs.states import Publication, complete_nights
+from jobs.states import Publication, complete_nights, last_publications
 from jobs.storage.files import filesystem
 from jobs.storage.frames import read, write
 from jobs.storage.rewrite import Content, Rewriting, View, by_partition
@@ -47,10 +47,8 @@ class Erasing:
     def of(cls, tables: Rewriting, domain: str, ids: Ids, name: str) -> "Erasing":
         """With what `runs` says: the publications that stay, and the number of each domain's last one."""
         published = read([file.path for file in tables.state("runs").now], TABLES["runs"].schema).to_pylist()
-        last = {row["domain"]: 0 for row in published}
-        for row in published:
-            last[row["domain"]] = max(last[row["domain"]], row["sequence"])
-        newest = [Publication.of(row) for row in published if row["sequence"] == last[row["domain"]]]
+        newest = [Publication.of(row) for row in last_publications(published).values()]
+        last = {one.domain: one.sequence for one in newest}
         stay = [*dict.fromkeys([*complete_nights(published), *newest])]
         return cls(tables, domain, ids, {}, name, stay, last, user_rows(tables, domain, ids))
 

@@ -12,6 +12,7 @@ import duckdb
 from jobs.commands import JOBS
 from schemas.domains import Domain, eligible
 from schemas.names import FORECASTERS
+from schemas.records import ModelStatus
 
 Rows = list[dict[str, Any]]
 NIGHTS = 60  # of the history
@@ -30,7 +31,9 @@ def models(db: duckdb.DuckDBPyConnection) -> Rows:
     return rows(
         db,
         """SELECT model, status, reason, train_seconds, artifact, checksum FROM shown.models
-           ORDER BY status <> 'champion', status = 'failed', model""",
+           ORDER BY status <> $champion, status = $failed, model""",
+        champion=ModelStatus.CHAMPION,
+        failed=ModelStatus.FAILED,
     )
 
 
@@ -64,10 +67,11 @@ def publications(db: duckdb.DuckDBPyConnection, domain: str, ds: str) -> Rows:
     return rows(
         db,
         """SELECT r.ds, r.state, r.run_id, m.model AS champion, m.reason
-           FROM main.runs r LEFT JOIN main.models m ON m.domain = r.domain AND m.ds = r.ds AND m.status = 'champion'
+           FROM main.runs r LEFT JOIN main.models m ON m.domain = r.domain AND m.ds = r.ds AND m.status = $champion
            WHERE r.domain = $domain AND r.ds <= $ds
            QUALIFY row_number() OVER (PARTITION BY r.ds ORDER BY r.sequence DESC) = 1
            ORDER BY r.ds DESC LIMIT $nights""",
+        champion=ModelStatus.CHAMPION,
         domain=domain,
         ds=ds,
         nights=NIGHTS,

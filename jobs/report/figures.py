@@ -9,6 +9,7 @@ from jobs.report.facts import DATA, Rows
 from jobs.report.plots import Plot
 from jobs.report.svg import FAINT, SERIES
 from schemas.names import HEADLINE
+from schemas.records import ModelStatus
 
 
 def measure(row: Mapping[str, Any]) -> str:
@@ -64,7 +65,9 @@ def history(past: Rows, colours: Mapping[str, str], nights: Rows, ranked: Rows) 
         if not nightly or nightly[-1]["ds"] != row["ds"]:  # of several splits, the first
             nightly.append(row)
     series = {
-        one: some for one, some in series.items() if colours[one] != FAINT or "champion" in [r["status"] for r in some]
+        one: some
+        for one, some in series.items()
+        if colours[one] != FAINT or ModelStatus.CHAMPION in [row["status"] for row in some]
     }
     champions = {night["ds"]: night["champion"] for night in nights}
     return plots.over_nights("history", f"{name} over the nights; the champion is ringed", series, colours, champions)

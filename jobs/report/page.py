@@ -22,6 +22,7 @@ from jobs.storage.runs import Run
 from jobs.storage.sql import published
 from models.config import settings_of
 from schemas.domains import Domain
+from schemas.records import ModelStatus
 from schemas.tables import TABLES
 
 HERE = Path(__file__).parent
@@ -55,7 +56,7 @@ def context(db: duckdb.DuckDBPyConnection, run: dict[str, Any], folder: Run) -> 
     domain, ds = run["domain"], run["ds"]
     models, judged, past = facts.models(db), facts.metrics(db), facts.history(db, domain, ds)
     names = list(dict.fromkeys(row["model"] for row in (*models, *judged)))
-    champion = next((row["model"] for row in models if row["status"] == "champion"), None)
+    champion = next((row["model"] for row in models if row["status"] == ModelStatus.CHAMPION), None)
     headline = figures.headline_rows(judged)
     colours = figures.colours_of(headline)
     night_domain = resolved_domain(run)
@@ -106,7 +107,7 @@ def refusal(db: duckdb.DuckDBPyConnection, run: Mapping[str, Any], folder: Run, 
     if run["state"] == NightState.COMPLETE:
         return None
     gate = folder.find("gate")
-    reasons = [row["reason"] for row in models if row["status"] == "refused"]
+    reasons = [row["reason"] for row in models if row["status"] == ModelStatus.REFUSED]
     night = last_complete([row for row in published(db) if row["sequence"] < run["sequence"]], run["domain"])
     return {
         "reason": (gate.error if gate and gate.error else "; ".join(reasons)) or "no reason was kept",

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import duckdb
 
-from jobs.states import NightState
-from jobs.storage.sql import open_tables
+from jobs.states import NightState, complete_nights, last_publications
+from jobs.storage.sql import open_tables, published
 from jobs.storage.upkeep import Upkeep
-
-MIB = 1 << 20
+from jobs.usage import MIB
+from schemas.records import ModelStatus
 
 
 class Sample(NamedTuple):
@@ -55,28 +55,27 @@ def exposition(tables: Upkeep, domains: Iterable[str]) -> str:
 
 def line(sample: Sample) -> str:
     """A sample as a line of the text form."""
-    labels = ",".join(f'{name}="{escaped(value)}"' for name, value in sample.labels.items())
+    labels = ",".join(f'{name}="{escape(value)}"' for name, value in sample.labels.items())
     return f"{sample.metric}{{{labels}}} {float(sample.value)!r}"
 
 
-def escaped(text: str) -> str:
+def escape(text: str) -> str:
     """A label's value: backslashes, quotes and line ends behind a backslash."""
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def nights(db: duckdb.DuckDBPyConnection, domains: Iterable[str]) -> Iterator[Sample]:
     """How many nights are complete, when the last one's day ended, whether the last publication was refused."""
-    complete = f"FILTER (state = '{NightState.COMPLETE}')"
-    facts = f"count(DISTINCT ds) {complete}, max(ds) {complete}, arg_max(state, sequence)"
-    query = f"SELECT domain, {facts} FROM main.runs GROUP BY domain"
-    known = {domain: columns for domain, *columns in db.execute(query).fetchall()}
-    for domain in {*domains, *known}:
-        count, last, state = known.get(domain, (0, None, None))
-        yield Sample("encore_complete_nights", {"domain": domain}, count)
-        if state:
-            yield Sample("encore_last_publication_complete", {"domain": domain}, state == NightState.COMPLETE)
-        if last:
-            end = datetime.combine(date.fromisoformat(last) + timedelta(days=1), time(), UTC)
+    runs = published(db)
+    newest = last_publications(runs)
+    for domain in {*domains, *newest}:
+        days = [one.ds for one in complete_nights(runs) if one.domain == domain]
+        yield Sample("encore_complete_nights", {"domain": domain}, len(days))
+        if domain in newest:
+            complete = newest[domain]["state"] == NightState.COMPLETE
+            yield Sample("encore_last_publication_complete", {"domain": domain}, complete)
+        if days:
+            end = datetime.combine(date.fromisoformat(max(days)) + timedelta(days=1), time(), UTC)
             yield Sample("encore_last_complete_night_end_seconds", {"domain": domain}, end.timestamp())
 
 
@@ -103,7 +102,8 @@ def tasks(db: duckdb.DuckDBPyConnection) -> Iterator[Sample]:
 
 def quality(db: duckdb.DuckDBPyConnection) -> Iterator[Sample]:
     """The champion, and how good each model is."""
-    for domain, model in db.execute("SELECT domain, model FROM latest.models WHERE status = 'champion'").fetchall():
+    champions = f"SELECT domain, model FROM latest.models WHERE status = '{ModelStatus.CHAMPION}'"
+    for domain, model in db.execute(champions).fetchall():
         yield Sample("encore_champion", {"domain": domain, "model": model}, 1)
     query = (
         "SELECT domain, model, split, metric, k, value FROM latest.metrics WHERE segment = 'all' AND model != 'data'"
@@ -115,7 +115,7 @@ def quality(db: duckdb.DuckDBPyConnection) -> Iterator[Sample]:
 
 def drift(db: duckdb.DuckDBPyConnection) -> Iterator[Sample]:
     """How the events of the last publication differ from those before; a night that is refused for it tells too."""
-    last = "SELECT domain, arg_max(ds, sequence) AS ds FROM main.runs GROUP BY domain"
-    query = f"SELECT domain, metric, value FROM main.metrics SEMI JOIN ({last}) USING (domain, ds) WHERE model = 'data'"
-    for domain, metric, value in db.execute(query).fetchall():
-        yield Sample("encore_drift", {"domain": domain, "metric": metric}, value)
+    query = "SELECT metric, value FROM main.metrics WHERE model = 'data' AND domain = $1 AND ds = $2"
+    for domain, run in last_publications(published(db)).items():
+        for metric, value in db.execute(query, [domain, run["ds"]]).fetchall():
+            yield Sample("encore_drift", {"domain": domain, "metric": metric}, value)

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from jobs import usage
 from jobs.output import visible
+from schemas.records import ModelStatus
 
 SHOWN_ITEMS = 10
 SHOWN_METRICS = ("ndcg@10", "hr@10", "recall@20")  # the page has them all
@@ -37,9 +38,9 @@ def metrics(db: duckdb.DuckDBPyConnection, run: dict[str, Any]) -> Grid:
         """SELECT m.model, status, measure, value, low, high, users, train_seconds FROM models m
            LEFT JOIN (SELECT *, metric || '@' || k AS measure FROM metrics WHERE segment = 'all' AND measure IN $3)
            USING (domain, ds, model) WHERE domain = $1 AND ds = $2
-           ORDER BY status <> 'champion', max(value) FILTER (WHERE measure = $3[1]) OVER (PARTITION BY m.model) DESC
+           ORDER BY status <> $4, max(value) FILTER (WHERE measure = $3[1]) OVER (PARTITION BY m.model) DESC
                NULLS LAST, m.model, list_position($3, measure)""",
-        [run["domain"], run["ds"], list(SHOWN_METRICS)],
+        [run["domain"], run["ds"], list(SHOWN_METRICS), ModelStatus.CHAMPION],
     ).fetchall()  # fmt: skip
     measures = [measure for measure in SHOWN_METRICS if any(row[2] == measure for row in rows)]
     grid = Grid(title=f"held-out events of {rows[0][6] if rows else 0} users, 95 % intervals", title_justify="left")

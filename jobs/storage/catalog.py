@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from jobs.errors import InputError
 from jobs.settings import Settings
+from jobs.states import PUBLISHED, last_publications
 from jobs.storage import files
 from jobs.storage.commits import replace_files, retry
 from jobs.storage.frames import read
@@ -141,8 +142,8 @@ class Tables:
     def last_sequence(self, domain: str) -> int:
         """The number of the domain's last publication that ended; 0 where there is none."""
         paths = [path for _, path in self.current_files("runs", domain)]
-        numbers = read(paths, TABLES["runs"].schema, columns=["sequence"])["sequence"].to_pylist()
-        return max(numbers, default=0)
+        last = last_publications(read(paths, TABLES["runs"].schema, PUBLISHED).to_pylist())
+        return int(last[domain]["sequence"]) if domain in last else 0
 
     def left(self, name: str, domain: str, sequence: int) -> int | None:
         """Returns the snapshot in which the domain's publications up to `sequence` left a table.

@@ -10,7 +10,15 @@ from jobs.errors import REFUSED
 from jobs.learning.incumbent import incumbent
 from jobs.learning.warm_start import last_complete as begun_with
 from jobs.settings import Settings
-from jobs.states import NightState, Publication, TaskState, complete_nights, last_complete, last_complete_nights
+from jobs.states import (
+    NightState,
+    Publication,
+    TaskState,
+    complete_nights,
+    last_complete,
+    last_complete_nights,
+    last_publications,
+)
 from jobs.storage.catalog import Tables
 from jobs.storage.sql import open_tables
 from tests.support.fakes import Rows, fake_night, publish_words
@@ -50,6 +58,13 @@ def test_the_last_complete_night_is_that_of_the_greatest_day() -> None:
     assert last_complete(ROWS, "movies", before=FIRST) is None
     assert last_complete(ROWS, "music") is None
     assert last_complete_nights(ROWS) == [("games", FIRST, "g", 1), ("movies", SECOND, "b", 2)]
+
+
+def test_the_last_publication_of_a_domain_is_that_of_the_greatest_sequence() -> None:
+    """Whatever its night and its state."""
+    last = last_publications(ROWS)
+    assert {domain: row["run_id"] for domain, row in last.items()} == {"movies": "again", "music": "m", "games": "g"}
+    assert last_publications([]) == {}
 
 
 def refuse(config: Settings, ds: str, run: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jobs.cli import main
-from jobs.report.prometheus import MEANINGS, Sample, escaped, line
+from jobs.report.prometheus import MEANINGS, Sample, escape, line
 from jobs.settings import Settings
 from tests.support.fakes import DS
 from tests.support.nights import publish
@@ -69,5 +69,5 @@ def test_a_file_is_replaced_whole(published: Settings, tmp_path: Path, capsys: C
 
 
 def test_labels_and_values_are_written_as_prometheus_reads_them() -> None:
-    assert escaped('a"b\\c\nd') == 'a\\"b\\\\c\\nd'
+    assert escape('a"b\\c\nd') == 'a\\"b\\\\c\\nd'
     assert line(Sample("m", {"a": "x", "b": "y"}, 3)) == 'm{a="x",b="y"} 3.0'
