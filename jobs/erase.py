@@ -24,7 +24,7 @@ from jobs.night import published_domain
 from jobs.privacy import landing, leftovers
 from jobs.privacy.copies import exports
 from jobs.privacy.ids import Ids, sha256
-from jobs.privacy.records import Record, Records, Refusal, keyed
+from jobs.privacy.records import Record, Records, Refusal, hash_with_key
 from jobs.privacy.scan import Scan, scan
 from jobs.privacy.tables import ORDER, Erasing, published_users, raw_lines, require_no_branches
 from jobs.settings import Settings
@@ -76,11 +76,11 @@ def main(args: argparse.Namespace) -> int:
     tables = Rewriting(config)
     users = users_of(args)
     digests = args.sha256 or [sha256(user) for user in users]
-    if not args.verify and not args.yes and not confirmed():
+    if not args.verify and not args.yes and not confirm():
         raise InputError("nothing was erased; --yes confirms")
     ids = resolve(config, tables, args.domain, digests) if args.sha256 else Ids(users)
     if args.verify:
-        return verified(verify(config, ids))
+        return report_findings(verify(config, ids))
     record = Records(config.warehouse).start(args.domain, digests)
     counts = erase(config, tables, args.domain, ids, record, args.idle_minutes)
     Records(config.warehouse).finish(record, counts)
@@ -106,7 +106,7 @@ def users_of(args: argparse.Namespace) -> Lists:
     return ids
 
 
-def confirmed() -> bool:
+def confirm() -> bool:
     """Asks at a terminal; without one nothing is erased."""
     show(WARNING)
     return sys.stdin.isatty() and input("Type yes to erase: ").strip() == "yes"
@@ -119,7 +119,7 @@ def resolve(config: Settings, tables: Rewriting, domain: str, digests: Lists) ->
         every.update(user for user in users.to_pylist() if user is not None)
     by_digest = {sha256(user): user for user in every}
     erased = Refusal(config.warehouse, domain)
-    unknown = [one for one in digests if one not in by_digest and keyed(erased.key, one) not in erased.erased]
+    unknown = [one for one in digests if one not in by_digest and hash_with_key(erased.key, one) not in erased.erased]
     if unknown:
         raise InputError(f"no user of {domain} has the SHA-256 {unknown[0]}; it is of the id's UTF-8 bytes")
     return Ids(by_digest[one] for one in digests if one in by_digest)
@@ -176,7 +176,7 @@ def verify(config: Settings, ids: Ids) -> Scan:
     )
 
 
-def verified(result: Scan) -> int:
+def report_findings(result: Scan) -> int:
     """Prints the findings; exit code 1 where there are any."""
     show(*map(str, result.findings))
     for address in result.unread:

@@ -38,17 +38,17 @@ def key_order(rows: pa.Table, key: Sequence[str]) -> Order:
 def _ranks(column: pa.ChunkedArray) -> Order:
     array = column.combine_chunks()
     if pa.types.is_timestamp(array.type):
-        return _filled(array.cast(pa.int64()))
+        return _fill(array.cast(pa.int64()))
     if not pa.types.is_dictionary(array.type):
         array = array.dictionary_encode()
     places = pc.sort_indices(array.dictionary.cast(pa.string())).to_numpy()
     rank = np.empty(len(places), np.int64)
     rank[places] = np.arange(len(places))
     ranks = pa.array(rank).take(array.indices)
-    return _filled(ranks)
+    return _fill(ranks)
 
 
-def _filled(numbers: pa.Array) -> Order:
+def _fill(numbers: pa.Array) -> Order:
     if numbers.null_count:
         numbers = pc.fill_null(numbers, 1 + (pc.max(numbers).as_py() or 0))
     filled: Order = numbers.to_numpy(zero_copy_only=False)

@@ -60,14 +60,14 @@ def parts(content: bytes, place: str = "", depth: int = 0) -> Iterator[Part]:
     """All that a file holds."""
     parts: list[Part] = []
     try:
-        for part in _decoded(content, place, depth):
+        for part in _decode(content, place, depth):
             parts.append(part)
     except DAMAGED:
         parts.append(Raw(place, content))
     yield from parts
 
 
-def _decoded(content: bytes, place: str, depth: int) -> Iterator[Part]:
+def _decode(content: bytes, place: str, depth: int) -> Iterator[Part]:
     if content[:4] == PARQUET and content[-4:] == PARQUET:
         yield from _parquet(pq.ParquetFile(pa.BufferReader(content)), place)
     elif content[:4] == avro.MAGIC:

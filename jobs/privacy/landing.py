@@ -112,12 +112,12 @@ def _settle(batch: str, gone: dict[str, int], ids: Ids) -> None:
         there = [f"{batch}/{name}" for name in entry["data"]]
         new["files"].append({**entry, "rows": files.count_rows(there)} if entry["data"] else entry)
     findings = facts.get("findings", {})
-    new |= {"findings": {file: [_shortened(text, ids) for text in some] for file, some in findings.items()}}
+    new |= {"findings": {file: [_shorten(text, ids) for text in some] for file, some in findings.items()}}
     if new != {**facts, "findings": findings}:
         write_facts(batch, new)
 
 
-def _shortened(finding: str, ids: Ids) -> str:
+def _shorten(finding: str, ids: Ids) -> str:
     return finding.partition(", first in line")[0] if ids.tokens(finding) else finding
 
 

@@ -68,7 +68,7 @@ class Records:
     def start(self, domain: str, hashes: Iterable[str]) -> Record:
         """Writes down that users (SHA-256 of their ids) are being erased; goes on with an erasure of the same ones."""
         key = self.key(create=True) or b""
-        users = tuple(sorted(keyed(key, one) for one in hashes))
+        users = tuple(sorted(hash_with_key(key, one) for one in hashes))
         new = Record(domain, users, STARTED, _now())
         known = {record.name: record for record in self.of(domain)}.get(new.name)
         record = new if known is None or known.state == FINISHED else known
@@ -96,7 +96,7 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def keyed(key: bytes, digest: str) -> str:
+def hash_with_key(key: bytes, digest: str) -> str:
     """HMAC-SHA-256 of a SHA-256 in hexadecimal digits."""
     return hmac.new(key, digest.encode(), hashlib.sha256).hexdigest()
 
@@ -118,7 +118,7 @@ class Refusal:
         if user is None:
             return False
         if user not in self._known:
-            self._known[user] = keyed(self.key, sha256(user)) in self.erased
+            self._known[user] = hash_with_key(self.key, sha256(user)) in self.erased
         return self._known[user]
 
     def kept(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

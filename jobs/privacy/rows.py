@@ -43,7 +43,7 @@ def without(name: str, table: pa.Table, ids: Ids, lines: Lines) -> pa.Table | No
     if not pc.any(theirs).as_py():
         return None
     kept = table.filter(pc.invert(theirs))
-    return ranked(kept) if name == "user_similarity" else kept
+    return renumber(kept) if name == "user_similarity" else kept
 
 
 def _raw(table: pa.Table, ids: Ids, lines: Lines) -> list[bool]:
@@ -67,7 +67,7 @@ def _anonymous(table: pa.Table, ids: Ids) -> pa.Table | None:
     return table.set_column(place, table.schema.field(place), pa.array(new, pa.string()))
 
 
-def ranked(table: pa.Table) -> pa.Table:
+def renumber(table: pa.Table) -> pa.Table:
     """Lists of similar users with ranks 1, 2, … without a gap, in the order that they had."""
     columns = (table[name].combine_chunks().dictionary_encode().indices for name in ("user_id", "method"))
     user, method = (column.to_numpy() for column in columns)

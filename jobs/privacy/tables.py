@@ -96,7 +96,7 @@ class Erasing:
             rest = {partition: paths for partition, paths in final.items() if not shown(partition)}
             others.setdefault(str(sorted(then.items())), ({**rest, **then}, set()))[1].add(tag)
         views = [*others.values(), (final, tags)]
-        return [View(_renamed(content, anew), frozenset(some)) for content, some in views]
+        return [View(_rename(content, anew), frozenset(some)) for content, some in views]
 
     def _left(self, name: str, state: State, domain: str) -> frozenset[DataFile]:
         snapshot = self.tables.left(name, domain, self.last.get(domain, 0))
@@ -119,7 +119,7 @@ class Erasing:
             old = read([file.path], TABLES[name].schema)
             new = artifacts.without(old, self.user_rows, folder)
         else:
-            old, new = self._filtered(name, file.path)
+            old, new = self._filter(name, file.path)
         if new is None:
             return file.path
         gone = old.num_rows - new.num_rows if name not in ("vocabulary", "models") else _changed(old, new)
@@ -131,7 +131,7 @@ class Erasing:
             write_digest(address, hashes(new, KEYS[name]))
         return address
 
-    def _filtered(self, name: str, path: str) -> tuple[pa.Table, pa.Table | None]:
+    def _filter(self, name: str, path: str) -> tuple[pa.Table, pa.Table | None]:
         """A file's rows before and after; only the columns that name users are read where there are none."""
         schema = TABLES[name].schema
         columns = [column for column in schema.names if column in USER_COLUMNS or column == "id"]
@@ -155,7 +155,7 @@ def _group_rows(path: str) -> int | None:
         return int(metadata.row_group(0).num_rows) if metadata.num_row_groups > 1 else None
 
 
-def _renamed(content: Content, anew: Mapping[str, str | None]) -> Content:
+def _rename(content: Content, anew: Mapping[str, str | None]) -> Content:
     renamed = {p: sorted(new for path in paths if (new := anew.get(path, path))) for p, paths in content.items()}
     return {partition: paths for partition, paths in sorted(renamed.items()) if paths}
 

@@ -37,7 +37,7 @@ def write_items(spark: SparkSession, night: Night, store: BlockStore, rows: Data
     """Writes the parts of the items' content; returns their names. rows: (item_id, row) of all rows of the store."""
     items = read(spark, night.tonight("items"), TABLES["items"].schema).join(rows, on="item_id", how="inner")
     terms = items.select("row", *TEXTS).mapInArrow(_terms, from_arrow_schema(TERMS))
-    parts = {"text": _weighted(spark, terms, store, "terms"), **_vectors(spark, night, rows)}
+    parts = {"text": _weight(spark, terms, store, "terms"), **_vectors(spark, night, rows)}
     write_matrices(spark, store, parts)
     return tuple(parts)
 
@@ -57,7 +57,7 @@ def write_users(
     facts = {"segment": F.col("segment"), "country": F.col("country"), "age": decade}
     known = F.array_compact(F.array(*(F.concat(F.lit(f"{name}:"), fact) for name, fact in facts.items())))
     terms = user_facts.select("row", F.explode(known).alias("term"), F.lit(1.0).alias("value"))
-    parts = {"profile": profile, "facts": _weighted(spark, terms, store, "facts")}
+    parts = {"profile": profile, "facts": _weight(spark, terms, store, "facts")}
     write_matrices(spark, store, parts)
     return tuple(parts)
 
@@ -77,7 +77,7 @@ def _terms(batches: Batches) -> Batches:
         yield pa.RecordBatch.from_arrays(columns, names=["row", "term", "value"])
 
 
-def _weighted(spark: SparkSession, terms: DataFrame, store: BlockStore, name: str) -> DataFrame:
+def _weight(spark: SparkSession, terms: DataFrame, store: BlockStore, name: str) -> DataFrame:
     """(row, feature, value): TF-IDF of (row, term, value), with the terms numbered in their order."""
     folder = f"{store.folder}/{name}"
     write_folder(terms.withColumn("row", F.col("row").cast("long")), f"{folder}/found", TERMS)

@@ -104,7 +104,7 @@ class Folder:
     @contextmanager
     def open(self, name: str) -> Iterator[Stream]:
         """The file's bytes; those of a gzip file unpacked, whatever its name."""
-        with self._inside(name).open("rb") as packed, _unpacked(packed, self.where(name)) as plain:
+        with self._inside(name).open("rb") as packed, _unpack(packed, self.where(name)) as plain:
             yield Stream(self.where(name), packed, plain)
 
     def open_seekable(self, name: str) -> IO[bytes]:
@@ -168,7 +168,7 @@ class ZipFolder(Folder):
     @contextmanager
     def open(self, name: str) -> Iterator[Stream]:
         """The member's bytes; those of a gzip member unpacked."""
-        with self._member(name) as packed, _unpacked(packed, self.where(name)) as plain:
+        with self._member(name) as packed, _unpack(packed, self.where(name)) as plain:
             yield Stream(self.where(name), packed, plain)
 
     def open_seekable(self, name: str) -> IO[bytes]:
@@ -187,7 +187,7 @@ def _check_readable(path: Path) -> None:
         raise InputError(f"{path}: this user may not read it; give it the right (chmod +r), or import a copy")
 
 
-def _unpacked(file: IO[bytes], where: str) -> AbstractContextManager[IO[bytes]]:
+def _unpack(file: IO[bytes], where: str) -> AbstractContextManager[IO[bytes]]:
     try:
         packed = is_packed(file)
     except DAMAGE as error:

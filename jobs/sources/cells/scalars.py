@@ -39,11 +39,11 @@ def as_text(cells: pa.Array) -> Parsed:
             return pa.array([str(value) if isinstance(value, UUID) else None for value in cells.to_pylist()]), None
         return as_text(cells.storage)
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
-        return _decoded(cells.cast(pa.binary()) if not pa.types.is_binary(kind) else cells)
+        return _decode(cells.cast(pa.binary()) if not pa.types.is_binary(kind) else cells)
     return cells.cast(pa.string()), None
 
 
-def _decoded(cells: pa.Array) -> Parsed:
+def _decode(cells: pa.Array) -> Parsed:
     try:
         return cells.cast(pa.string()), None
     except pa.ArrowInvalid:

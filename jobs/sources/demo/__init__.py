@@ -50,13 +50,13 @@ def generate(
     parts = []
     for row in range(0, len(users.keys), _USERS_AT_ONCE):
         part = events(made, items, popular, users.part(slice(row, row + _USERS_AT_ONCE)), end)
-        parts.append(_moved(part, row, start))
+        parts.append(_move(part, row, start))
     done = Events(*(np.concatenate(column) for column in zip(*(vars(part).values() for part in parts), strict=True)))
     scene = Scene(made, items, popular, users, done, first, last, is_increment=since is not None)
     writing.write(folder, scene)
 
 
-def _moved(part: Events, row: int, start: int) -> Events:
+def _move(part: Events, row: int, start: int) -> Events:
     """A part's events from second `start` on, with user rows counted from `row`."""
     kept = part.ts >= start
     return Events(part.user[kept] + row, *(column[kept] for name, column in vars(part).items() if name != "user"))
