@@ -93,6 +93,15 @@ def test_modules_that_commands_name_are_there(page: Path) -> None:
     assert missing == []
 
 
+def test_the_version_is_a_release_with_its_day() -> None:
+    """The newest heading of the changelog is the version of setup.cfg, or what is not released yet comes before it."""
+    version = re.findall(r"^version = (\S+)$", (ROOT / "setup.cfg").read_text(encoding="utf-8"), re.MULTILINE)
+    headings = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    releases = [heading for heading in headings if heading != "Unreleased"]
+    assert headings[-len(releases) :] == releases
+    assert re.fullmatch(rf"{re.escape(version[0])} \(\d{{4}}-\d\d-\d\d\)", releases[0])
+
+
 def test_pages_that_the_code_names_are_there() -> None:
     """In docstrings, messages, settings and scripts."""
     folders = ("benchmarks", "dags", "docker", "jobs", "models", "schemas", "tests")
