@@ -122,6 +122,7 @@ def test_a_table(clone: Path) -> None:
     assert re.findall(r"^(\w+),\w+,", shown, re.MULTILINE)[1:] == ["domain", "ds", "item_id", "growth"]
 
 
+@pytest.mark.slow
 def test_a_model(clone: Path) -> None:
     files = applied("A model", clone)
     new, tests = "models/classic/newest.py", "tests/models/classic/test_newest.py"
@@ -132,6 +133,7 @@ def test_a_model(clone: Path) -> None:
     assert "movies.train_newest" in task_ids(clone)
 
 
+@pytest.mark.slow
 def test_a_job(clone: Path) -> None:
     applied("A table", clone)
     files = applied("A job", clone)

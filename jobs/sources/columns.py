@@ -68,6 +68,8 @@ def _reading(folder: Folder, file: str, form: str, options: Options) -> Reading:
     must = tuple(sources[name] for name in dict.fromkeys([*needed, *options.columns]) if name in sources)
     reader = _form(form, file, options, must)
     there = reader.columns(folder, file)
+    if "kind" in constants and ("kind" in options.columns or "kind" in (there or ())):
+        raise InputError(f"--kind {options.kind}: {file} has a column that says the kind of each row; leave --kind out")
     if there is None or {*must} - {sources.get("kind")} <= {*there}:  # else the reader says what is wrong with the file
         _check_kind(file, sources.get("kind"), there, options)
     used = {name: source for name, source in sources.items() if there is None or source in there or source in must}

@@ -49,6 +49,7 @@ def test_tasks_wait_for_an_api_server_that_is_started_again(airflow):
     airflow("down")
 
 
+@pytest.mark.slow
 def test_a_killed_scheduler_is_seen_and_started_again(airflow):
     airflow("up")
     before = airflow.pids()
@@ -74,6 +75,7 @@ def test_down_ends_what_a_killed_scheduler_leaves_and_what_does_not_listen(airfl
     assert not any(map(running, pids.values()))
 
 
+@pytest.mark.slow
 def test_no_night_starts_unasked_and_it_says_how(airflow):
     assert "no night runs by itself: they are paused" in airflow("up").stdout
     assert "last night's at once: make up PAUSED=0" in airflow("up", PAUSED="1").stdout

@@ -61,6 +61,9 @@ BREACHES: list[Breach] = [
     ("recommendations", "reason_in_history", "n1", change("recommendations", 0, because_item_id="n1")),
     ("metrics", "in_range", "1.5", change("metrics", 0, value=1.5)),
     ("metrics", "in_range", "0.5", change("metrics", 0, low=0.5)),
+    ("activity", "in_range", "1.5", change("activity", 0, probability=1.5)),
+    ("activity", "known_segment", "asleep", change("activity", 0, segment="asleep")),
+    ("activity", "users_with_events", "has no row", drop("activity", 0)),
     ("models", "one_champion", "movies", change("models", 0, status="champion")),
 ]
 

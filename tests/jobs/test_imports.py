@@ -272,6 +272,21 @@ def test_a_day_that_has_not_begun_is_refused(files: Path, run: Any, landed: Any)
     assert run("movielens", files, "--domain", "movies", "--ds", tomorrow)[0] == 0
 
 
+@pytest.mark.parametrize("words", [(), ("--table", "interactions", "--map", "kind=what")])
+def test_a_kind_for_all_rows_and_a_column_of_kinds_are_refused(
+    run: Any, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    column = "what" if words else "kind"
+    (tmp_path / "interactions.csv").write_text(
+        f"user_id,item_id,{column},value,ts\nu,i,rating,4,2024-05-01T10:00:00Z\n"
+    )
+    command = ("csv", tmp_path / "interactions.csv", "--domain", "movies", "--ds", DAY, *words)
+    code, _, errors = run(*command, "--kind", "rating")
+    assert code == 2
+    assert "--kind rating: interactions.csv has a column that says the kind of each row; leave --kind out" in errors
+    assert run(*command)[0] == 0
+
+
 def test_a_folder_of_several_tables_has_one_kind_of_interactions(run: Any, landed: Any, tmp_path: Path) -> None:
     (tmp_path / "interactions.csv").write_text("user_id,item_id,value,ts\nu,i,3,2018-09-23\n")
     (tmp_path / "items.csv").write_text("item_id,title\ni,A\n")

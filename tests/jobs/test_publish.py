@@ -182,6 +182,7 @@ def test_the_files_of_a_table_are_its_rows_for_a_reader_of_the_file_list(shared:
     assert duckdb.sql("SELECT count(*) FROM rows").fetchall() == [(4,)]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_killed_between_any_two_steps_readers_see_whole_tables_and_a_complete_night(
     published: Settings, command: Command
