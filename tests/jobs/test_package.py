@@ -3,12 +3,14 @@
 import subprocess
 import sys
 import tarfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from jobs import package
 from jobs.cli import main
+from jobs.commands import JOBS
 
 
 def test_requirements_are_closed_and_without_spark() -> None:
@@ -41,3 +43,20 @@ def test_a_bare_python_finds_encore_in_the_archive(tmp_path: Path, monkeypatch: 
         str(tmp_path / "there" / "jobs" / "errors.py"),
         str(tmp_path / "there" / "numpy" / "__init__.py"),
     ], done.stderr
+
+
+def test_an_executor_can_import_every_job_of_spark(tmp_path: Path) -> None:
+    """Tasks are pickled by their modules' names; the executor has what the archive has, and Spark's own packages."""
+    for name in [*package.requirements(package.NEEDED), *package.SPARKS]:
+        for file in metadata.distribution(name).files or []:
+            place = tmp_path / file.parts[0]
+            if file.parts[0] != ".." and not place.exists():
+                place.symlink_to(
+                    Path(str(file.locate())).parents[len(file.parts) - 2] if file.parts[1:] else file.locate()
+                )
+    for name in package.OURS:
+        (tmp_path / name).symlink_to(package.ROOT / name)
+    modules = ", ".join(job.module for job in JOBS if job.spark)
+    words = [sys.executable, "-S", "-c", f"import {modules}, jobs.similarity.worker"]
+    done = subprocess.run(words, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, cwd="/")
+    assert done.returncode == 0, done.stderr[-2000:]
