@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 export DATABASE DOMAIN SOURCE DS PORT PAUSED UPGRADE PYTHON
 
-.PHONY: help setup shell nightly test test-slow test-browser test-s3 test-monitoring test-celery fuzz lint-images test-images up down lock clean distclean
+.PHONY: help setup shell nightly test test-slow test-browser test-s3 test-monitoring test-cluster test-celery fuzz lint-images test-images up down lock clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -42,6 +42,9 @@ test-monitoring: setup ## alert rules and dashboard on a real Prometheus that ha
 	@docker/services.sh prometheus
 	@docker/environment.sh .venv-services docker/services.lock
 	@.ci/test monitoring
+
+test-cluster: setup ## nights on a real Spark cluster on the loopback: same rows, and what happens when parts die
+	@.ci/test cluster
 
 test-celery: setup ## Airflow scaled out: a night on Celery workers of which some die, PostgreSQL, unit files, pods
 	@docker/services.sh postgresql redis-server

@@ -20,7 +20,7 @@ from tests.support.servers.celery_deployment import ENCORE, Celery, start, varia
 from tests.support.servers.spark_cluster import Cluster
 
 pytestmark = pytest.mark.timeout(3600)  # the nights are of the first test that asks for them
-DS = "2026-03-01"
+DS, DAYS = "2026-03-01", ("2026-03-02", "2026-03-03", "2026-03-04")
 NETWORK = "lstm"
 MODELS = ["popularity", "item_knn", NETWORK]
 TABLES = ("interactions", "item_similarity", "user_similarity", "recommendations", "vocabulary")
@@ -106,6 +106,8 @@ def celery(folder: Path, spark: str) -> Iterator[Celery]:
         celery = Celery(folder, variables(folder, postgres, redis, statsd, port, **own), port, metrics)
         try:
             encore(dict(celery.shared), "import", "demo", "--size", "tiny", "--domain", "movies", "--ds", DS)
+            for ds in DAYS:
+                encore(dict(celery.shared), "import", "demo", "--size", "tiny", "--domain", "music", "--ds", ds)
             start(celery)
             yield celery
         finally:
@@ -189,3 +191,24 @@ def test_a_task_that_is_cleared_gives_the_same_rows(night: Night) -> None:
     assert celery.state("first") == "success"
     assert night.digests() == night.before
     encore(dict(celery.shared), "tables", "check")
+
+
+def test_a_backfill_of_three_days_gives_the_tables_of_three_nights(night: Night, folder: Path, spark: str) -> None:
+    celery = night.celery
+    days = {"from_date": f"{DAYS[0]}T00:00:00Z", "to_date": f"{DAYS[-1]}T23:59:59Z"}
+    conf = {"domains": ["music"], "models": ["popularity"]}
+    celery.ask("POST", "/api/v2/backfills", {"dag_id": "nightly", "max_active_runs": 3, "dag_run_conf": conf, **days})
+    runs = celery.ask("GET", "/api/v2/dags/nightly/dagRuns?run_type=backfill")["dag_runs"]
+    assert len(runs) == 3
+    for run in runs:
+        states = celery.wait(run["dag_run_id"])
+        assert states["music.publish"] == "success", states
+    alone = folder / "alone"
+    places = {f"ENCORE_{name.upper()}": str(alone / name) for name in ("warehouse", "landing", "state")}
+    environment = {**places, "AIRFLOW_HOME": str(alone / "airflow"), "SPARK_REMOTE": spark}
+    environment = {**{name: "" for name in celery.shared if name.startswith("AIRFLOW__")}, **environment}
+    for ds in DAYS:
+        encore(environment, "import", "demo", "--size", "tiny", "--domain", "music", "--ds", ds)
+    for ds in DAYS:
+        encore(environment, "nightly", "--domain", "music", "--ds", ds, "--models", "popularity")
+    assert digests(celery.shared, "music") == digests(environment, "music")

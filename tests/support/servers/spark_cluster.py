@@ -18,6 +18,7 @@ SETTINGS = {
     "spark.driver.memory": "2g",
     "spark.executor.memory": "1g",
     "spark.executor.cores": "1",
+    "spark.cores.max": "2",  # of a standalone cluster: the rest is for others
     "spark.python.daemon.module": "jobs.similarity.worker",
     "spark.executorEnv.PYTHONPATH": "./encore:../encore",
     "spark.driver.extraJavaOptions": JAVA,
@@ -55,12 +56,8 @@ class Cluster:
 
     def executors(self) -> list[int]:
         """The pids of its executors' JVMs."""
-        listing = subprocess.run(
-            ["pgrep", "-f", f"CoarseGrainedExecutorBackend.*{self.master}"], capture_output=True, text=True
-        )
         every = subprocess.run(["pgrep", "-f", "CoarseGrainedExecutorBackend"], capture_output=True, text=True)
-        mine = [pid for pid in every.stdout.split() if str(self.folder) in _working_folder(pid)]
-        return sorted(map(int, {*mine, *listing.stdout.split()}))
+        return sorted(int(pid) for pid in every.stdout.split() if str(self.folder) in _working_folder(pid))
 
 
 def _working_folder(pid: str) -> str:
@@ -72,7 +69,8 @@ def _working_folder(pid: str) -> str:
 
 @contextmanager
 def spark_cluster(folder: Path, python: Path, workers: int = 2) -> Iterator[Cluster]:
-    """A master and workers of one core each; their Python is `python`, which knows nothing of Encore."""
+    """A master and workers with room for two servers of SETTINGS; their Python is `python`, which knows nothing of
+    Encore."""
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("SPARK_", "PYSPARK_", "PYTHON"))},
         "SPARK_LOCAL_IP": "127.0.0.1",
@@ -89,6 +87,6 @@ def spark_cluster(folder: Path, python: Path, workers: int = 2) -> Iterator[Clus
         for number in range(workers):
             own, web = free_port(), folder / f"worker-{number}"
             words = [command, WORKER, "--host", "127.0.0.1", "--port", str(own), "--webui-port", str(free_port())]
-            size = ["--cores", "1", "--memory", "1g", "--work-dir", str(web), f"spark://127.0.0.1:{port}"]
+            size = ["--cores", "2", "--memory", "2g", "--work-dir", str(web), f"spark://127.0.0.1:{port}"]
             stack.enter_context(process([*words, *size], folder / f"worker-{number}.log", own, env=environment))
         yield Cluster(f"spark://127.0.0.1:{port}", folder, environment)
