@@ -124,6 +124,9 @@ echo "$* $start $(date +%s.%N)" >> "$CALLS"
 echo '{"champion": "ease"}'
 """
 
+COMMANDS = """spark start, pin, clean, vocabulary, sequences, item_similarity, user_similarity, sentiment, train, evaluate,
+gate, recommend, continuations, activity, publish, html_report, spark stop"""
+
 
 @pytest.mark.slow
 def test_a_run_through_airflow_side_by_side(tmp_path):
@@ -148,7 +151,9 @@ def test_a_run_through_airflow_side_by_side(tmp_path):
     assert done.returncode == 0, done.stdout[-3000:]
     rows = [line.rsplit(" ", 2) for line in calls.read_text().splitlines()]
     spans = {words: (float(start), float(end)) for words, start, end in rows}
-    assert len(spans) == len(rows) == 27
+    assert len(spans) == len(rows)
+    assert {words.split(" --")[0] for words in spans} == set(COMMANDS.replace("\n", " ").split(", "))
+    assert sum(words.startswith("train ") for words in spans) == 12
     first = {words.split()[0]: span for words, span in spans.items()}
     assert first["pin"][1] < first["clean"][0] < first["evaluate"][0] < first["publish"][0] < first["html_report"][0]
     trained = sorted(span for words, span in spans.items() if words.startswith("train"))
