@@ -124,8 +124,8 @@ echo "$* $start $(date +%s.%N)" >> "$CALLS"
 echo '{"champion": "ease"}'
 """
 
-COMMANDS = """spark start, pin, clean, vocabulary, sequences, item_similarity, user_similarity, sentiment, train, evaluate,
-gate, recommend, continuations, activity, publish, html_report, spark stop"""
+COMMANDS = """spark start, pin, clean, vocabulary, sequences, item_similarity, user_similarity, sentiment, train,
+evaluate, gate, recommend, continuations, activity, publish, html_report, spark stop"""
 
 
 @pytest.mark.slow
