@@ -136,7 +136,7 @@ def _form(form: str, file: str, options: Options, must: tuple[str, ...]) -> Deli
     if form == "jsonl":
         return JsonLines(required=must)
     delimiter = options.delimiter or ("\t" if ".tsv" in file.lower() else ",")
-    return Delimited(delimiter, options.header, options.encoding, options.quote)
+    return Delimited(delimiter, options.header, options.encoding, options.quote, options.escape)
 
 
 def _check_kind(file: str, source: str | None, there: Collection[str] | None, options: Options) -> None:

@@ -1,12 +1,13 @@
 """Delimited text (csv, tab, `|`, `::`): a header line, or names given, then a record a line.
 
 A quoted field may hold delimiters and line ends. Blank lines, and header lines that come again where files were
-joined, are no records; they are counted. A record with more or fewer fields than there are columns is broken.
+joined, are no records; they are counted. A record with more or fewer fields than there are columns is broken. Two
+habits of writers are told by the first lines: spaces around all fields, and a delimiter behind the last one.
 """
 
 import re
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
@@ -15,32 +16,47 @@ import pyarrow.compute as pc
 
 from jobs.errors import InputError
 from jobs.sources.cells.scalars import Bits, bits, either, holding, some
+from jobs.sources.escapes import Escapes
 from jobs.sources.findings import Findings
-from jobs.sources.folder import Folder
+from jobs.sources.folder import Folder, Stream
 from jobs.sources.lines import lines
 from jobs.sources.quotes import Block, Quoting
 from jobs.sources.records import Records, check_columns
 
-# As MySQL writes; its ESCAPED BY '' would leave quotes within quotes as they are, ESCAPED BY '"' spoils line ends.
-ESCAPED = "quotes or delimiters with a backslash before them, which are rejected: export doubled quotes, or JSON"
-SEPARATOR_LINE = r"sep=."  # Excel's own hint in the first line
+ESCAPED = "quotes or delimiters with a backslash before them, which are rejected (if it escapes them: --escape '\\')"
+PADDED = "spaces around fields, as in the header line, which are left away"
+ROW_NAMES = "are there row names, as R writes? --columns with a name for each field"  # where no record fits
+TRAILING = "a delimiter behind the last field of every line, which is left away"
+OUTLINES = "lines around a printed table left out"
+NO_HEADER = r"sep=.|\+[-+]+\+"  # Excel's own hint in the first line; the upper edge of a table that MySQL prints
+OUTLINE = r"^(?:[-+|:= ]*--[-+|:= ]*|\(\d+ rows?\))$"  # of a printed table: rulers, and the last line of psql
 
 
 @dataclass(frozen=True)
 class Delimited:
     """Text whose fields stand between delimiters; `names` where the file has no header line that gives them.
 
-    `quote` is empty where quotes are letters. Only delimiters of one character can be quoted.
+    `quote` is empty where quotes are letters, `escape` where no character escapes others. Only delimiters of one
+    character can be quoted. What the first lines tell: padded, spaces around fields are no text; spare, how many more
+    fields than names the records have (1: a delimiter ends every record; -1: it ends the header line alone).
     """
 
     delimiter: str = ","
     names: tuple[str, ...] = ()
     encoding: str = "utf-8"
     quote: str = '"'
+    escape: str = ""
+    padded: bool = False
+    spare: int = 0
 
     @property
     def _quoting(self) -> Quoting | None:
-        return Quoting(self.delimiter, self.quote) if self.quote and len(self.delimiter) == 1 else None
+        quoted = self.quote and len(self.delimiter) == 1
+        return Quoting(self.delimiter, self.quote, self.padded) if quoted else None
+
+    @property
+    def _escapes(self) -> Escapes | None:
+        return Escapes(self.escape, self.delimiter, self.quote) if self.escape else None
 
     def columns(self, folder: Folder, file: str) -> Collection[str]:
         """The names of its columns."""
@@ -53,25 +69,62 @@ class Delimited:
     def records(self, folder: Folder, file: str, wanted: Collection[str], findings: Findings) -> Iterator[Records]:
         """The records below the header line."""
         with folder.open(file) as stream:
+            first = next(lines(stream, self.encoding), None)
+            form = self if first is None else self._with_habits(first.text[:1000].to_pylist())
+        for habit, there in ((PADDED, form.padded), (TRAILING, form.spare)):
+            if there:
+                findings.notes["fields"] = "; ".join(filter(None, (findings.notes.get("fields"), habit)))
+        yield from form._records(folder, file, wanted, findings)
+
+    def _with_habits(self, start: Sequence[str]) -> "Delimited":
+        """The form with what the file's first lines tell of it."""
+        header, *rows = [line for line in start if line and not re.fullmatch(NO_HEADER, line)] or [""]
+        cells = header.split(self.delimiter)
+        inner = cells[1:-1] if cells[0] == cells[-1] == "" else cells  # between bars, as in Markdown
+        spaced = all(cell[:1] == " " for cell in inner[1:]) or all(cell[-1:] == " " for cell in inner[:-1])
+        padded = spaced and len(inner) > 1 and not self.names and " " not in self.delimiter
+        form = replace(self, padded=padded)
+        names, fields = form._fields(header), form._fields(rows[0] if rows else header)
+        spare = len(fields) - len(self.names or names)
+        ends_empty = {1: fields, -1: names if not self.names else ("-",)}.get(spare, ("-",))[-1] == ""
+        return replace(form, spare=spare if ends_empty else 0)
+
+    def _records(self, folder: Folder, file: str, wanted: Collection[str], findings: Findings) -> Iterator[Records]:
+        with folder.open(file) as stream:
             blocks = self._blocks(stream)
             head = next(blocks, None)
             if head is None:
                 return
             header, at = _first_record(head)
             names = self._names(stream.where, header, wanted)
-            is_header = not self.names or self._fields(header) == list(self.names)
+            there = self._fields(header)
+            is_header = not self.names or there in (list(self.names), list(self.names[1:]))
             keep = np.arange(len(head.text)) >= at + is_header
             head = Block(*_kept(head, keep), head.read)
             for block in chain([head], blocks):
-                block = _without_blanks(block, header if is_header else None, findings)
+                block = self._without_blanks(block, header if is_header else None, findings)
                 if len(block.text):
-                    yield self._split(stream.where, block, names, wanted, findings)
+                    yield self._read(stream.where, block, names, wanted, findings)
 
-    def _blocks(self, stream) -> Iterator[Block]:  # type: ignore[no-untyped-def]
+    def _without_blanks(self, block: Block, header: str | None, findings: Findings) -> Block:
+        """The block without lines that are no records, which are counted."""
+        nothing: Bits = np.zeros(len(block.text), np.bool_)
+        lines_out = {
+            "blank lines left out": bits(pc.equal(block.text, "")),
+            "repeated header lines left out": nothing if header is None else bits(pc.equal(block.text, header)),
+            OUTLINES: bits(pc.match_substring_regex(block.text, OUTLINE)) if self.padded else nothing,
+        }
+        for what, mask in lines_out.items():
+            _note(findings, what, mask, block)
+        out = np.logical_or.reduce(list(lines_out.values()))
+        return Block(*_kept(block, ~out), block.read) if out.any() else block
+
+    def _blocks(self, stream: Stream) -> Iterator[Block]:
         text = lines(stream, self.encoding)
-        if quoting := self._quoting:
-            return quoting.records(text)
-        return (Block(b.text, b.first + np.arange(len(b.text)), None, b.read) for b in text)
+        blocks: Iterator[Block] = (Block(b.text, b.first + np.arange(len(b.text)), None, b.read) for b in text)
+        if escapes := self._escapes:
+            blocks = escapes.hide(blocks)
+        return quoting.records(blocks) if (quoting := self._quoting) else blocks
 
     def _names(self, where: str, line: str, wanted: Collection[str]) -> tuple[str, ...]:
         """The names of the columns; InputError where the first line shows another delimiter or other columns."""
@@ -82,6 +135,10 @@ class Delimited:
                 f"{where}: wrong delimiter: expected fields with {self.delimiter!r} between them, the first line has "
                 f"{other!r}: {line[:300]!r}. Convert the file, or use `encore import csv --delimiter`"
             )
+        if self.spare == -1:
+            fields = fields[:-1]
+        elif self.names and (self.spare or fields == list(self.names[1:])):  # R names no column of row names
+            fields = [*self.names]
         if self.names and len(fields) != len(self.names):
             raise InputError(
                 f"{where}: expected {len(self.names)} columns ({', '.join(self.names)}), the first line has "
@@ -98,39 +155,57 @@ class Delimited:
         check_columns(where, wanted, names, line, hint)
         return names
 
-    def _split(
+    def _read(
         self, where: str, block: Block, names: tuple[str, ...], wanted: Collection[str], findings: Findings
     ) -> Records:
-        width = len(names)
-        blank = self.delimiter * (width - 1)
-        quoting = self._quoting
-        quoted = holding(block.text, self.quote) if quoting else np.zeros(len(block.text), np.bool_)
-        broken = np.zeros(len(quoted), np.bool_) if block.broken is None else block.broken
-        if block.broken is not None:
-            escaped = broken & holding(block.text, "\\")
+        broken = np.zeros(len(block.text), np.bool_) if block.broken is None else block.broken
+        columns, wrong = self._split(block.text, broken, names, wanted)
+        escapes = self._escapes
+        raw = block.text
+        if escapes:
+            raw = escapes.restore(raw)
+            columns = {name: escapes.show(cells) for name, cells in columns.items()}
+        block = Block(raw, block.line, block.broken, block.read)
+        if broken.any():
+            escaped = broken & holding(raw, "\\")
             _note(findings, ESCAPED, escaped, block)
             what = "quotes that do not match (if quotes are letters in this file: --quote none)"
             _note(findings, what, broken & ~escaped, block)
-        plain = pc.if_else(pa.array(quoted), blank, block.text) if quoted.any() else block.text
-        lists = pc.split_pattern(plain, self.delimiter)
-        wrong = bits(pc.not_equal(pc.list_value_length(lists), width))
-        if wrong.any():
-            lists = pc.split_pattern(pc.if_else(pa.array(wrong), blank, plain), self.delimiter)
-        flat = lists.values
-        columns = {name: flat.take(pa.array(np.arange(names.index(name), len(flat), width))) for name in wanted}
-        whole = quoted & ~broken
-        if quoting and whole.any():
-            fields, bad = quoting.split(block.text.filter(pa.array(whole)), width)
-            for name in wanted:
-                columns[name] = pc.replace_with_mask(columns[name], pa.array(whole), fields[names.index(name)])
-            wrong[whole] |= bad
         for name in () if self.names else list(wanted)[:1]:
             _refuse_other_header(where, block, columns[name], names)
         if wrong.any():
-            escaped = wrong & holding(block.text, "\\") & ~broken
+            escaped = wrong & holding(raw, "\\") & ~broken if not escapes else np.zeros(len(raw), np.bool_)
             _note(findings, ESCAPED, escaped, block)
-            _note(findings, f"more or fewer fields than the {width} columns", wrong & ~escaped, block)
-        return Records(block.text, pa.array(block.line), either(some(broken), some(wrong)), columns, block.read)
+            _note(findings, f"more or fewer fields than the {len(names)} columns", wrong & ~escaped, block, ROW_NAMES)
+        return Records(raw, pa.array(block.line), either(some(broken), some(wrong)), columns, block.read)
+
+    def _split(
+        self, text: pa.Array, broken: Bits, names: tuple[str, ...], wanted: Collection[str]
+    ) -> tuple[dict[str, pa.Array], Bits]:
+        """The cells of the wanted columns, and which records have another number of fields."""
+        width = len(names) + (self.spare == 1)
+        blank = self.delimiter * (width - 1)
+        quoting = self._quoting
+        quoted = holding(text, self.quote) if quoting else np.zeros(len(text), np.bool_)
+        plain = pc.if_else(pa.array(quoted), blank, text) if quoted.any() else text
+        fields = pc.split_pattern(plain, self.delimiter)
+        wrong = bits(pc.not_equal(pc.list_value_length(fields), width))
+        if wrong.any():
+            fields = pc.split_pattern(pc.if_else(pa.array(wrong), blank, plain), self.delimiter)
+        flat = fields.values
+        places = {name: names.index(name) for name in wanted} | ({"": width - 1} if self.spare == 1 else {})
+        columns = {name: flat.take(pa.array(np.arange(place, len(flat), width))) for name, place in places.items()}
+        whole = quoted & ~broken
+        if quoting and whole.any():
+            parts, bad = quoting.split(text.filter(pa.array(whole)), width)
+            for name, place in places.items():
+                columns[name] = pc.replace_with_mask(columns[name], pa.array(whole), parts[place])
+            wrong[whole] |= bad
+        if self.padded:
+            columns = {name: pc.utf8_trim(cells, " \t") for name, cells in columns.items()}
+        if self.spare == 1:
+            wrong |= bits(pc.not_equal(columns.pop(""), ""))
+        return columns, wrong
 
     def _fields(self, line: str) -> list[str]:
         """The fields of the header line, without spaces around them."""
@@ -143,7 +218,7 @@ class Delimited:
 def _first_record(block: Block) -> tuple[str, int]:
     """The first record that is not blank, and its place; an Excel file's `sep=;` before it is passed over."""
     for place, record in enumerate(block.text[:1000].to_pylist()):
-        if record and not re.fullmatch(SEPARATOR_LINE, record):
+        if record and not re.fullmatch(NO_HEADER, record):
             return record, place
     return block.text[0].as_py(), 0
 
@@ -151,17 +226,6 @@ def _first_record(block: Block) -> tuple[str, int]:
 def _kept(block: Block, keep: Bits) -> tuple[pa.Array, np.ndarray, Bits | None]:
     broken = None if block.broken is None else some(block.broken[keep])
     return block.text.filter(pa.array(keep)), block.line[keep], broken
-
-
-def _without_blanks(block: Block, header: str | None, findings: Findings) -> Block:
-    """The block without blank lines and repeated header lines, which are counted."""
-    blank = bits(pc.equal(block.text, ""))
-    again: Bits = np.zeros(len(blank), np.bool_) if header is None else bits(pc.equal(block.text, header))
-    if not (blank | again).any():
-        return block
-    _note(findings, "blank lines left out", blank, block)
-    _note(findings, "repeated header lines left out", again, block)
-    return Block(*_kept(block, ~(blank | again)), block.read)
 
 
 def _refuse_other_header(where: str, block: Block, cells: pa.Array, names: tuple[str, ...]) -> None:
@@ -176,7 +240,8 @@ def _refuse_other_header(where: str, block: Block, cells: pa.Array, names: tuple
             )
 
 
-def _note(findings: Findings, what: str, mask: Bits, block: Block) -> None:
+def _note(findings: Findings, what: str, mask: Bits, block: Block, hint: str = "") -> None:
     if mask.any():
         place = int(np.flatnonzero(mask)[0])
-        findings.add(what, int(mask.sum()), int(block.line[place]), block.text[place].as_py() or None)
+        hint = hint if mask.all() else ""
+        findings.add(what, int(mask.sum()), int(block.line[place]), block.text[place].as_py() or None, hint)

@@ -15,7 +15,7 @@ from jobs.errors import InputError
 from jobs.sources.folder import Stream
 from jobs.sources.signatures import BOMS, refuse_other_kinds, utf_16_without_mark
 
-MAX_LINE_BYTES = 1 << 20
+MAX_LINE_BYTES = 16 << 20  # as long as MySQL's MEDIUMTEXT; a block and its rest stay in memory
 BOM = codecs.BOM_UTF8
 
 
@@ -31,7 +31,9 @@ class Lines:
 def lines(stream: Stream, encoding: str = "utf-8") -> Iterator[Lines]:
     """All lines of a stream. InputError for a line over MAX_LINE_BYTES and for bytes that are not of the encoding."""
     first = 1
-    for block, end in _blocks(stream, encoding):
+    blocks = _blocks(stream, encoding)
+    while block_and_end := _next(blocks, stream.where, first):
+        block, end = block_and_end
         block = _without_marks(block, end.encode())
         text = pc.split_pattern(_decode(block, stream.where, first, encoding), end).values
         if "\n" in end and b"\r" in block:
@@ -44,25 +46,36 @@ def lines(stream: Stream, encoding: str = "utf-8") -> Iterator[Lines]:
 def _blocks(stream: Stream, encoding: str) -> Iterator[tuple[bytes, str]]:
     """Blocks of whole lines in UTF-8, without the last line end; and what ends the lines."""
     rest = b""
-    seen = 0
     end = b""
     for chunk in _utf_8(stream, encoding):
         end = end or (b"\r" if b"\r" in chunk and b"\n" not in chunk else b"\n")
         head, separator, tail = chunk.rpartition(end)
         if separator:
-            seen += chunk.count(end)
             yield rest + head, end.decode()
             rest = tail
         else:
             rest += chunk
         if len(rest) > MAX_LINE_BYTES:
-            raise _too_long(stream.where, seen + 1)
+            raise _TooLongError
     if rest:
         yield rest, end.decode()
 
 
+class _TooLongError(Exception):
+    """A line without end, behind those that were given."""
+
+
+def _next(blocks: Iterator[tuple[bytes, str]], where: str, first: int) -> tuple[bytes, str] | None:
+    """The next block; `first` is the number of the line that it begins with."""
+    try:
+        return next(blocks, None)
+    except _TooLongError as error:
+        raise _too_long(where, first) from error
+
+
 def _without_marks(block: bytes, end: bytes) -> bytes:
-    return block.removeprefix(BOM).replace(end + BOM, end) if BOM in block else block
+    # one byte is looked for much faster than three
+    return block.removeprefix(BOM).replace(end + BOM, end) if BOM[:1] in block and BOM in block else block
 
 
 def _utf_8(stream: Stream, encoding: str) -> Iterator[bytes]:
@@ -129,5 +142,5 @@ def _check_length(text: pa.Array, where: str, first: int) -> None:
 def _too_long(where: str, line: int) -> InputError:
     return InputError(
         f"{where}, line {line}: longer than {MAX_LINE_BYTES:,} bytes, the most that a line may have; is this a text "
-        "file with one record a line?"
+        "file with one record a line? If it is, shorten that text or take the record out"
     )

@@ -14,7 +14,7 @@ from schemas.landing import LANDING
 FIRST_DAY = date(1990, 1, 1)
 # Options of each format, as they are named in Options.
 OF_COLUMNS = ("table", "columns", "kind", "nulls", "time_formats")
-OF_TEXT = ("header", "delimiter", "quote", "encoding", "decimal", "list_separator")
+OF_TEXT = ("header", "delimiter", "quote", "escape", "encoding", "decimal", "list_separator")
 ALLOWED: Mapping[str, tuple[str, ...]] = {
     "csv": OF_COLUMNS + OF_TEXT,
     "jsonl": (*OF_COLUMNS, "list_separator"),
@@ -38,6 +38,7 @@ class Options:
     header: tuple[str, ...] = ()
     delimiter: str | None = None
     quote: str = '"'
+    escape: str = ""
     encoding: str = "utf-8"
     decimal: str = "."
     list_separator: str | None = None
@@ -72,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     own.add_argument("--delimiter", type=_delimiter, help="what stands between fields, `tab` for a tab (default: ,)")
     own.add_argument("--quote", type=_quote, help='what stands around a field (default: "); `none`: quotes are letters')
+    own.add_argument("--escape", type=_escape, help=r"what escapes a character, as \ in MySQL's files (default: none)")
     own.add_argument("--encoding", type=_encoding, help="the text's encoding (default: utf-8; utf-16 shows itself)")
     own.add_argument("--decimal", choices=[".", ","], help="what stands before the decimals of numbers (default: .)")
 
@@ -125,6 +127,12 @@ def _quote(text: str) -> str:
         return ""
     if len(text) != 1 or text.isspace():
         raise argparse.ArgumentTypeError(f"must be one character, or `none`, got {text!r}")
+    return text
+
+
+def _escape(text: str) -> str:
+    if len(text) != 1 or text.isalnum() or text.isspace() or text == '"':
+        raise argparse.ArgumentTypeError(f"must be one character, as \\, got {text!r}; doubled quotes need no option")
     return text
 
 

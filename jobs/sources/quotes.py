@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from jobs.sources.cells.scalars import Bits, Mask, bits, holding, some
-from jobs.sources.lines import MAX_LINE_BYTES, Lines
+from jobs.sources.lines import MAX_LINE_BYTES
 
 WHOLE, OPEN, BAD = 0, 1, 2
 
@@ -30,17 +30,27 @@ class Block:
     broken: Mask
     read: int
 
+    def after(self, rest: "Block | None") -> "Block":
+        """The rest of the block before, and this one; neither is judged yet."""
+        if rest is None or not len(rest.text):
+            return self
+        text = pa.concat_arrays([rest.text, self.text])
+        return Block(text, np.concatenate([rest.line, self.line]), None, self.read)
+
 
 @dataclass(frozen=True)
 class Quoting:
-    """A delimiter and a quote, one character each."""
+    """A delimiter and a quote, one character each. padded: spaces around quoted fields are no text."""
 
     delimiter: str
     quote: str = '"'
+    padded: bool = False
 
     @cached_property
     def _field(self) -> str:
         q, d = _escape(self.quote), _escape(self.delimiter)
+        if self.padded:
+            return rf"(?: *{q}(?:[^{q}]|{q}{q})*{q} *| *(?:[^{q}{d}\n ][^{d}\n]*)?)"
         return rf"(?:{q}(?:[^{q}]|{q}{q})*{q}|(?:[^{q}{d}\n][^{d}\n]*)?)"
 
     @cached_property
@@ -51,30 +61,28 @@ class Quoting:
     @cached_property
     def opening(self) -> str:
         """One for a line that ends within a quoted field."""
-        q = _escape(self.quote)
-        return rf"^(?:{self._field}{_escape(self.delimiter)})*{q}(?:[^{q}]|{q}{q})*$"
+        q, space = _escape(self.quote), " *" if self.padded else ""
+        return rf"^(?:{self._field}{_escape(self.delimiter)})*{space}{q}(?:[^{q}]|{q}{q})*$"
 
-    def records(self, blocks: Iterator[Lines]) -> Iterator[Block]:
+    def records(self, blocks: Iterator[Block]) -> Iterator[Block]:
         """The records of all lines."""
-        rest: pa.Array = pa.array([], pa.string())
-        waiting: Lines | None = None
+        rest: Block | None = None
+        waiting: Block | None = None
         for block in blocks:
             if waiting is not None:
-                parsed, rest = self._assemble(
-                    pa.concat_arrays([rest, waiting.text]), waiting, last=False, before=len(rest)
-                )
+                parsed, rest = self._assemble(waiting.after(rest), last=False)
                 yield parsed
             waiting = block
         if waiting is not None:
-            parsed, _ = self._assemble(pa.concat_arrays([rest, waiting.text]), waiting, last=True, before=len(rest))
+            parsed, _ = self._assemble(waiting.after(rest), last=True)
             yield parsed
 
-    def _assemble(self, text: pa.Array, block: Lines, last: bool, before: int) -> tuple[Block, pa.Array]:
+    def _assemble(self, block: Block, last: bool) -> tuple[Block, Block | None]:
         """The records of some lines, and the lines of a record that is not complete yet."""
-        first = block.first - before
+        text, line = block.text, block.line
         closed = self._classes(text)
         if not closed.any():
-            return Block(text, first + np.arange(len(text)), None, block.read), text[:0]
+            return block, None
         inside = self._classes(pc.binary_join_element_wise(self.quote, text, ""))
         merges, broken, cut = _walk(closed, inside, _starts(text), last)
         kept = np.ones(len(text), dtype=np.bool_)
@@ -87,9 +95,8 @@ class Quoting:
             starts = np.zeros(len(text), dtype=np.bool_)
             starts[[start for start, _ in merges]] = True
             text = pc.replace_with_mask(text, pa.array(starts), pa.array(joined, pa.string()))
-        rest = text[cut:]
-        result = Block(text.filter(pa.array(kept)), first + np.flatnonzero(kept), some(broken[kept]), block.read)
-        return result, rest
+        result = Block(text.filter(pa.array(kept)), line[kept], some(broken[kept]), block.read)
+        return result, Block(text[cut:], line[cut:], None, block.read)
 
     def _classes(self, text: pa.Array) -> np.ndarray:
         """Of each line whether it is a whole record, ends within quotes, or is malformed."""
@@ -113,7 +120,7 @@ class Quoting:
             wrong.append(row.number)
             return "skip"
 
-        if ord(self.delimiter) > 127 or ord(self.quote) > 127:
+        if self.padded or ord(self.delimiter) > 127 or ord(self.quote) > 127:
             return self._split_slowly(text, width)
         whole = pa.ListArray.from_arrays(pa.array([0, len(text)], pa.int32()), text.cast(pa.binary()))
         content = pc.binary_join(whole, b"\n")[0].as_buffer()
@@ -157,6 +164,7 @@ class Quoting:
         return re.compile(self._field)
 
     def _plain(self, field: str) -> str:
+        field = field.strip(" ") if self.padded else field
         if not field.startswith(self.quote):
             return field
         return field[1:-1].replace(self.quote * 2, self.quote)

@@ -394,5 +394,5 @@ def test_a_line_of_1_gb_is_refused_in_little_memory(tmp_path: Path) -> None:
     done = subprocess.run(**call, capture_output=True, text=True, check=False)
     code, peak_kib = done.stdout.split()
     assert code == "2"
-    assert "ratings.csv, line 1: longer than 1,048,576 bytes" in done.stderr
+    assert "ratings.csv, line 1: longer than 16,777,216 bytes" in done.stderr
     assert int(peak_kib) < 1 << 19  # most of it libraries

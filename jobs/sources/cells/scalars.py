@@ -142,9 +142,18 @@ def without_markers(cells: pa.Array, markers: pa.Array) -> tuple[pa.Array, Mask]
     """The cells without texts that stand for a missing value, and which were such; empty text is always missing."""
     if not pa.types.is_string(cells.type):
         return cells, None
-    marked = some(bits(pc.is_in(cells, markers))) if len(markers) else None
+    marked = some(bits(pc.is_in(cells, markers))) if _may_be_in(cells, markers) else None
     cells = missing(cells)
     return (cells, None) if marked is None else (without(cells, marked), marked)
+
+
+def _may_be_in(cells: pa.Array, markers: pa.Array) -> bool:
+    """Whether any cell holds the first byte of a marker; quick, as columns of numbers hold none."""
+    content = cells.buffers()[2]
+    if content is None:
+        return False
+    packed = content.to_pybytes()
+    return any(first in packed for first in {marker.encode()[:1] for marker in markers.to_pylist()})
 
 
 def list_array(lists: pa.Array, elements: pa.Array) -> pa.Array:
@@ -163,8 +172,7 @@ def missing(cells: pa.Array) -> pa.Array:
 def holding(texts: pa.Array, character: str) -> Bits:
     """Which texts hold a character; quick where none does."""
     content = texts.buffers()[2]
-    code = np.frombuffer(character.encode()[:1], np.uint8)[0]
-    if content is None or not (np.frombuffer(content, np.uint8) == code).any():
+    if content is None or character.encode()[:1] not in content.to_pybytes():
         return np.zeros(len(texts), dtype=np.bool_)
     return bits(pc.match_substring(texts, character))
 

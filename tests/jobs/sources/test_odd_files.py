@@ -84,7 +84,7 @@ def test_backslashes_before_quotes_and_delimiters_are_named_as_such(take: Any) -
     rows, findings = take("interactions.csv", own)
     assert [bool(row["unparsable"]) for row in rows] == [False, True, True, True]
     assert any(
-        "backslash before them, which are rejected: export doubled quotes, or JSON: 2, first in line 3" in f
+        "backslash before them, which are rejected (if it escapes them: --escape '\\'): 2, first in line 3" in f
         for f in findings
     )
     assert any(f.startswith("more or fewer fields than the 5 columns: 1") for f in findings)
