@@ -1,8 +1,9 @@
 """How active each user will be in the next seven days, and whether the user is new, rising, steady, cooling or gone.
 
 A network over the active days makes the forecast where it is better than a regression on recency and frequency beyond
-the interval, else that regression does (jobs/learning/forecasting.py). Days count from the newest event. Nothing is
-written where events have no times, or too few users come back or stay away to learn from.
+the interval, else that regression does (jobs/learning/forecasting.py), as in a night whose models have no network. Days
+count from the newest event. Nothing is written where events have no times, or too few users come back or stay away to
+learn from.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from jobs.storage.files import upload
 from jobs.storage.frames import write
 from models.evaluation.forecasts import Forecast
 from models.features.activity import SEGMENTS, ActiveDays, Examples, active_days, segments
-from schemas.names import ACTIVITY
+from schemas.names import ACTIVITY, NEURAL
 from schemas.tables import TABLES
 
 if TYPE_CHECKING:
@@ -41,11 +42,12 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
         log.info("%s: events have no times: no activity is predicted", night.run.domain)
         return
     days = active_days(histories)
-    learn = learnable(days, int(days.day.max()))
+    learn = learnable(days, int(days.day.max()), night.seed)
     if not enough_users(days, learn):
         log.info("%s: too few users come back, or stay away, to predict activity", night.run.domain)
         return
-    verdict = judge(days, lambda some: predictor(fit(night, days, some), days), night.seed)
+    network = (lambda some: predictor(fit(night, days, some), days)) if {*NEURAL} & {*night.models} else None
+    verdict = judge(days, network, night.seed)
     log.info("%s makes the forecast: %s", verdict.model, verdict.reason)
     attempt.facts |= {"model": verdict.model, "reason": verdict.reason}
     if verdict.model == NETWORK:

@@ -17,6 +17,7 @@ from models.evaluation.forecasts import Forecast, auc, auc_difference, brier, ca
 from models.features.activity import HORIZON_DAYS, ActiveDays, Examples, events_ahead, examples, summaries
 
 EVERY_DAYS, LEARNED_DAYS = 1, 90  # ends of days that are learned: one in so many, of the last so many
+MOST_EXAMPLES = 300_000  # that are drawn from them
 LEAST_HISTORY_DAYS = 7  # that precede the first of them
 LEAST_USERS = 20  # who are active, and who are not, among those learned from or judged on: fewer say nothing
 BASELINE, NETWORK = "recency_frequency", "activity"
@@ -45,11 +46,11 @@ class Verdict:
     scores: list[Score] = field(default_factory=list)
 
 
-def learnable(days: ActiveDays, last: int) -> Examples:
-    """The examples whose following week ends with day `last` at the latest."""
+def learnable(days: ActiveDays, last: int, seed: int = 0) -> Examples:
+    """The examples whose following week ends with day `last` at the latest; of many a part that the seed draws."""
     end = last - HORIZON_DAYS
     begin = max(int(days.day.min()) + LEAST_HISTORY_DAYS - 1, end - LEARNED_DAYS + 1)
-    return examples(days, np.arange(end, begin - 1, -EVERY_DAYS)[::-1])
+    return examples(days, np.arange(end, begin - 1, -EVERY_DAYS)[::-1], MOST_EXAMPLES, seed)
 
 
 def enough_users(days: ActiveDays, some: Examples) -> bool:
@@ -68,15 +69,18 @@ def baseline(days: ActiveDays) -> Fit:
     return fit
 
 
-def judge(days: ActiveDays, network: Fit, seed: int = 0) -> Verdict:
+def judge(days: ActiveDays, network: Fit | None, seed: int = 0) -> Verdict:
     """The network makes the forecast only where its AUC is above the baseline's by more than the interval of the
-    difference; else the baseline."""
+    difference; else the baseline. Without a network the baseline is measured alone."""
     last = int(days.day.max())
-    learn, test = learnable(days, last - HORIZON_DAYS), examples(days, np.array([last - HORIZON_DAYS]))
+    learn, test = learnable(days, last - HORIZON_DAYS, seed), examples(days, np.array([last - HORIZON_DAYS]))
     if not (enough_users(days, learn) and enough_users(days, test)):
         return Verdict(BASELINE, f"too few events to judge on: under {LEAST_USERS} users active, or not active")
     active = events_ahead(days, test) > 0
-    forecasts = {BASELINE: baseline(days)(learn)(test), NETWORK: network(learn)(test)}
+    forecasts = {BASELINE: baseline(days)(learn)(test)}
+    if network is None:
+        return Verdict(BASELINE, "the night trains no network", measure(forecasts, active, seed))
+    forecasts[NETWORK] = network(learn)(test)
     gain = auc_difference(forecasts[NETWORK].probability, forecasts[BASELINE].probability, active)
     better = gain.low > 0
     word = "better" if better else "not better"

@@ -66,13 +66,21 @@ def active_days(histories: Histories) -> ActiveDays:
     return ActiveDays(user[starts], day[starts], np.append(starts, len(day)).astype(np.int64))
 
 
-def examples(days: ActiveDays, last_days: IntArray) -> Examples:
-    """Every user with an event up to each of `last_days`, the days one after the other."""
-    users, first = np.unique(days.user, return_index=True)
-    known = [(users[kept], first[kept], day) for day in last_days for kept in [days.day[first] <= day]]
-    user = np.concatenate([np.zeros(0, np.int64), *(some for some, _, _ in known)])
-    begin = np.concatenate([np.zeros(0, np.int64), *(some for _, some, _ in known)])
-    day = np.concatenate([np.zeros(0, np.int64), *(np.full(len(some), day) for some, _, day in known)])
+def examples(days: ActiveDays, last_days: IntArray, most: int | None = None, seed: int = 0) -> Examples:
+    """Every user with an event up to each of `last_days`, the days one after the other, by their first day in each; of
+    more than `most` so many, drawn evenly."""
+    first = np.flatnonzero(np.diff(days.user, prepend=-1))
+    first = first[np.argsort(days.day[first], kind="stable")]
+    known = np.searchsorted(days.day[first], last_days, side="right")  # users of each day: the earliest so many
+    ends = np.cumsum(known)
+    total = int(ends[-1]) if len(ends) else 0
+    if most is None or total <= most:
+        number = np.arange(total)
+    else:
+        number = np.sort(np.random.default_rng(seed).choice(total, most, replace=False, shuffle=False))
+    at = np.searchsorted(ends, number, side="right")
+    begin = first[number - (ends - known)[at]]
+    user, day = days.user[begin], last_days[at]
     return Examples(user, day, begin, days.before(user, day))
 
 

@@ -96,7 +96,7 @@ class Activity:
         x, events = self._inputs(days, learn), events_ahead(days, learn).astype(np.float32)[:, None]
         self.network = network(self.config, x[1].mean(axis=0), x[1].var(axis=0) + 1e-6)
         optimizer = keras.optimizers.Adam(self._rates(len(learn)), clipnorm=LARGEST_STEP)
-        self.network.compile(optimizer, loss_of(events), jit_compile=on_jax() or on_gpu())
+        self.network.compile(optimizer, loss_of(events), jit_compile=True)
         log.info("activity trains on %d examples, %s", len(learn), device())
         for epoch in range(1, self.config.epochs + 1):
             order = random.permutation(len(learn))
@@ -110,6 +110,7 @@ class Activity:
                     f"activity: the loss of epoch {epoch} is {self.loss}; lower activity.learning_rate (now "
                     f"{self.config.learning_rate})"
                 )
+        self.network.jit_compile = on_jax() or on_gpu()
         return self
 
     def _rates(self, n: int) -> Any:
@@ -145,4 +146,5 @@ class Activity:
             raise ValueError(f"{folder}: holds the model {manifest['model']!r}, not {cls.name!r}")
         model = cls(ActivityConfig(**manifest["config"]))
         model.network = keras.saving.load_model(folder / NETWORK, compile=False)
+        model.network.jit_compile = on_jax() or on_gpu()
         return model

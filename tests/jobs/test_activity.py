@@ -1,6 +1,7 @@
 """The job `activity`: what it writes, publishes and shows."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -43,7 +44,9 @@ def habits() -> list[tuple[int, int]]:
     ]
 
 
-def night_of(config: Settings, events: list[tuple[int, int]], timed: bool = True) -> Night:
+def night_of(
+    config: Settings, events: list[tuple[int, int]], timed: bool = True, models: Sequence[str] = ("popularity", "ncf")
+) -> Night:
     """A night whose users have these events, ready for the job."""
 
     def users(rows: dict[str, Rows]) -> None:
@@ -63,6 +66,7 @@ def night_of(config: Settings, events: list[tuple[int, int]], timed: bool = True
     night.run.record(Entry("sequences", "done", "a", {"sequences": [file]}, facts={"split": "time"}))
     pin = night.run.entry("pin")
     pin.facts["configuration"]["model_settings"] = {"activity": QUICK}
+    pin.facts["configuration"]["models"] = models
     night.run.record(pin)
     return Night(config, night.run)
 
@@ -98,6 +102,16 @@ def test_both_models_are_measured_and_all_is_published(night: Night, config: Set
         assert db.execute("SELECT count(*) FROM latest.activity").fetchall() == [(USERS,)]
         shown = "SELECT DISTINCT k, split FROM latest.metrics WHERE metric IN ('auc', 'brier', 'predicted')"
         assert db.execute(shown).fetchall() == [(0, "time")]
+
+
+def test_a_night_without_networks_trains_none(config: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.activity.fit", None)
+    night = night_of(config, habits(), models=["popularity", "ease"])
+    assert main(["activity", *WORDS]) == 0
+    assert night.run.entry("activity").facts["reason"] == "the night trains no network"
+    assert {row["model"] for row in rows(night, "activity")} == {"recency_frequency"}
+    assert {row["model"] for row in rows(night, "metrics")} == {"recency_frequency"}
+    assert next(row["value"] for row in rows(night, "metrics") if row["metric"] == "auc") > 0.6
 
 
 def test_it_is_the_same_when_it_runs_again(night: Night) -> None:

@@ -41,6 +41,23 @@ def test_only_users_with_an_event_up_to_the_day() -> None:
     assert len(examples(days, np.zeros(0, np.int64))) == 0
 
 
+def test_of_many_a_part_is_drawn_evenly() -> None:
+    """Each of 20 users at the end of each of 10 days is drawn with probability 1/4, over 400 seeds; none is twice."""
+    days, last = days_of(*([[0]] * 20)), np.arange(10)
+    drawn = np.zeros((20, 10))
+    for seed in range(400):
+        some = examples(days, last, 50, seed)
+        pairs = set(zip(some.user.tolist(), some.day.tolist(), strict=True))
+        assert len(pairs) == len(some) == 50
+        drawn[some.user, some.day] += 1
+    # 200 cells, each binomial(400, 1/4): mean 100, standard deviation 8.7
+    assert abs(drawn - 100).max() < 40
+    every = examples(days, last)
+    assert [len(every), len(examples(days, last, 200))] == [200, 200]
+    part = examples(days, last, 50, seed=3)
+    assert [part.day.tolist(), part.end.tolist()] == [sorted(part.day.tolist()), (part.user + 1).tolist()]
+
+
 def test_the_week_ahead_begins_the_day_after_and_ends_on_the_seventh() -> None:
     days = days_of([1, 2, 2, 8, 9])
     assert [events_ahead(days, at(days, day)).tolist() for day in (1, 2, 8, 9)] == [[3], [2], [1], [0]]
