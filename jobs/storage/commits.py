@@ -5,10 +5,26 @@ from collections.abc import Mapping, Sequence
 
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.table import Table as IcebergTable
+from pyiceberg.table import Transaction
+from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.update.snapshot import ManageSnapshots
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
 
 COMMITS = 30  # tries while others commit to the same table
+
+
+class Changes(Transaction):  # type: ignore[misc]  # PyIceberg is not typed through
+    """A transaction that computes its metadata once for each staged update: PyIceberg copies all of it, which grows
+    with the snapshots that a table keeps, at every look."""
+
+    _computed: tuple[object, TableMetadata] | None = None
+
+    @property
+    def table_metadata(self) -> TableMetadata:
+        """The table's metadata with the updates so far."""
+        if self._computed is None or self._computed[0] is not self._updates:
+            self._computed = self._updates, super().table_metadata
+        return self._computed[1]
 
 
 def retry(conflict: type[Exception]) -> Retrying:
@@ -30,7 +46,7 @@ def replace_files(
     faster.
     """
     properties = {"encore.publication": tag}
-    with warnings.catch_warnings(), table.transaction() as transaction:
+    with warnings.catch_warnings(), Changes(table) as transaction:
         warnings.filterwarnings("ignore", "Delete operation did not match any records")
         if metrics:
             transaction.set_properties(dict(metrics))

@@ -15,7 +15,7 @@ from pyiceberg.table import Transaction
 from pyiceberg.table.update.snapshot import ExpireSnapshots, ManageSnapshots
 
 from jobs.storage.catalog import METRICS
-from jobs.storage.commits import retry
+from jobs.storage.commits import Changes, retry
 from jobs.storage.files import delete_file, listing
 from jobs.storage.upkeep import DataFile, State, Upkeep
 from schemas.tables import TABLES
@@ -72,7 +72,7 @@ class Rewriting(Upkeep):
         gone = [_is(name, one) for one in by_partition(state.now) if not stays(one)]
         if not gone and state.tags.keys() <= tags:
             return
-        with table.transaction() as transaction:
+        with Changes(table) as transaction:
             if gone:
                 transaction.delete(Or(*gone) if len(gone) > 1 else gone[0])
             refs = ManageSnapshots(transaction)
@@ -102,7 +102,7 @@ class Rewriting(Upkeep):
 def _commit(table: IcebergTable, name: str, state: State, views: Sequence[View], metrics: Mapping[str, str]) -> None:
     """One transaction. metrics: properties of the table for these files alone."""
     content: Content = by_partition(state.now)
-    with warnings.catch_warnings(), table.transaction() as transaction:
+    with warnings.catch_warnings(), Changes(table) as transaction:
         warnings.filterwarnings("ignore", "Delete operation did not match any records")
         if metrics:
             transaction.set_properties(dict(metrics))

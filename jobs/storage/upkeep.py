@@ -15,7 +15,7 @@ from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.table.update.snapshot import ExpireSnapshots, ManageSnapshots
 
 from jobs.storage.catalog import Tables
-from jobs.storage.commits import retry
+from jobs.storage.commits import Changes, retry
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def _moment(snapshot: Snapshot) -> datetime:
 
 
 def _commit(table: IcebergTable, cut: Cut) -> None:
-    with warnings.catch_warnings(), table.transaction() as transaction:
+    with warnings.catch_warnings(), Changes(table) as transaction:
         warnings.filterwarnings("ignore", "Delete operation did not match any records")
         if cut.before:
             transaction.delete(_older(cut.before.items()), snapshot_properties={"encore.expired": str(cut.before)})

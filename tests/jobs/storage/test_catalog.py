@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from pyiceberg.table import Transaction
 
 from jobs.errors import InputError
 from jobs.settings import ROOT, Settings, load
 from jobs.storage.catalog import FORMAT, Tables
+from jobs.storage.commits import Changes
 from jobs.storage.frames import write
 from schemas.names import TABLES
 from schemas.tables import TABLES as STATED
@@ -112,6 +114,16 @@ def test_one_replacement_is_one_commit(tables: Tables, config: Settings) -> None
     tables.replace("users", part, [users(config, *part.values(), 2)], "second")
     after = tables._load("users").metadata
     assert len(after.metadata_log) == len(before.metadata_log) + 1
+
+
+def test_metadata_of_a_transaction_follows_its_updates(tables: Tables) -> None:
+    table = tables._load("runs")
+    changes = Changes(table)
+    before = changes.table_metadata
+    assert changes.table_metadata is before
+    changes.set_properties({"a": "1"})
+    assert changes.table_metadata == Transaction.table_metadata.fget(changes)
+    assert changes.table_metadata.properties["a"] == "1" != before.properties.get("a")
 
 
 def test_nights_before_one(tables: Tables, config: Settings) -> None:
