@@ -16,8 +16,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import scipy.sparse as sp
-from implicit.als import AlternatingLeastSquares
-from implicit.nearest_neighbours import CosineRecommender
 
 NEIGHBOURS, TOP_K = 50, 20
 
@@ -52,6 +50,8 @@ def numbered(events: pl.DataFrame) -> tuple[sp.csr_matrix, pl.Series, pl.Series]
 
 def neighbours(by_feature: sp.csr_matrix, ids: pl.Series, names: tuple[str, str]) -> pl.DataFrame:
     """The nearest rows of each row by cosine; by_feature: [features, rows]."""
+    from implicit.nearest_neighbours import CosineRecommender
+
     model = CosineRecommender(K=NEIGHBOURS + 1, num_threads=0)
     model.fit(by_feature, show_progress=False)
     pairs = sp.coo_matrix(model.similarity)
@@ -62,6 +62,8 @@ def neighbours(by_feature: sp.csr_matrix, ids: pl.Series, names: tuple[str, str]
 
 def recommend(matrix: sp.csr_matrix, users: pl.Series, items: pl.Series) -> pl.DataFrame:
     """Every user's best items by alternating least squares."""
+    from implicit.als import AlternatingLeastSquares
+
     model = AlternatingLeastSquares(num_threads=0, random_state=1)
     model.fit(matrix, show_progress=False)
     ids, scores = model.recommend(np.arange(matrix.shape[0]), matrix, N=TOP_K)
