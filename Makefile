@@ -7,9 +7,10 @@ export DATABASE DOMAIN SOURCE DS PORT PAUSED UPGRADE PYTHON
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-setup: ## both environments (.venv, .venv-airflow; downloads 1.6 GB, takes 4.5 GB) from their lock files, and Java
+setup: ## both environments (.venv, .venv-airflow; downloads 1.6 GB, takes 4.5 GB) from their lock files, Java and libgomp
 	@docker/java.sh
 	@docker/environment.sh .venv docker/jobs.lock
+	@docker/openmp.sh .venv/bin/python
 	@docker/environment.sh .venv-airflow docker/airflow.lock
 	@$(MAKE) -s .state/compiled
 

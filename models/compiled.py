@@ -7,12 +7,14 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from models.base import Recommender, TrainingData
+from models.classic.candidates import ItemTimes
 from models.classic.content_knn import ContentKNN
 from models.classic.ease import Ease
 from models.classic.ensemble import Ensemble
 from models.classic.hybrid_knn import HybridKNN
 from models.classic.item_knn import ItemKNN
 from models.classic.popularity import Popularity
+from models.classic.second_stage import SecondStage
 from models.classic.user_knn import UserKNN
 from models.data import Catalogue
 from models.evaluation.beyond_accuracy import describe_items
@@ -21,6 +23,7 @@ from models.kernels.merging import argsort_pairs, merge_events
 from models.kernels.nearest import nearest_in_history
 from models.kernels.neighbours import Neighbours, RowBlock, merge_neighbours, share_neighbours, stream_neighbours
 from models.kernels.top_k import top_products
+from models.kernels.trees import from_lightgbm
 from models.layers.packing import newest, pack
 from models.serving.diversity import mmr
 
@@ -42,7 +45,9 @@ def learn_and_serve(histories: Histories) -> None:
     data = TrainingData(histories, catalogue)
     kinds = (ItemKNN, UserKNN, ContentKNN, HybridKNN, Ease)
     models: dict[str, Recommender] = {kind.name: kind().fit(data) for kind in kinds}
-    models["ensemble"] = Ensemble().fit(TrainingData(histories, models=dict(models)))
+    models["ensemble"] = ensemble = Ensemble().fit(TrainingData(histories, models=dict(models)))
+    stump = {"tree_structure": {"leaf_value": 0.0}}
+    ensemble.stage = SecondStage(from_lightgbm({"tree_info": [stump]}), ItemTimes.of(histories))
     for model in models.values():
         model.explain(histories, model.recommend(histories, 3).items)
     popular = Popularity().fit(data).recommend(histories, 3)

@@ -1,35 +1,32 @@
-"""Ensemble: weighted reciprocal-rank fusion of the night's other models (Cormack, Clarke & Büttcher 2009)."""
+"""Ensemble: weighted reciprocal-rank fusion of the night's other models, and a learned second stage over it."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from annotated_types import Ge, Interval, Unit, doc
 
 from models.base import BLOCK_USERS, Recommender, Scores, TrainingData
+from models.classic.candidates import SIMILAR, Candidates, ItemTimes
+from models.classic.fusion import Floats, align_lists, ascend, fused_quality, rank_shares
+from models.classic.second_stage import SecondStage
 from models.config import Config
 from models.data import HeldOut
-from models.evaluation.metrics import ndcg
-from models.evaluation.ties import groups_without_ties
-from models.evaluation.validation import CUTOFF, sample_users
+from models.evaluation.validation import sample_users
 from models.histories import Histories, IntArray
-from models.kernels.top_k import top_scores
+from models.kernels.top_k import TopK, top_scores
 from models.registry import REGISTRY
 from models.vocabulary import ItemIds
 
 MEMBERS = "members"
 CONSTANTS = (10.0, 3.0, 30.0)  # to choose from on validation; the first where there is none
-STEPS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)  # a member's weight, tried with the others' weights as they are
-ROUNDS = 3
 MAX_USERS = 20_000  # by whom weights are fitted: small gains need many
 log = logging.getLogger(__name__)
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -49,6 +46,10 @@ class EnsembleConfig(Config):
         Unit("items"),
         doc("places by which the members' weights are fitted; what stands behind hardly reaches the first ten"),
     ] = 50
+    second_stage: Annotated[
+        bool,
+        doc("learn to re-rank the first items (LambdaMART), where that is better on validation by more than chance"),
+    ] = True
 
 
 class Ensemble(Recommender):
@@ -58,12 +59,16 @@ class Ensemble(Recommender):
     it would have among them. No evidence where no member ranks the item. The weights w sum to 1; they are found by
     coordinate ascent of NDCG@10 on validation, from the best single member on, and are equal without validation.
     Members that get no weight are left out. Memory: that of the members.
+
+    A second stage (`models.classic.second_stage`) scores the first items of that list anew, where it was better than
+    the list on validation; `config.second_stage` says whether.
     """
 
     name: ClassVar[str] = "ensemble"
     Config: ClassVar[type] = EnsembleConfig
     members: Mapping[str, Recommender]
     weights: Floats
+    stage: SecondStage | None = None
 
     def fit(self, data: TrainingData) -> Self:
         """Weighs the trained models of `data.models`. Raises ValueError where there are none."""
@@ -77,6 +82,9 @@ class Ensemble(Recommender):
             self.config = replace(self.config, constant=constants[0])
         else:
             self._weigh(validation, constants)
+            if self.config.second_stage:
+                self._add_stage(data, validation)
+        self.config = replace(self.config, second_stage=self.stage is not None)
         return self
 
     def _weigh(self, held_out: HeldOut, constants: Sequence[float]) -> None:
@@ -93,29 +101,59 @@ class Ensemble(Recommender):
         self.weights = weights[chosen] / weights.sum()
         log.info("ensemble: %s", ", ".join(f"{n} {w:.2f}" for n, w in zip(self.members, self.weights, strict=True)))
 
+    def _add_stage(self, data: TrainingData, validation: HeldOut) -> None:
+        """Learns the second stage; what measures similarity is a member then, without weight if it has none."""
+        before = self.members, self.weights
+        if SIMILAR in data.models and SIMILAR not in self.members:
+            self.members = {**self.members, SIMILAR: data.models[SIMILAR]}
+            self.weights = np.append(self.weights, 0.0)
+        times, users = ItemTimes.of(data.histories), validation.histories
+        blocks = (np.arange(low, min(low + BLOCK_USERS, users.n_users)) for low in range(0, users.n_users, BLOCK_USERS))
+        parts = (users.take(block) for block in blocks)
+        candidates = Candidates.join([self._candidates(part, *self._fuse(part), times) for part in parts])
+        self.stage = SecondStage.fit(validation, candidates, times, data.seed)
+        if self.stage is None:
+            self.members, self.weights = before
+
     def refit(self, data: TrainingData) -> Self:
         """Its members learn the later events too; their weights stay."""
         self.members = {name: model.refit(data) for name, model in self.members.items()}
         self.n_items = data.histories.n_items
+        if self.stage is not None:
+            self.stage = replace(self.stage, times=ItemTimes.of(data.histories))
         return self
 
     def score(self, histories: Histories) -> Scores:
-        """Every member scores and ranks all items."""
+        """Every member scores and ranks all items; the second stage scores the first ones anew."""
         if histories.n_items != self.n_items:
             raise ValueError(f"ensemble learned {self.n_items} items, the histories have {histories.n_items}")
-        scores = np.zeros((histories.n_users, histories.n_items), np.float32)
-        for weight, model in zip(self.weights, self.members.values(), strict=True):
-            scores += np.float32(weight) * self._shares(model, histories)
-        scores[scores == 0] = -np.inf
+        scores, lists = self._fuse(histories)
+        if self.stage is not None:
+            self.stage.rerank(scores, self._candidates(histories, scores, lists, self.stage.times))
         return scores
 
-    def _shares(self, model: Recommender, histories: Histories) -> Scores:
-        """float32 [n_users, n_items]: 1 / (k0 + rank) for what the member ranks among its first `depth`, else 0."""
+    def _fuse(self, histories: Histories) -> tuple[Scores, dict[str, TopK]]:
+        """The fused scores of all items, and every member's list."""
+        fused, lists = np.zeros((histories.n_users, histories.n_items), np.float32), {}
+        for weight, (name, model) in zip(self.weights, self.members.items(), strict=True):
+            shares, lists[name] = self._rank(model, histories)
+            fused += np.float32(weight) * shares
+        fused[fused == 0] = -np.inf
+        return fused, lists
+
+    def _rank(self, model: Recommender, histories: Histories) -> tuple[Scores, TopK]:
+        """The member's list of the first `depth` items, and float32 [n_users, n_items]: 1 / (k0 + rank) for what it
+        ranks among them, else 0."""
         scores = np.asarray(model.score(histories), np.float32)
         top, had = top_scores(scores, self.config.depth, histories=histories), histories.matrix()
         shares = np.zeros(scores.shape, np.float32)
         rank_shares(top.items, top.scores, had.indptr, had.indices, scores, self.config.constant, shares)
-        return shares
+        return shares, top
+
+    def _candidates(
+        self, histories: Histories, fused: Scores, lists: Mapping[str, TopK], times: ItemTimes
+    ) -> Candidates:
+        return Candidates.of(histories, fused, lists, self.members.get(SIMILAR), times)
 
     def explain(self, histories: Histories, items: IntArray) -> IntArray:
         """The reason of the member whose share is the largest of those that give one."""
@@ -125,20 +163,22 @@ class Ensemble(Recommender):
             users, asked = histories.take(np.arange(part.start, part.stop)), items[part]
             largest = np.zeros(asked.shape)
             for weight, model in zip(self.weights, self.members.values(), strict=True):
-                share = weight * np.take_along_axis(self._shares(model, users), np.maximum(asked, 0), axis=1)
+                share = weight * np.take_along_axis(self._rank(model, users)[0], np.maximum(asked, 0), axis=1)
                 given = model.explain(users, asked)
                 better = (given >= 0) & (share > largest)
                 reasons[part][better], largest[better] = given[better], share[better]
         return reasons
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """weights: float64 [members]; names: of the members."""
-        return {"weights": self.weights, "names": np.array(list(self.members)), "n_items": np.array(self.n_items)}
+        """weights: float64 [members]; names: of the members; those of the second stage where there is one."""
+        arrays = {"weights": self.weights, "names": np.array(list(self.members)), "n_items": np.array(self.n_items)}
+        return arrays if self.stage is None else arrays | self.stage.arrays()
 
     def restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         """Takes the weights back; `load` the members."""
         self.weights, self.n_items = arrays["weights"], int(arrays["n_items"])
         self.names = arrays["names"].tolist()
+        self.stage = SecondStage.restore(arrays, self.names, self.n_items) if "trees_roots" in arrays else None
 
     def save(self, folder: Path, items: ItemIds | None = None) -> None:
         """Writes the weights, and every member into a folder of its own below `members`."""
@@ -152,74 +192,3 @@ class Ensemble(Recommender):
         model = super().load(folder, items)
         model.members = {name: REGISTRY[name].load(folder / MEMBERS / name, items) for name in model.names}
         return model
-
-
-def align_lists(lists: list[IntArray], constant: float) -> tuple[IntArray, Scores]:
-    """The items of the members' lists ([n, places] each, -1 for none), once for every user, and the members' shares.
-
-    items: int64 [n, most], by row, padded with -1. shares: float32 [members, n, most], 0 where a list lacks the item.
-    """
-    together = np.sort(np.concatenate(lists, axis=1), axis=1)
-    none = 1 + together.max(initial=-1)  # stands behind all items
-    again = together[:, 1:] == together[:, :-1]
-    together[:, 1:][again] = none
-    together[together < 0] = none
-    together.sort(axis=1)
-    items = together[:, : max((together < none).sum(axis=1).max(initial=0), 1)]
-    apart = np.arange(len(items))[:, None] * (none + 1)
-    keys = (items + apart).ravel()
-    shares = np.zeros((len(lists), *items.shape), np.float32)
-    for share, ranked in zip(shares, lists, strict=True):
-        there = ranked >= 0
-        at = np.searchsorted(keys, (ranked + apart)[there])
-        share.ravel()[at] = (1 / (constant + 1 + np.nonzero(there)[1])).astype(np.float32)
-    return np.where(items < none, items, -1), shares
-
-
-def fused_quality(candidates: IntArray, shares: Scores, held_out: HeldOut, weights: Floats) -> Floats:
-    """Every user's NDCG@10, float64 [n], of the members' lists as `aligned` returned them, under weights [members]."""
-    top = top_scores(np.tensordot(weights.astype(np.float32), shares, 1), CUTOFF).items
-    items = np.where(top >= 0, np.take_along_axis(candidates, top, axis=1), -1)
-    return ndcg(groups_without_ties(items, held_out.relevant), CUTOFF)
-
-
-def ascend(members: int, values: Callable[[Floats], Floats]) -> tuple[Floats, float]:
-    """Weights, float64 [members], for which the mean of `values`, float64 [n] by user, is large, and that mean.
-
-    From the best single member on, one weight at a time is set to that of STEPS which gives most, for ROUNDS rounds or
-    until none gives more. A gain that is less than its standard error over the users is taken for chance (after the
-    rule of Breiman et al. 1984), since every member costs its time.
-    """
-    alone = np.eye(members)
-    best, most = max(((weights, values(weights)) for weights in alone), key=lambda pair: float(pair[1].mean()))
-    for _ in range(ROUNDS):
-        before = best
-        for m in range(members):
-            for step in STEPS:
-                weights = np.where(alone[m] > 0, step, best)
-                if step == best[m] or not weights.any():
-                    continue
-                reached = values(weights)
-                gain = reached - most
-                if gain.mean() > gain.std() / np.sqrt(len(gain)):
-                    best, most = weights, reached
-        if best is before:
-            break
-    return best, float(most.mean())
-
-
-@numba.njit(cache=True, nogil=True)
-def rank_shares(items, listed, indptr, had, scores, constant, shares):  # type: ignore[no-untyped-def]
-    """Writes 1 / (constant + rank) into shares [n, n_items]: for the lists `items` [n, k] with their scores `listed`,
-    and for the items that users had, where they would stand among them; behind the k-th place nothing."""
-    n, k = items.shape
-    for u in range(n):
-        for place in range(k):
-            if items[u, place] >= 0:
-                shares[u, items[u, place]] = 1 / (constant + 1 + place)
-        for e in range(indptr[u], indptr[u + 1]):
-            score = scores[u, had[e]]
-            if score > -np.inf:
-                place = k - np.searchsorted(listed[u, ::-1], score, side="right")
-                if place < k:
-                    shares[u, had[e]] = 1 / (constant + 1 + place)

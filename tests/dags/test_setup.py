@@ -1,4 +1,4 @@
-"""The scripts behind `make setup`: Java is found, installed or asked for; environments are built once and repaired."""
+"""The scripts behind `make setup`: Java and libgomp are found, installed or asked for; environments are built once."""
 
 import os
 import shutil
@@ -64,6 +64,24 @@ def test_java_home_that_is_too_old_is_named(machine, tmp_path):
     done = machine("java.sh", {"java": java("17.0.1"), "id": "echo 0"}, JAVA_HOME=str(tmp_path / "jre"))
     assert done.returncode == 1
     assert f"JAVA_HOME={tmp_path}/jre holds version 0" in done.stderr
+
+
+def test_libgomp_is_used_where_it_is(machine):
+    done = machine("openmp.sh", {"python3": "exit 0"})
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_libgomp_is_asked_for_in_one_line(machine):
+    done = machine("openmp.sh", {"python3": "exit 1", "id": "echo 1000", "apt-get": "exit 9"})
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "run: sudo apt-get install libgomp1" in done.stderr
+
+
+def test_libgomp_is_installed_by_root(machine):
+    install = f"""[ "$1" = update ] || echo "$@" >>{machine.bin}/asked"""
+    done = machine("openmp.sh", {"id": "echo 0", "apt-get": install, "python3": f"[ -f {machine.bin}/asked ]"})
+    assert done.returncode == 0, done.stderr
+    assert "libgomp1" in (machine.bin / "asked").read_text()
 
 
 @pytest.fixture

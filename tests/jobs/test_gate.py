@@ -17,7 +17,11 @@ from jobs.settings import Settings
 from jobs.storage.catalog import Tables
 from jobs.storage.frames import read
 from jobs.storage.sql import open_tables
+from models.classic.candidates import Candidates, ItemTimes
+from models.classic.ensemble import Ensemble
 from models.classic.item_knn import ItemKNN
+from models.classic.second_stage import SecondStage, learn_trees
+from models.data import HeldOut
 from models.registry import REGISTRY
 from schemas.tables import TABLES
 from tests.support.tastes import ITEMS, USERS, Events, day, events, jobs, night_of, publish
@@ -113,6 +117,26 @@ def test_better_settings_take_the_place_of_the_incumbents(before: Settings, monk
     assert (chosen["status"], json.loads(chosen["settings"])) == ("champion", asdict(ItemKNN.Config()))
     assert (old["status"], json.loads(old["settings"])["neighbours"]) == ("challenger", 1)
     assert "+0." in chosen["reason"]
+
+
+def test_a_second_stage_is_a_challenger_of_rank_fusion(before: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Switched on where rank fusion reigns: both are judged, and it reigns only beyond the interval."""
+    former = json.dumps(asdict(Ensemble.Config(second_stage=False)))
+    champion = {"model": "ensemble", "ds": day(HISTORY - 1), "settings": former}
+    monkeypatch.setattr(incumbent, "incumbent", lambda night: champion)
+    monkeypatch.setattr(gate, "incumbent", lambda night: champion)
+    monkeypatch.setattr(SecondStage, "fit", learn_without_asking)
+    night = night_of(before, HISTORY, "staged", models=["popularity", "item_knn", "ensemble"])
+    assert jobs(night, "train", "evaluate", "gate", "recommend") == [0] * 6
+    fused, staged = models(night)["ensemble-incumbent"], models(night)["ensemble"]
+    assert [json.loads(row["configuration"])["second_stage"] for row in (fused, staged)] == [False, True]
+    assert (fused["status"], staged["status"]) == ("champion", "challenger")
+    assert re.search(r"ndcg@10 .* to the incumbent ensemble-incumbent", staged["reason"])
+
+
+def learn_without_asking(held_out: HeldOut, candidates: Candidates, times: ItemTimes, seed: int) -> SecondStage:
+    """A second stage that was not compared with the fused list, and puts every second item first."""
+    return SecondStage(learn_trees(candidates, (candidates.items % 2 == 1) & (candidates.items >= 0), seed), times)
 
 
 def test_settings_that_nobody_knows_any_more_are_no_incumbents(

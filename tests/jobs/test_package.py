@@ -20,6 +20,10 @@ def test_requirements_are_closed_and_without_spark() -> None:
     assert {"numba", "llvmlite", "numpy"} <= set(package.requirements(["numba"]))
 
 
+def test_what_only_learning_needs_is_left_out() -> None:
+    assert not {"lightgbm", "keras", "tensorflow"} & set(package.requirements(package.NEEDED))
+
+
 def test_a_name_that_is_not_installed_and_a_wrong_ending_are_wrong_input(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

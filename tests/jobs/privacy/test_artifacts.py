@@ -9,9 +9,12 @@ import pytest
 from jobs.learning.artifacts import fingerprint
 from jobs.privacy.artifacts import without
 from models.base import Recommender, TrainingData
+from models.classic.candidates import ItemTimes
 from models.classic.ensemble import Ensemble
 from models.classic.item_knn import ItemKNN
+from models.classic.second_stage import SecondStage
 from models.classic.user_knn import UserKNN
+from models.kernels.trees import from_lightgbm
 from models.registry import REGISTRY
 from schemas.names import NEURAL
 from schemas.tables import TABLES
@@ -25,13 +28,16 @@ def row(model: str, folder: Path) -> pa.Table:
     return pa.Table.from_pylist([values], schema=TABLES["models"].schema)
 
 
-@pytest.mark.parametrize("name", ["user_knn", "ensemble"])
-def test_the_row_of_a_user_is_emptied(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "staged"), [("user_knn", False), ("ensemble", False), ("ensemble", True)])
+def test_the_row_of_a_user_is_emptied(name: str, staged: bool, tmp_path: Path) -> None:
     knn = UserKNN(UserKNN.Config()).fit(TrainingData(example()))
     model: Recommender = knn
     if name == "ensemble":
         others = {"user_knn": knn, "item_knn": ItemKNN(ItemKNN.Config()).fit(TrainingData(example()))}
-        model = Ensemble(Ensemble.Config()).fit(TrainingData(example(), models=others))
+        model = ensemble = Ensemble(Ensemble.Config()).fit(TrainingData(example(), models=others))
+        if staged:  # which holds counts of items' events and trees over them, nothing of a user
+            leaf = {"tree_structure": {"leaf_value": 2.0}}
+            ensemble.stage = SecondStage(from_lightgbm({"tree_info": [leaf]}), ItemTimes.of(example()))
     model.save(tmp_path / "old", ["i"] * example().n_items)
     user = int(np.flatnonzero(np.diff(knn.users.indptr))[0])
     before = knn.users.toarray()
@@ -46,6 +52,7 @@ def test_the_row_of_a_user_is_emptied(name: str, tmp_path: Path) -> None:
     loaded = REGISTRY[name].load(folder, ["i"] * example().n_items)
     learned = loaded.members["user_knn"] if isinstance(loaded, Ensemble) else loaded
     assert isinstance(learned, UserKNN)
+    assert (isinstance(loaded, Ensemble) and loaded.stage is not None) == staged
     expected = before.copy()
     expected[user] = 0
     np.testing.assert_array_equal(learned.users.toarray(), expected)

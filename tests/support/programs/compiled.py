@@ -25,10 +25,14 @@ from jobs.spark.event_reader import EVENT
 from jobs.spark.parts import BlockStore, finish_parts
 from jobs.storage import frames
 from models.base import Recommender, TrainingData
+from models.classic.candidates import ItemTimes
+from models.classic.ensemble import Ensemble
+from models.classic.second_stage import SecondStage
 from models.compiled import main as compile_all
 from models.data import Catalogue
 from models.evaluation.beyond_accuracy import describe_items
 from models.histories import Histories, from_events
+from models.kernels.trees import Trees
 from models.registry import REGISTRY
 from models.serving.lists import Serving, popular_by_segment
 from models.serving.ranking import serve
@@ -87,6 +91,7 @@ def learn_and_serve(folder: Path) -> None:
     for name in (name for name in REGISTRY if name not in NEURAL):
         REGISTRY[name]().fit(replace(data, models=dict(fitted))).save(folder / name)
         fitted[name] = REGISTRY[name].load(folder / name)
+    add_second_stage(fitted["ensemble"], parts[0], folder)
     one, every = np.zeros(USERS, np.int64), histories(table)
     for model in fitted.values():
         for slots, diversity in ((0, 1.0), (1, 0.7)):
@@ -95,6 +100,15 @@ def learn_and_serve(folder: Path) -> None:
             serving = Serving(one, popular, one, allowed, allowed[0], *rules)
             serve(model, serving, test, 5)
             serving.lists(model.refit(TrainingData(every, catalogue)), every, np.arange(USERS), 5)
+
+
+def add_second_stage(ensemble: Recommender, learned: Histories, folder: Path) -> None:
+    """A second stage as `load` gives it back; so few users do not teach one."""
+    assert isinstance(ensemble, Ensemble)
+    nodes = np.array([0]), np.array([-1]), np.array([0]), np.array([0]), np.zeros(1), np.zeros(1, bool)
+    ensemble.stage = SecondStage(Trees(*nodes), ItemTimes.of(learned))
+    ensemble.save(folder / "second_stage")
+    ensemble.stage = Ensemble.load(folder / "second_stage").stage
 
 
 def histories(table: pa.Table) -> Histories:
