@@ -61,6 +61,7 @@ INTERACTIVE = (
     Command("status", "jobs.status", "each domain's last complete night; with a limit, whether it is too old"),
     Command("report", "jobs.report.viewer", "a night: metrics, one user's list, where its HTML report and tables are"),
     Command("tables", "jobs.tables", "list, show, query, roll back, expire, export, check, back up published tables"),
+    Command("tune", "jobs.tune", "search settings of models on the last night's validation; writes a TOML file"),
     Command("config", "jobs.config", "check the settings, show them with their origin"),
     Command("spark", "jobs.spark.server", "start or stop the Spark Connect server of a run"),
     Command("package", "jobs.package", "build the archive that the executors of a Spark cluster need"),

@@ -1,6 +1,7 @@
 """Validation: NDCG@10 for users with held-out items, by which models choose their settings."""
 
 import numpy as np
+import numpy.typing as npt
 
 from models.base import Recommender
 from models.data import HeldOut
@@ -13,8 +14,13 @@ MAX_USERS = 4096  # differences between settings are those of the same users: mo
 
 def mean_ndcg(model: Recommender, held_out: HeldOut) -> float:
     """Mean NDCG@10 over the users; what they had before is left out of the lists."""
+    return float(user_ndcg(model, held_out).mean())
+
+
+def user_ndcg(model: Recommender, held_out: HeldOut) -> npt.NDArray[np.float64]:
+    """NDCG@10 of each user, float64 [n]; what they had before is left out of the lists."""
     lists = model.recommend(held_out.histories, CUTOFF)
-    return float(ndcg(groups_without_ties(lists.items, held_out.relevant), CUTOFF).mean())
+    return ndcg(groups_without_ties(lists.items, held_out.relevant), CUTOFF)
 
 
 def sample_users(held_out: HeldOut | None, seed: int, most: int = MAX_USERS) -> HeldOut | None:

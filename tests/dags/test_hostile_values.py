@@ -4,7 +4,7 @@ import pytest
 from airflow.sdk.exceptions import ParamValidationError
 from jinja2.sandbox import SandboxedEnvironment
 
-from dags import erase_user, form, maintenance, rollback
+from dags import erase_user, form, maintenance, rollback, tune
 from tests.support.hostile import OTHERS, TEXTS
 
 FORMS = {
@@ -12,6 +12,7 @@ FORMS = {
     "rollback": rollback.FORM,
     "maintenance": maintenance.FORM,
     "erase_user": erase_user.FORM,
+    "tune": tune.FORM,
 }
 FIELDS = [(dag, field) for dag, fields in FORMS.items() for field in fields]
 # What a schema lets through, and the job refuses or means: names of runs are made of these signs, null means a default.
@@ -25,6 +26,7 @@ ALLOWED = {
     ("erase_user", "confirmed"): {True},
     ("maintenance", "keep_nights"): {10**400},
     ("maintenance", "backup_to"): {None, *TEXTS},
+    ("tune", "to"): {*TEXTS} - {""},
 }
 
 

@@ -1,5 +1,6 @@
 """The DAGs of an operator, maintenance and rollback: what they call, and that the jobs take it."""
 
+import re
 from datetime import date
 
 import pytest
@@ -147,3 +148,30 @@ def test_a_run_by_hand_that_cannot_be_had_is_refused_first(run, name, conf, mess
 def test_every_task_says_how_its_job_explains_itself():
     task = DagBag(ROOT / "dags").dags["retrain"].get_task("games.train")
     assert "encore train --help" in task.doc_md
+
+
+def test_tune_searches_settings_of_each_kind_of_model(run, in_jobs_environment):
+    form = {"domains": ["games"], "models": ["ease", "item_knn", "sasrec"], "minutes": 5, "to": "/tuned/"}
+    state, states, calls = run("tune", form)
+    assert state == "success"
+    assert (states["games.tune_classic"], states["music.tune_classic"]) == ("success", "skipped")
+    names = [{word.partition("=")[0]: word.partition("=")[2] for word in call} for call in calls]
+    assert sorted(words["--models"] for words in names) == ["item_knn,ease", "sasrec"]
+    assert {words["--minutes"] for words in names} == {"5"}
+    assert all(re.fullmatch(r"/tuned/games-\d{4}-\d\d-\d\d-(classic|networks)\.toml", w["--to"]) for w in names)
+    assert in_jobs_environment(PARSE, calls) == "parsed"
+
+
+def test_tune_without_networks_needs_no_gpu(run):
+    _, states, calls = run("tune", {"domains": ["games"], "models": ["ease"]})
+    assert states["games.tune_networks"] == "skipped"
+    assert len(calls) == 1
+
+
+def test_tune_runs_once_a_week_and_tells_of_failures():
+    dag = DagBag(ROOT / "dags").dags["tune"]
+    assert dag.timetable.expression == "0 14 * * 0"
+    assert all(task.on_failure_callback for task in dag.tasks)
+    assert {task.queue for task in dag.tasks if task.task_id.endswith("_networks")} == {"gpu"}
+    longest = dag.params.get_param("minutes").schema["maximum"]
+    assert all(task.execution_timeout.total_seconds() > 60 * longest for task in dag.tasks)
