@@ -16,7 +16,7 @@ from models.training.checkpoint import STATE, Checkpoint, numbered
 from models.training.event_file import CURVES, EventFile
 from models.training.memory import halve, run_in_halves_if_needed
 from models.training.progress import Progress
-from models.training.steps import Ahead, Group, HostSteps, Pace, Steps, group_batches, on_device
+from models.training.steps import Ahead, Group, Grouping, HostSteps, Pace, Steps, on_device
 from models.training.trainable import Plan, Trainable, Trained
 
 # Compiling by XLA takes some ten seconds and then halves the time: for training on so many examples in all epochs.
@@ -85,6 +85,7 @@ class Training:
         self.loss.compile(optimizer=self.optimizer, loss=None, jit_compile=plan.jit)
         on_host = getattr(self.loss, "steps_on_host", False)
         self.steps = HostSteps(self.loss) if on_host else Steps(self.loss, self.optimizer, plan.jit)
+        self.grouping = Grouping(plan.examples, stacked=not on_host)
         self.optimizer.build(self.loss.trainable_variables)
         self.epoch, self.batches, self.seen, self.total = 0, 0, 0, 0.0
         self.best, self.best_epoch = -1.0, 0
@@ -161,7 +162,7 @@ class Training:
         if self.plan.halved:
             batches = halve(self.model, batches)
         skipped = learned if epoch == begun else 0
-        return group_batches(batches, self.plan.examples, skipped, stacked=isinstance(self.steps, Steps))
+        return self.grouping.groups(batches, skipped)
 
     def _one_epoch(self, ahead: Ahead) -> Progress:
         """Trains an epoch, or what is left of it."""

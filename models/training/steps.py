@@ -132,24 +132,32 @@ def _put(losses: Any, number: Any, loss: Any) -> Any:
     return ops.slice_update(losses, (number,), ops.reshape(ops.cast(loss, losses.dtype), (1,)))
 
 
-def group_batches(batches: Batches, examples: int, skipped: int = 0, stacked: bool = True) -> Iterator[Group]:
-    """The batches of an epoch of so many `examples` behind the first `skipped`, in groups of one capacity.
+class Grouping:
+    """Puts the batches of epochs of so many `examples` into groups of one capacity, which the first batch of all
+    decides: groups of another shape would have the program compiled anew.
 
     stacked: whether a group is one nest of arrays.
     """
-    capacity, some, first = 0, [], skipped + 1
-    for number, (batch, count) in enumerate(batches, 1):
-        if not capacity:
-            size = sum(array.nbytes for array in tree.flatten(batch))
-            capacity = max(1, min(_rounded(examples / max(count, 1) * 1.05 + 1), GROUP_BYTES // max(size, 1)))
-        if number <= skipped:
-            continue
-        some.append((batch, count))
-        if len(some) == capacity:
-            yield _group(first, some, capacity, stacked)
-            some, first = [], number + 1
-    if some:
-        yield _group(first, some, capacity, stacked)
+
+    def __init__(self, examples: int, stacked: bool = True) -> None:
+        self.examples, self.stacked, self.capacity = examples, stacked, 0
+
+    def groups(self, batches: Batches, skipped: int = 0) -> Iterator[Group]:
+        """Those of an epoch, behind the first `skipped` batches."""
+        some, first = [], skipped + 1
+        for number, (batch, count) in enumerate(batches, 1):
+            if not self.capacity:
+                size = sum(array.nbytes for array in tree.flatten(batch))
+                epoch = _rounded(self.examples / max(count, 1) * 1.05 + 1)
+                self.capacity = max(1, min(epoch, GROUP_BYTES // max(size, 1)))
+            if number <= skipped:
+                continue
+            some.append((batch, count))
+            if len(some) == self.capacity:
+                yield _group(first, some, self.capacity, self.stacked)
+                some, first = [], number + 1
+        if some:
+            yield _group(first, some, self.capacity, self.stacked)
 
 
 def _rounded(number: float) -> int:

@@ -10,7 +10,7 @@ import pytest
 from models.base import TrainingData
 from models.neural.sasrec import SASRec
 from models.training import loop, steps
-from models.training.steps import GROUP_BYTES, Ahead, Group, Pace, Steps, group_batches
+from models.training.steps import GROUP_BYTES, Ahead, Group, Grouping, Pace, Steps
 from tests.support.examples import example
 from tests.support.networks import CONFIG, assert_weights
 
@@ -40,17 +40,24 @@ def batches(n: int) -> Iterator[tuple[Any, int]]:
 
 
 def test_batches_lie_together_in_groups_of_one_shape(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = list(group_batches(batches(5), examples=10))
+    whole = list(Grouping(10).groups(batches(5)))
     assert [(group.first, group.examples) for group in whole] == [(1, [2] * 5)]
     assert whole[0].batches["rows"][:, 0, 0].tolist() == [0, 1, 2, 3, 4, 0, 0], "as many again as chance may add"
     monkeypatch.setattr(steps, "GROUP_BYTES", 2 * 28)
-    some = list(group_batches(batches(5), examples=10, skipped=2))
+    some = list(Grouping(10).groups(batches(5), skipped=2))
     assert [(group.first, group.examples) for group in some] == [(3, [2, 2]), (5, [2])]
     assert [group.batches["rate"].tolist() for group in some] == [[2, 3], [4, 0]]
-    alone = list(group_batches(batches(3), examples=6, stacked=False))
+    alone = list(Grouping(6, stacked=False).groups(batches(3)))
     assert [batch["rate"].tolist() for group in alone for batch in group.batches] == [0, 1, 2]
     assert GROUP_BYTES >= 1 << 26
-    assert list(group_batches(batches(2), examples=4, skipped=2)) == []
+    assert list(Grouping(4).groups(batches(2), skipped=2)) == []
+
+
+def test_all_epochs_have_groups_of_one_shape() -> None:
+    grouping = Grouping(10)
+    epochs = [[(batch, examples) for batch, _ in batches(n)] for n, examples in ((5, 2), (3, 4), (9, 1))]
+    shapes = [group.batches["rows"].shape for epoch in epochs for group in grouping.groups(epoch)]
+    assert shapes == [(7, 2, 3)] * 4, "the fourth is what the third has left"
 
 
 def test_groups_are_made_in_another_thread_and_its_errors_come_back() -> None:
