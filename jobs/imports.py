@@ -31,6 +31,7 @@ from jobs.sources import FORMATS
 from jobs.sources.folder import Folder, open_folder
 from jobs.sources.options import ALLOWED, Options, add_arguments, given_options
 from jobs.sources.reading import Reading
+from jobs.sources.signatures import advice
 from jobs.sources.watch import Watch
 from jobs.storage.deliveries import APPEND, MODES, SNAPSHOT, Delivery, deliveries, identity, new_deliveries, withdraw
 from jobs.storage.disk import explained
@@ -235,7 +236,8 @@ def print_unread(folder: Folder, read: Collection[str], form: str) -> None:
     named = " named after a table (see --table)" if form in ALLOWED and form != "demo" else ""
     for name in folder.names:
         if name not in read:
-            say(f"{name:<24} not imported: it is no file of the format {form}{named}")
+            remedy = advice(name).removeprefix(f"{name}: ").rstrip(". ")
+            say(f"{name:<24} not imported: {remedy or f'it is no file of the format {form}{named}'}")
     for name in folder.skipped:
         reason = "a folder" if name.endswith("/") else "left there by an operating system"
         say(f"{name:<24} not imported: {reason}")

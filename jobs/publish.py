@@ -43,7 +43,7 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     reason = entries["gate"].error or entries["gate"].facts.get("reason")
     columns = {"trigger": night.pin["trigger"], "state": state, "reason": reason, "rows": json.dumps(rows)}
     columns["catalogue"] = entries["clean"].facts.get("catalogue")
-    with alone(night.run.warehouse, night.run.domain):
+    with alone(night.tables, night.run.domain):
         left = read_previous(night)
         others = other_nights(night, left)
         contracts.check(night, files, others)

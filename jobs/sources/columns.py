@@ -4,6 +4,7 @@ from collections.abc import Collection
 from functools import partial
 
 from jobs.errors import InputError
+from jobs.sources import signatures
 from jobs.sources.cells import lists, nulls, scalars
 from jobs.sources.delimited import Delimited
 from jobs.sources.folder import Folder
@@ -37,11 +38,13 @@ def readings(folder: Folder, options: Options) -> list[Reading]:
         if options.table or _stem(file) in LANDING
     ]
     if not result:
-        inner = [name for name in (*folder.names, *folder.skipped) if name.endswith(("/", ".zip"))]
-        advice = f"{', '.join(inner[:3])}: not looked into; unpack archives, and give a folder's own path. "
+        inner = [name for name in folder.skipped if name.endswith("/")]
+        remedies = "".join(map(signatures.advice, folder.names[:3]))
+        if inner:
+            remedies += f"{', '.join(inner[:3])}: not looked into; give a folder's own path. "
         raise InputError(
             f"{folder.path}: no {options.format} file named after a table ({', '.join(LANDING)}); it holds: "
-            f"{folder.listing}. {advice if inner else ''}Rename the files, or say which table they are with --table"
+            f"{folder.listing}. {remedies}Rename the files, or say which table they are with --table"
         )
     tables = {reading.table for reading in result}
     _check_times(options, tables)
@@ -51,7 +54,7 @@ def readings(folder: Folder, options: Options) -> list[Reading]:
 
 
 def _stem(file: str) -> str:
-    return file.split(".")[0].lower()
+    return file.rpartition("/")[2].split(".")[0].lower()  # archives have files in folders
 
 
 def _reading(folder: Folder, file: str, form: str, options: Options) -> Reading:

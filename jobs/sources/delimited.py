@@ -25,7 +25,10 @@ from jobs.sources.records import Records, check_columns
 
 ESCAPED = "quotes or delimiters with a backslash before them, which are rejected (if it escapes them: --escape '\\')"
 PADDED = "spaces around fields, as in the header line, which are left away"
-ROW_NAMES = "are there row names, as R writes? --columns with a name for each field"  # where no record fits
+MORE = (
+    "the first record has one more than the header line: if it begins with a row name, as R writes, name all fields "
+    "with --columns; if a text has the delimiter in it, it must stand in quotes"
+)
 TRAILING = "a delimiter behind the last field of every line, which is left away"
 OUTLINES = "lines around a printed table left out"
 NO_HEADER = r"sep=.|\+[-+]+\+"  # Excel's own hint in the first line; the upper edge of a table that MySQL prints
@@ -38,7 +41,8 @@ class Delimited:
 
     `quote` is empty where quotes are letters, `escape` where no character escapes others. Only delimiters of one
     character can be quoted. What the first lines tell: padded, spaces around fields are no text; spare, how many more
-    fields than names the records have (1: a delimiter ends every record; -1: it ends the header line alone).
+    fields than names the records have (1: a delimiter ends every record; -1: it ends the header line alone; 2: one
+    more that is not empty, so that they are broken).
     """
 
     delimiter: str = ","
@@ -63,17 +67,22 @@ class Delimited:
         if self.names:
             return self.names
         with folder.open(file) as stream:
-            block = next(self._blocks(stream), None)
-        return () if block is None else self._fields(_first_record(block)[0])
+            first = next(lines(stream, self.encoding), None)
+        if first is None:
+            return ()
+        form = self._with_habits(first.text[:1000].to_pylist())
+        with folder.open(file) as stream:
+            block = next(form._blocks(stream), None)
+        return () if block is None else form._fields(_first_record(block)[0])
 
     def records(self, folder: Folder, file: str, wanted: Collection[str], findings: Findings) -> Iterator[Records]:
         """The records below the header line."""
         with folder.open(file) as stream:
             first = next(lines(stream, self.encoding), None)
             form = self if first is None else self._with_habits(first.text[:1000].to_pylist())
-        for habit, there in ((PADDED, form.padded), (TRAILING, form.spare)):
-            if there:
-                findings.notes["fields"] = "; ".join(filter(None, (findings.notes.get("fields"), habit)))
+        habits = {PADDED: form.padded, TRAILING: form.spare in (1, -1), MORE: form.spare > 1}
+        if any(habits.values()):
+            findings.notes["fields"] = "; ".join(habit for habit, there in habits.items() if there)
         yield from form._records(folder, file, wanted, findings)
 
     def _with_habits(self, start: Sequence[str]) -> "Delimited":
@@ -86,8 +95,9 @@ class Delimited:
         form = replace(self, padded=padded)
         names, fields = form._fields(header), form._fields(rows[0] if rows else header)
         spare = len(fields) - len(self.names or names)
-        ends_empty = {1: fields, -1: names if not self.names else ("-",)}.get(spare, ("-",))[-1] == ""
-        return replace(form, spare=spare if ends_empty else 0)
+        if spare == 1:
+            return replace(form, spare=1 if fields[-1] == "" else 2 if not self.names else 0)
+        return replace(form, spare=-1 if spare == -1 and not self.names and names[-1] == "" else 0)
 
     def _records(self, folder: Folder, file: str, wanted: Collection[str], findings: Findings) -> Iterator[Records]:
         with folder.open(file) as stream:
@@ -99,8 +109,7 @@ class Delimited:
             names = self._names(stream.where, header, wanted)
             there = self._fields(header)
             is_header = not self.names or there in (list(self.names), list(self.names[1:]))
-            keep = np.arange(len(head.text)) >= at + is_header
-            head = Block(*_kept(head, keep), head.read)
+            head = head.kept(np.arange(len(head.text)) >= at + is_header)
             for block in chain([head], blocks):
                 block = self._without_blanks(block, header if is_header else None, findings)
                 if len(block.text):
@@ -117,7 +126,7 @@ class Delimited:
         for what, mask in lines_out.items():
             _note(findings, what, mask, block)
         out = np.logical_or.reduce(list(lines_out.values()))
-        return Block(*_kept(block, ~out), block.read) if out.any() else block
+        return block.kept(~out) if out.any() else block
 
     def _blocks(self, stream: Stream) -> Iterator[Block]:
         text = lines(stream, self.encoding)
@@ -137,7 +146,7 @@ class Delimited:
             )
         if self.spare == -1:
             fields = fields[:-1]
-        elif self.names and (self.spare or fields == list(self.names[1:])):  # R names no column of row names
+        elif self.names and (self.spare == 1 or fields == list(self.names[1:])):  # R names no column of row names
             fields = [*self.names]
         if self.names and len(fields) != len(self.names):
             raise InputError(
@@ -176,7 +185,7 @@ class Delimited:
         if wrong.any():
             escaped = wrong & holding(raw, "\\") & ~broken if not escapes else np.zeros(len(raw), np.bool_)
             _note(findings, ESCAPED, escaped, block)
-            _note(findings, f"more or fewer fields than the {len(names)} columns", wrong & ~escaped, block, ROW_NAMES)
+            _note(findings, f"more or fewer fields than the {len(names)} columns", wrong & ~escaped, block)
         return Records(raw, pa.array(block.line), either(some(broken), some(wrong)), columns, block.read)
 
     def _split(
@@ -223,11 +232,6 @@ def _first_record(block: Block) -> tuple[str, int]:
     return block.text[0].as_py(), 0
 
 
-def _kept(block: Block, keep: Bits) -> tuple[pa.Array, np.ndarray, Bits | None]:
-    broken = None if block.broken is None else some(block.broken[keep])
-    return block.text.filter(pa.array(keep)), block.line[keep], broken
-
-
 def _refuse_other_header(where: str, block: Block, cells: pa.Array, names: tuple[str, ...]) -> None:
     """InputError for a header line in another order amid the records, as joined files of two kinds have it."""
     similar = bits(pc.is_in(cells, pa.array(names, pa.string())))
@@ -240,8 +244,7 @@ def _refuse_other_header(where: str, block: Block, cells: pa.Array, names: tuple
             )
 
 
-def _note(findings: Findings, what: str, mask: Bits, block: Block, hint: str = "") -> None:
+def _note(findings: Findings, what: str, mask: Bits, block: Block) -> None:
     if mask.any():
         place = int(np.flatnonzero(mask)[0])
-        hint = hint if mask.all() else ""
-        findings.add(what, int(mask.sum()), int(block.line[place]), block.text[place].as_py() or None, hint)
+        findings.add(what, int(mask.sum()), int(block.line[place]), block.text[place].as_py() or None)

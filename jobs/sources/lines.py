@@ -1,7 +1,7 @@
 """Lines of a text file as Arrow blocks, in bounded memory whatever the file holds.
 
-Lines end with LF, CRLF or, in files that have no LF, CR. Text is UTF-8 unless its first bytes or the caller say else.
-A byte order mark at the start of any line, as joined files have it, is no text.
+Lines end with LF, CRLF or, in files whose first line does, CR. Text is UTF-8 unless its first bytes or the caller say
+else. A byte order mark at the start of any line, as joined files have it, is no text.
 """
 
 import codecs
@@ -48,7 +48,9 @@ def _blocks(stream: Stream, encoding: str) -> Iterator[tuple[bytes, str]]:
     rest = b""
     end = b""
     for chunk in _utf_8(stream, encoding):
-        end = end or (b"\r" if b"\r" in chunk and b"\n" not in chunk else b"\n")
+        end = end or _line_end(chunk)
+        if end == b"\r" and b"\n" in chunk:  # a file with CR that a program has added to
+            chunk = chunk.replace(b"\r\n", end).replace(b"\n", end)
         head, separator, tail = chunk.rpartition(end)
         if separator:
             yield rest + head, end.decode()
@@ -59,6 +61,12 @@ def _blocks(stream: Stream, encoding: str) -> Iterator[tuple[bytes, str]]:
             raise _TooLongError
     if rest:
         yield rest, end.decode()
+
+
+def _line_end(chunk: bytes) -> bytes:
+    """CR where the first line that ends with LF holds it, else LF."""
+    first = chunk[: chunk.find(b"\n")] if b"\n" in chunk else chunk
+    return b"\r" if b"\r" in first.rstrip(b"\r") or (b"\r" in chunk and b"\n" not in chunk) else b"\n"
 
 
 class _TooLongError(Exception):

@@ -13,6 +13,7 @@ from jobs.sources.cells.scalars import as_text, list_array
 from jobs.sources.findings import Findings
 from jobs.sources.folder import Folder, refuse_bomb
 from jobs.sources.records import Records, check_columns
+from jobs.sources.signatures import refuse_other_than_parquet
 
 ROWS, BLOCK = 1 << 18, 64 << 20  # most rows and about the most bytes of a block
 DENSEST, SMALL = 30, 1_000_000  # rows a byte; rows. Runs of one value take hardly a byte, real columns do not run so
@@ -58,6 +59,8 @@ def _opened(folder: Folder, file: str) -> Iterator[pq.ParquetFile]:
     """InputError where it is damaged, or so dense that it must be a bomb."""
     where = folder.where(file)
     with folder.open_seekable(file) as handle:
+        refuse_other_than_parquet(where, handle.read(2048))
+        handle.seek(0)
         try:
             source = pq.ParquetFile(handle)
             refuse_bomb(where, _plain_bytes(source), folder.size(file))

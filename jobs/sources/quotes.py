@@ -30,6 +30,11 @@ class Block:
     broken: Mask
     read: int
 
+    def kept(self, keep: Bits) -> "Block":
+        """The records that are to be kept."""
+        broken = None if self.broken is None else some(self.broken[keep])
+        return Block(self.text.filter(pa.array(keep)), self.line[keep], broken, self.read)
+
     def after(self, rest: "Block | None") -> "Block":
         """The rest of the block before, and this one; neither is judged yet."""
         if rest is None or not len(rest.text):

@@ -1,5 +1,6 @@
 """What a file is by its first bytes, whatever its name says."""
 
+import re
 import zipfile
 from pathlib import PurePosixPath
 from typing import IO
@@ -10,6 +11,7 @@ GZIP = b"\x1f\x8b"
 # The last one that fits holds: UTF-32's begins with UTF-16's.
 BOMS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 BOMS |= {b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32"}
+OFFICE = {"[Content_Types].xml", "mimetype"}  # a member of every document of Excel, of OpenDocument
 _UNPACK = "unpack it, or pack it as gzip"
 # First bytes → what such a file is, and what to do with it. None of them is text.
 KINDS = {
@@ -30,22 +32,48 @@ KINDS = {
     b"\x89HDF": ("an HDF5 file", "export the data as csv or Parquet"),
     b"\x93NUMPY": ("a NumPy array", "export the data as csv or Parquet"),
     b"\x80\x04\x95": ("a Python pickle", "export the data as csv or Parquet"),
+    b"\x80\x05\x95": ("a Python pickle", "export the data as csv or Parquet"),
+    b"ARROW1": ("a Feather file", "convert it to Parquet"),
+    b"PARE": ("an encrypted Parquet file", "decrypt it"),
+}
+# Endings of names whose files are not read → what to do with them.
+ENDINGS = {
+    (".xlsx", ".xlsm", ".xls", ".ods", ".numbers"): "save its sheets as CSV UTF-8",
+    (".parquet.gz", ".zst", ".bz2", ".xz", ".lz4", ".7z", ".rar", ".tar", ".tgz", ".tar.gz", ".zip"): "unpack it",
+    (".db", ".sqlite", ".sqlite3", ".pkl", ".feather", ".orc", ".avro", ".h5"): "export it as csv or Parquet",
 }
 MARKUP = (b"<!doctype html", b"<html", b"<?xml")
 
 
-def refuse_other_kinds(where: str, head: bytes) -> None:
+def advice(name: str) -> str:
+    """What to do with a file whose name says that it is not read; empty for others."""
+    lower = name.lower()
+    return next((f"{name}: {remedy}. " for endings, remedy in ENDINGS.items() if lower.endswith(endings)), "")
+
+
+def refuse_other_than_parquet(where: str, head: bytes) -> None:
+    """InputError where Parquet is expected and the first bytes are those of another kind of file."""
+    if head.startswith(b"PAR1"):
+        return
+    if head.startswith(GZIP):
+        raise InputError(f"{where}: this is packed with gzip, which Parquet need not be; unpack it")
+    refuse_other_kinds(where, head, "no Parquet file")
+    if head and not re.search(rb"[\0-\x08]", head):
+        raise InputError(f"{where}: this is text, no Parquet file; import it with `encore import csv` or `jsonl`")
+
+
+def refuse_other_kinds(where: str, head: bytes, expected: str = "not text") -> None:
     """InputError where text is expected and the first bytes are those of another kind of file."""
     for start, (kind, remedy) in KINDS.items():
         if head.startswith(start):
-            raise InputError(f"{where}: this is {kind}, not text; {remedy}")
+            raise InputError(f"{where}: this is {kind}, {expected}; {remedy}")
     if head[257:262] == b"ustar":
-        raise InputError(f"{where}: this is a tar archive, not text; unpack it and import the folder")
+        raise InputError(f"{where}: this is a tar archive, {expected}; unpack it and import the folder")
     if head.startswith(b"PK\x03\x04"):
-        is_excel = b"xl/" in head or b"[Content_Types].xml" in head
-        kind = "an Excel workbook (xlsx)" if is_excel else "a zip archive"
+        is_excel = b"xl/" in head or b"[Content_Types].xml" in head or b"opendocument" in head
+        kind = "a workbook (xlsx, ods)" if is_excel else "a zip archive"
         remedy = "save it as CSV UTF-8" if is_excel else "give it the ending .zip, or unpack it"
-        raise InputError(f"{where}: this is {kind}, not text; {remedy}")
+        raise InputError(f"{where}: this is {kind}, {expected}; {remedy}")
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:14].lower().startswith(MARKUP):
         raise InputError(f"{where}: this is a web page or XML, perhaps of a login or an error; fetch the file again")
 
@@ -72,7 +100,7 @@ def is_zip(handle: IO[bytes]) -> bool:
         return False
     handle.seek(0)
     with zipfile.ZipFile(handle) as archive:
-        return "[Content_Types].xml" not in archive.namelist()
+        return not OFFICE & set(archive.namelist())
 
 
 def is_left_by_a_system(name: str) -> bool:

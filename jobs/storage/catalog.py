@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -65,9 +65,11 @@ class Tables:
     def __init__(self, settings: Settings) -> None:
         self.warehouse = settings.warehouse
         self._properties = dict(settings.catalog)
+        self.before_commit: Callable[[], None] = lambda: None
 
     @cached_property
-    def _catalog(self) -> Catalog:
+    def catalog(self) -> Catalog:
+        """The catalog itself; tables are read and committed through this class alone."""
         self.check_format()
         return open_catalog(self.warehouse, self._properties)
 
@@ -77,10 +79,10 @@ class Tables:
         files.create_folder(self.warehouse)
         for _ in range(3):  # other domains' nights may be making the SQLite catalog, then the namespace in it
             with suppress(DBAPIError):
-                self._catalog.create_namespace_if_not_exists(NAMESPACE)
+                self.catalog.create_namespace_if_not_exists(NAMESPACE)
                 break
         else:
-            self._catalog.create_namespace_if_not_exists(NAMESPACE)
+            self.catalog.create_namespace_if_not_exists(NAMESPACE)
         for table in TABLES.values():
             known = self._find(table.name)
             if known is None:
@@ -93,7 +95,7 @@ class Tables:
 
     def _create(self, table: Table) -> None:
         name, location = f"{NAMESPACE}.{table.name}", f"{self.warehouse}/tables/{table.name}"
-        new = self._catalog.create_table_transaction(name, table.schema, location, properties=PROPERTIES)
+        new = self.catalog.create_table_transaction(name, table.schema, location, properties=PROPERTIES)
         with new, new.update_spec() as spec:
             for column in table.partition:
                 spec.add_identity(column)
@@ -118,7 +120,7 @@ class Tables:
 
     def _find(self, name: str) -> IcebergTable | None:
         try:
-            return self._catalog.load_table(f"{NAMESPACE}.{name}")
+            return self.catalog.load_table(f"{NAMESPACE}.{name}")
         except NoSuchTableError:
             return None
 
@@ -208,6 +210,7 @@ class Tables:
         tag: str,
         others: Mapping[str, Sequence[str]],
     ) -> None:
+        self.before_commit()
         table = self._load(name)
         where: BooleanExpression = EqualTo("domain", partition["domain"])
         for column in TABLES[name].partition[1:]:

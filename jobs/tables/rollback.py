@@ -28,9 +28,10 @@ def roll_back(settings: Settings, domain: str, ds: str, to: str) -> str:
     """
     there = Night(settings, Run(settings.warehouse, domain, ds, to))
     row = find_published(there)
-    with alone(settings.warehouse, domain):
+    with alone(there.tables, domain) as require_alone:
         sequence = there.tables.last_sequence(domain) + 1
         night = Night(settings, Run(settings.warehouse, domain, ds, f"rollback-{sequence}"))
+        night.tables.before_commit = require_alone
         commit(night, published_files(there, row), sequence)
         attempt = Attempt("rollback", night.run.new_attempt("rollback"))
         complete(night, attempt, sequence, {"trigger": f"rollback to {to}"} | {name: row[name] for name in KEPT})

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +13,13 @@ import pyarrow as pa
 import pytest
 from pyarrow.fs import S3FileSystem
 
-from jobs import settings
+from jobs import contracts, settings
 from jobs.cli import main
+from jobs.night import Night
 from jobs.settings import Settings
-from jobs.storage import files, frames, store_check
+from jobs.storage import files, frames, locks, store_check
 from jobs.storage.catalog import Tables
+from jobs.storage.sql import open_tables
 from tests.support.fakes import fake_night, publish_words
 from tests.support.servers import services
 from tests.support.servers.s3_proxy import Store
@@ -212,3 +215,47 @@ def test_a_jar_that_is_not_there_is_wrong_input(
         capsys,
         config,
     )
+
+
+def test_two_publications_of_a_domain_wait_for_each_other(config: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As from two machines: an object store has no locks, so the catalog holds one."""
+    monkeypatch.setattr(locks, "POLL", 0.1)
+    for mark in (1, 2):
+        fake_night(config, mark, run=f"run{mark}")
+    check, order, codes = contracts.check, [], []
+    second = threading.Thread(target=lambda: codes.append(main(publish_words("run2"))))
+
+    def watched(night: Night, *more: object) -> None:
+        order.append(night.run.run_id)
+        if night.run.run_id == "run1":
+            second.start()
+            second.join(5)
+            order.append("run1")
+        check(night, *more)
+
+    monkeypatch.setattr(contracts, "check", watched)
+    assert main(publish_words("run1")) == 0
+    second.join(120)
+    assert (codes, order) == ([0], ["run1", "run1", "run2"])
+    assert publications(config) == 2
+    with open_tables(Tables(config)) as db:
+        assert db.execute("SELECT run_id, sequence FROM runs ORDER BY sequence").fetchall() == [
+            ("run1", 1),
+            ("run2", 2),
+        ]
+
+
+def test_a_publication_that_was_taken_over_commits_nothing_more(
+    config: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake_night(config, 1)
+    check = contracts.check
+
+    def suspended(night: Night, *more: object) -> None:
+        check(night, *more)
+        night.tables.catalog.create_table(f"{locks.NAMESPACE}.movies_2", locks.SCHEMA)  # what another run does then
+
+    monkeypatch.setattr(contracts, "check", suspended)
+    assert main(publish_words("run")) == 1
+    assert "another run of movies has taken over its publication" in capsys.readouterr().err
+    assert publications(config) == 0

@@ -137,7 +137,12 @@ def test_the_demo_has_files_of_every_format_and_others_beside(folder: Any, read:
             "no column 'at'; it has: who, what, stars",
         ),
         ("x.jsonl", "who,what,stars,at\n", mapped("jsonl"), "no JSON object a line"),
-        ("x.parquet", "who,what,stars,at\n", mapped("parquet"), "truncated or damaged Parquet"),
+        (
+            "x.parquet",
+            "who,what,stars,at\n",
+            mapped("parquet"),
+            "this is text, no Parquet file; import it with `encore import csv`",
+        ),
         ("x.csv", "a,b\n", Options("csv"), r"no csv file named after a table .* it holds: x\.csv"),
         ("interactions.csv", "user_id,item_id\nu,i\n", Options("csv"), "name the kind with --kind"),
         ("items.csv", "title\nt\n", Options("csv"), "no column 'item_id'"),

@@ -90,6 +90,7 @@ PADDED = [("1", "a, b"), ("2", None), ("3", "c d")]
     ("content", "options"),
     [
         ('item_id, title\n1, "a, b"\n2, NULL\n3,  c d \n', {}),
+        ('"item_id" , "title"\n"1" , "a, b"\n"2" , NULL\n"3" , "c d"\n', {}),
         ('item_id ,title\n1 ,"a, b"\n2 ,NULL\n3 , c d\n', {}),
         (" item_id | title \n---------+-------\n 1       | a, b\n 2       |\n 3       | c d\n(3 rows)\n",
          {"delimiter": "|"}),
@@ -131,7 +132,7 @@ def test_row_names_without_a_header_as_r_writes(read: Any) -> None:
     content = '"item_id" "title"\n"1" "x" "a"\n"2" "y" "b"\n'
     result, _, findings = read(content, "item_id", "unparsable", delimiter=" ")
     assert all(row[1] for row in result)
-    assert any("are there row names, as R writes? --columns with a name for each field" in f for f in findings)
+    assert any("if it begins with a row name, as R writes, name all fields with --columns" in f for f in findings)
     result, _, _ = read(content, "item_id", "title", delimiter=" ", header=("row", "item_id", "title"))
     assert result == [("x", "a"), ("y", "b")]
 
@@ -144,3 +145,12 @@ def test_records_of_several_mib(read: Any) -> None:
     assert ([row["line"] for row in rows], findings) == ([2, 30_002, 30_003], [])
     with pytest.raises(InputError, match=r"line 2: longer than 16,777,216 bytes.*take the record out"):
         read(f"item_id,title\n1,{'x' * MAX_LINE_BYTES}\n", "title")
+
+
+@pytest.mark.parametrize(
+    "content", ["item_id,title\r1,a\r2,b\n", "item_id,title\r1,a\n2,b\r\n", "item_id,title\r1,a\r2,b"]
+)
+def test_lines_that_end_with_cr_and_a_line_feed_behind_them(read: Any, content: str) -> None:
+    result, rows, findings = read(content, "item_id", "title")
+    assert (result, findings) == ([("1", "a"), ("2", "b")], [])
+    assert [row["line"] for row in rows] == [2, 3]

@@ -240,7 +240,7 @@ def test_what_spreadsheets_write(take: Any) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"PK\x03\x04....[Content_Types].xml", "an Excel workbook .*save it as CSV UTF-8"),
+        (b"PK\x03\x04....[Content_Types].xml", r"a workbook \(xlsx, ods\).*save it as CSV UTF-8"),
         (b"PK\x03\x04....", "a zip archive"),
         (b"\xd0\xcf\x11\xe0....", "an old Excel workbook"),
         (b"PAR1....", "a Parquet file.*encore import parquet"),
@@ -524,19 +524,59 @@ def test_flags_as_systems_write_them(take: Any, first: str, second: str, flags: 
 
 def test_archives_and_folders_that_are_not_looked_into_are_named(folder: Any, tmp_path: Path) -> None:
     packed = tmp_path / "a.zip"
-    for member, cause in (("in.zip", "in.zip: not looked into; unpack archives"), ("a.txt", "it holds: a.txt. Rename")):
+    for member, cause in (("in.zip", r"in.zip: unpack it\. Rename"), ("a.txt", "it holds: a.txt. Rename")):
         with zipfile.ZipFile(packed, "w") as archive:
             archive.writestr(member, b"x")
         with pytest.raises(InputError, match=cause):
             taken(packed, Options("csv"))
     place = folder({"notes.txt": "x"})
     (place / "exports").mkdir()
-    with pytest.raises(InputError, match=r"exports/: not looked into; .* give a folder's own path"):
+    with pytest.raises(InputError, match=r"exports/: not looked into; give a folder's own path"):
         taken(place, Options("csv"))
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("exports\\items.csv", "item_id\n1\n")
     rows, _ = taken(packed, Options("csv"))
     assert column(rows, "item_id", "file") == [("1", "items.csv")]
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("a/items.csv", "item_id\n1\n")
+        archive.writestr("b/users.csv", "user_id\nu\n")
+    with open_folder(packed) as source:
+        assert {(one.file, one.table) for one in readings(source, Options("csv"))} == {
+            ("a/items.csv", "items"), ("b/users.csv", "users")}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("plays.xlsx", "plays.xlsx: save its sheets as CSV UTF-8"),
+        ("plays.ods", "plays.ods: save its sheets as CSV UTF-8"),
+        ("interactions.csv.zst", "interactions.csv.zst: unpack it"),
+        ("interactions.parquet.gz", "interactions.parquet.gz: unpack it"),
+        ("app.sqlite", "app.sqlite: export it as csv or Parquet"),
+    ],
+)
+def test_files_that_are_not_read_come_with_what_to_do(folder: Any, name: str, advice: str) -> None:
+    place = folder({})
+    with zipfile.ZipFile(place / name, "w") as archive:
+        archive.writestr("mimetype" if name.endswith("ods") else "[Content_Types].xml", b"x")
+    for path in (place, place / name) if name.startswith("plays") else (place,):
+        with pytest.raises(InputError, match=re.escape(advice)):
+            taken(path, Options("csv"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"item_id\n1\n", "this is text, no Parquet file; import it with `encore import csv` or `jsonl`"),
+        (gzip.compress(b"PAR1"), "packed with gzip, which Parquet need not be; unpack it"),
+        (b"ARROW1\0\0", "a Feather file, no Parquet file; convert it to Parquet"),
+        (b"ORC\0\1", "an ORC file, no Parquet file; convert it to Parquet"),
+        (b"PAR1\0\1\2\3", "truncated or damaged Parquet"),
+    ],
+)
+def test_other_files_under_the_name_parquet(take: Any, content: bytes, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        take("items.parquet", content)
 
 
 def test_a_tar_archive_is_named_as_such(take: Any) -> None:

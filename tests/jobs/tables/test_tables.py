@@ -238,6 +238,6 @@ def test_a_warehouse_of_a_newer_format_is_not_touched(published: Settings, capsy
 
 def test_tables_that_are_missing_read_as_empty(published: Settings, capsys: Captured) -> None:
     """A warehouse of an older Encore, or one whose first night was killed while it made the tables."""
-    Tables(published)._catalog.drop_table("encore.user_similarity")
+    Tables(published).catalog.drop_table("encore.user_similarity")
     counts = {name: rows for name, rows, _ in cells(output(capsys, "ls"))}
     assert (counts["user_similarity"], counts["items"]) == ("0", "5")
