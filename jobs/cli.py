@@ -4,12 +4,13 @@ import argparse
 import importlib
 import io
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr
 
 from jobs import forkserver, output
-from jobs.commands import COMMANDS, INTERACTIVE, JOBS, Command, Job
+from jobs.commands import COMMANDS, INTERACTIVE, JOBS, PSEUDONYM_KEY, Command, Job
 from jobs.errors import DONE, FAULT, WRONG_INPUT, ContractError, InputError, RefusedError
 from jobs.version import code_version
 
@@ -44,6 +45,8 @@ def call(argv: list[str]) -> int:
     if command is None:
         output.complain(f"error: encore has no command {argv[0]!r}; `encore --help` lists them")
         return WRONG_INPUT
+    if isinstance(command, Job) or not command.pseudonym_key:
+        os.environ.pop(PSEUDONYM_KEY, None)
     if isinstance(command, Job) and (code := forkserver.delegate(argv)) is not None:
         return code
     handler = logging.StreamHandler(sys.stderr)

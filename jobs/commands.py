@@ -13,13 +13,20 @@ from schemas.names import CONTINUING, MODELS
 PRECISIONS: Mapping[str, bool | None] = {"auto": None, "float32": False, "mixed_bfloat16": True}
 
 
+PSEUDONYM_KEY = "ENCORE_PSEUDONYM_KEY"  # of the environment; no setting, so that nothing that keeps settings has it
+
+
 @dataclass(frozen=True)
 class Command:
-    """An interactive command. `module` has `parser()` and `main(args)`, which returns the exit code."""
+    """An interactive command. `module` has `parser()` and `main(args)`, which returns the exit code.
+
+    pseudonym_key: whether it may need the key of pseudonyms, which the others and what they start do not get to see.
+    """
 
     name: str
     module: str
     help: str
+    pseudonym_key: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,11 +60,12 @@ class Job:
 
 
 INTERACTIVE = (
-    Command("import", "jobs.imports", "bring files of a known format into the landing folder"),
+    Command("import", "jobs.imports", "bring files of a known format into the landing folder", pseudonym_key=True),
     Command("deliveries", "jobs.deliveries", "list what was imported in the order of arrival, or withdraw it"),
     Command("nightly", "jobs.nightly", "run a whole night through the Airflow DAG, then show it"),
-    Command("user", "jobs.user", "one user: history, recommendations with reasons, similar users; all as JSON"),
-    Command("erase", "jobs.erase", "erase users everywhere, or verify that they are gone"),
+    Command("user", "jobs.user", "one user: history, recommendations with reasons, similar users; all as JSON", True),
+    Command("erase", "jobs.erase", "erase users everywhere, or verify that they are gone", pseudonym_key=True),
+    Command("pseudonyms", "jobs.pseudonyms", "keys of pseudonyms, and their rotation", pseudonym_key=True),
     Command("status", "jobs.status", "each domain's last complete night; with a limit, whether it is too old"),
     Command("report", "jobs.report.viewer", "a night: metrics, one user's list, where its HTML report and tables are"),
     Command("tables", "jobs.tables", "list, show, query, roll back, expire, export, check, back up published tables"),

@@ -16,6 +16,8 @@ import argparse
 import re
 import sys
 from collections.abc import Sequence
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from jobs import settings
@@ -23,8 +25,10 @@ from jobs.errors import DONE, FAULT, InputError
 from jobs.night import published_domain
 from jobs.privacy import landing, leftovers
 from jobs.privacy.copies import exports
-from jobs.privacy.ids import Ids, sha256
+from jobs.privacy.ids import Ids, read_users, sha256
+from jobs.privacy.keys import forms_of, read_state
 from jobs.privacy.records import Record, Records, Refusal, hash_with_key
+from jobs.privacy.rows import without as rows_without
 from jobs.privacy.scan import Scan, scan
 from jobs.privacy.tables import ORDER, Erasing, published_users, raw_lines, require_no_branches
 from jobs.settings import Settings
@@ -74,11 +78,11 @@ def main(args: argparse.Namespace) -> int:
     """Erases, or verifies that it was done."""
     config = settings.load()
     tables = Rewriting(config)
-    users = users_of(args)
-    digests = args.sha256 or [sha256(user) for user in users]
+    forms = forms_of(config.warehouse, args.domain, users_of(args))
+    digests = args.sha256 or [sha256(stored) for *_, stored in forms]
     if not args.verify and not args.yes and not confirm():
         raise InputError("nothing was erased; --yes confirms")
-    ids = resolve(config, tables, args.domain, digests) if args.sha256 else Ids(users)
+    ids = resolve(config, tables, args.domain, digests) if args.sha256 else Ids(chain.from_iterable(forms))
     if args.verify:
         return report_findings(verify(config, ids))
     record = Records(config.warehouse).start(args.domain, digests)
@@ -94,16 +98,7 @@ def users_of(args: argparse.Namespace) -> Lists:
     """The ids that were given; InputError where the file has none."""
     if args.user is not None:
         return [args.user]
-    if args.users is None:
-        return []
-    try:
-        text = sys.stdin.read() if args.users == "-" else Path(args.users).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"--users {args.users}: cannot be read ({error}); name a text file in UTF-8") from error
-    ids = [line for line in text.split("\n") if line]
-    if not ids:
-        raise InputError(f"--users {args.users}: no id in it; it takes one a line")
-    return ids
+    return [] if args.users is None else read_users(args.users)
 
 
 def confirm() -> bool:
@@ -121,7 +116,8 @@ def resolve(config: Settings, tables: Rewriting, domain: str, digests: Lists) ->
     erased = Refusal(config.warehouse, domain)
     unknown = [one for one in digests if one not in by_digest and hash_with_key(erased.key, one) not in erased.erased]
     if unknown:
-        raise InputError(f"no user of {domain} has the SHA-256 {unknown[0]}; it is of the id's UTF-8 bytes")
+        stored = "pseudonym's (`encore pseudonyms show`)" if read_state(config.warehouse, domain).keys else "id's"
+        raise InputError(f"no user of {domain} has the SHA-256 {unknown[0]}; it is of the {stored} UTF-8 bytes")
     return Ids(by_digest[one] for one in digests if one in by_digest)
 
 
@@ -149,7 +145,8 @@ def erase(
             tables.sweep(name)
         counts |= erasing.counts
         counts["files"] = leftovers.remove_unreferenced(tables, domain, ids, runs)
-    counts["export files"], lost = leftovers.erase_exports(exports(config.warehouse), domain, ids)
+    remaining = partial(rows_without, ids=ids, lines={})
+    counts["export files"], lost = leftovers.change_exports(exports(config.warehouse), domain, remaining)
     for export in lost:
         show(f"the export {export} cannot be reached: delete it, or export there again")
     counts["landed rows"] = landing.erase(config.landing, domain, ids)
@@ -167,13 +164,7 @@ def verify(config: Settings, ids: Ids) -> Scan:
     form of `erase_user` leaves the SHA-256 there."""
     state, airflow = (f"file://{Path(folder).resolve()}" for folder in (config.state, config.airflow_home))
     kept = scan(ids, [config.warehouse, config.landing, state, *exports(config.warehouse)])
-    rest = scan(ids, [airflow], hashes=False)
-    return Scan(
-        kept.files + rest.files,
-        kept.bytes + rest.bytes,
-        kept.findings + rest.findings,
-        kept.unread + rest.unread,
-    )
+    return kept.joined(scan(ids, [airflow], hashes=False))
 
 
 def report_findings(result: Scan) -> int:

@@ -26,6 +26,9 @@ from jobs import settings
 from jobs.errors import DONE, InputError
 from jobs.night import iso_day, require_begun
 from jobs.output import say
+from jobs.privacy.keys import chain_for_import, keep_keys
+from jobs.privacy.landing import with_pseudonyms, without_example
+from jobs.privacy.pseudonyms import Chain
 from jobs.privacy.records import Refusal
 from jobs.sources import FORMATS
 from jobs.sources.folder import Folder, open_folder
@@ -95,6 +98,7 @@ def main(args: argparse.Namespace) -> int:
     require_address("ENCORE_LANDING", place.landing)
     domain = place.domains[args.domain]
     options = _options(args)
+    chain = chain_for_import(place, domain)
     path = args.path or Path(place.state) / "demo" / domain.name
     if args.format == "demo":
         _generate(path, place.landing, domain, args.ds, options)
@@ -105,12 +109,13 @@ def main(args: argparse.Namespace) -> int:
             done = f"these {len(plan.deliveries)} files were imported before"
             say(f"nothing to do: {done}; `encore deliveries ls --domain {domain.name}` lists them")
             return DONE
-        refusal = Refusal(place.warehouse, domain.name, not args.allow_erased)
+        refusal = Refusal(place.warehouse, domain.name, not args.allow_erased, chain.forms)
         try:
-            batch, watch = land(plan, new, place.landing, refusal, args)
+            keep_keys(place.warehouse, domain.name, chain)
+            batch, watch = land(plan, new, place.landing, refusal, chain, args)
         except OSError as error:
             raise explained(error, place.landing) from error
-        _report(batch, watch, [one for one in plan.deliveries if one not in new])
+        _report(batch, watch, chain, [one for one in plan.deliveries if one not in new])
         print_unread(folder, plan.checksums, args.format)
     if refusal.rows:
         say(f"refused: {refusal.rows:,} rows of erased users (docs/privacy.md); --allow-erased takes them")
@@ -130,21 +135,23 @@ def make_plan(folder: Folder, domain: Domain, options: Mapping[str, Any], args: 
 
 
 def land(
-    plan: Plan, new: list[Delivery], landing: str, refusal: Refusal, args: argparse.Namespace
+    plan: Plan, new: list[Delivery], landing: str, refusal: Refusal, chain: Chain, args: argparse.Namespace
 ) -> tuple[Batch, Watch]:
-    """Writes the rows of the new deliveries into the landing folder, all of them or none; of erased users none."""
+    """Writes the rows of the new deliveries into the landing folder, all of them or none; of erased users none, with
+    pseudonyms where there are keys."""
     readings = [reading for reading, one in zip(plan.readings, plan.deliveries, strict=True) if one in new]
     name = identity("", {}, [one.identity for one in new])
     facts: dict[str, Any] = {"format": args.format, "options": plan.options, "mode": args.mode}
     watch = Watch(sum(plan.folder.size(reading.file) for reading in readings))
     with watch, new_batch(landing, args.domain, args.ds, name, facts) as batch:
         for reading, one in zip(readings, new, strict=True):
-            rows = refusal.kept(watch.rows(reading, plan.folder))
+            rows = with_pseudonyms(refusal.kept(watch.rows(reading, plan.folder)), one.table, chain)
             batch.add(one.path, one.checksum, one.table, rows, one.identity)
         _check_unchanged(plan.folder, plan.checksums)
         _check_snapshot(args.mode, batch.files)
         made = watch.findings.items()
-        facts["findings"] = {file: [*map(refusal.shortened, findings)] for file, findings in made}
+        short = without_example if chain.keys else refusal.shortened
+        facts["findings"] = {file: [*map(short, findings)] for file, findings in made}
     return batch, watch
 
 
@@ -220,11 +227,11 @@ def _check_unchanged(folder: Folder, checksums: Mapping[str, str]) -> None:
             raise InputError(f"{folder.where(file)}: changed while it was read; import it again")
 
 
-def _report(batch: Batch, watch: Watch, known: Sequence[Delivery]) -> None:
+def _report(batch: Batch, watch: Watch, chain: Chain, known: Sequence[Delivery]) -> None:
     for file in batch.files:
         say(f"{file.path:<24} {file.rows:>12,} rows → {file.table} (delivery {file.number})")
         for finding in watch.findings[file.path]:
-            say(f"    {finding}")
+            say(f"    {without_example(finding) if chain.keys else finding}")
     for one in known:
         say(f"{one.path:<24} was imported before")
     rate = watch.count / max(watch.seconds, 1e-9)

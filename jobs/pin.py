@@ -13,6 +13,7 @@ from typing import Any
 
 from jobs.errors import InputError, RefusedError
 from jobs.night import Attempt, Night, fingerprint, pinned_domain, require_over, resolve
+from jobs.privacy.keys import require_rotated
 from jobs.privacy.records import Records
 from jobs.settings import Settings, check_models, model_config, override
 from jobs.states import PUBLISHED, Publication, TaskState, last_complete, last_publications
@@ -37,6 +38,7 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     """Keeps an earlier pin of the run, or makes one."""
     preflight.require_storage(night.settings)
     Records(night.run.warehouse).require_finished(night.run.domain)
+    require_rotated(night.run.warehouse, night.run.domain)
     earlier = night.run.find("pin")
     if earlier and earlier.state == TaskState.DONE:
         log.info("run %s is pinned already; its inputs stay", night.run.run_id)

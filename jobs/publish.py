@@ -16,6 +16,7 @@ from jobs import contracts
 from jobs.errors import ContractError, InputError
 from jobs.night import Attempt, Night
 from jobs.pin import WHOLE
+from jobs.privacy.keys import require_rotated
 from jobs.privacy.records import Records
 from jobs.states import NightState, TaskState
 from jobs.storage.frames import read, write
@@ -35,6 +36,7 @@ NEEDED = ("pin", "clean", "vocabulary", "item_similarity", "user_similarity", "s
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     """Publishes the night: checks the contracts, commits each table, completes the row of `runs`."""
     Records(night.run.warehouse).require_finished(night.run.domain)
+    require_rotated(night.run.warehouse, night.run.domain)
     entries = night.run.entries()
     require_done(night.run, entries)
     state = NightState.REFUSED if entries["gate"].state == TaskState.REFUSED else NightState.COMPLETE

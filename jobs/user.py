@@ -12,6 +12,8 @@ from jobs.errors import DONE, InputError
 from jobs.night import iso_day, published_domain
 from jobs.output import show_json
 from jobs.privacy.export import everything
+from jobs.privacy.keys import forms_of
+from jobs.settings import Settings
 from jobs.states import Publication, last_complete
 from jobs.storage.catalog import Tables
 from jobs.storage.rewrite import Rewriting
@@ -33,7 +35,7 @@ ACTIVITY = "SELECT probability, expected_events, segment, model FROM activity WH
 def parser() -> argparse.ArgumentParser:
     """Arguments of the command."""
     parser = argparse.ArgumentParser(prog="encore user", description=__doc__)
-    parser.add_argument("user_id", metavar="ID", help="the user's external id")
+    parser.add_argument("user_id", metavar="ID", help="the user's external id, or pseudonym")
     parser.add_argument("--domain", required=True, type=published_domain)
     parser.add_argument("--ds", type=iso_day, metavar="YYYY-MM-DD", help="default: the last complete night")
     parser.add_argument("--format", choices=("table", "json"), default="table")
@@ -48,13 +50,15 @@ def main(args: argparse.Namespace) -> int:
     """Prints what a complete night knows of a user; JSON has every row."""
     if args.export is not None:
         return export(args)
-    tables = Tables(settings.load())
+    config = settings.load()
+    stored = stored_id(config, args)
+    tables = Tables(config)
     tables.check_format()
     with open_some(tables, ["runs"]) as db:
         night = complete_night(db, args.domain, args.ds)
         add_publications(db, tables, "shown", [night], SHOWN)
         db.execute("SET search_path = 'shown'")
-        shown = user(db, night, args.user_id)
+        shown = user(db, night, stored)
     if args.format == "json":
         show_json(shown)
     else:
@@ -62,12 +66,17 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
+def stored_id(config: Settings, args: argparse.Namespace) -> str:
+    """The id as the tables have it: a pseudonym where the domain has them."""
+    return forms_of(config.warehouse, args.domain, [args.user_id])[0][-1]
+
+
 def export(args: argparse.Namespace) -> int:
     """Writes all that is held of the user, for the owner alone; InputError where nothing is."""
     config = settings.load()
     tables = Rewriting(config)
     tables.check_format()
-    held = everything(tables, config.landing, args.domain, args.user_id)
+    held = everything(tables, config.landing, args.domain, stored_id(config, args))
     count = sum(len(table["rows"]) for table in held["tables"].values())
     if not count:
         raise InputError(f"{args.domain} holds nothing of a user {args.user_id!r}; ids are spelled as in the imports")
@@ -77,7 +86,7 @@ def export(args: argparse.Namespace) -> int:
     try:
         handle = os.open(args.export, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
-        raise InputError(f"--held {args.export}: cannot be written ({error.strerror}); name a new file") from error
+        raise InputError(f"--export {args.export}: cannot be written ({error.strerror}); name a new file") from error
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         json.dump(held, file, default=str, ensure_ascii=False, indent=1)
     show(f"{count:,} rows of {args.user_id!r} in {args.domain}: {args.export}")

@@ -7,6 +7,8 @@ ID_BYTES = 512
 _SHAPELESS = r"\x{{34F}}\x{{115F}}\x{{1160}}\x{{2800}}\x{{3164}}\x{{FE00}}-\x{{FE0F}}\x{{FFA0}}"
 _INVISIBLE = rf"[\s\p{{{{Z}}}}\p{{{{Cc}}}}\p{{{{Cf}}}}{_SHAPELESS}]*"
 
+INVISIBLE = _INVISIBLE.replace("{{", "{").replace("}}", "}")  # the expression itself, of RE2
+
 
 def says_nothing(column: str) -> str:
     """Whether a text is absent or has no visible character; most texts show that they have by their first one."""

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from jobs.cleaning.fold import versions_schema
 from jobs.cleaning.keys import Hashes, hashes
 from jobs.cleaning.pieces import LINKS, Judging, Piece, catalogue_ids
+from jobs.cleaning.spec import REVIEWS
 from jobs.cleaning.writing import constant
 from jobs.storage.frames import read
 
@@ -20,13 +21,18 @@ def as_table(rows: pa.Table, piece: Piece) -> pa.Table:
     columns |= {"domain": constant(piece.judging.domain, count), "ds": constant(piece.judging.ds, count)}
     columns |= {"source": constant(source.file, count), "delivery": pa.repeat(source.number, count).cast(pa.int64())}
     if spec.name == "reviews":
-        columns["fingerprint"] = pa.array(hashes(_texts(rows.select(spec.origin)), spec.origin).astype(np.int64))
+        columns["fingerprint"] = fingerprint_reviews(rows)
         columns["modelled"] = pa.nulls(count, pa.bool_())
         columns["item_id"] = _match(rows, piece.judging)
     elif piece.judging.counted:
         columns["value"] = pc.if_else(rows["value"].is_valid(), 1.0, None)
     names = [name for name in (*spec.schema.names, "line") if name in columns]
     return pa.table({name: columns[name] for name in names})
+
+
+def fingerprint_reviews(rows: pa.Table) -> pa.Array:
+    """Hashes of landed reviews, by which a review that is delivered again is known or another one."""
+    return pa.array(hashes(_texts(rows.select(REVIEWS.origin)), REVIEWS.origin).astype(np.int64))
 
 
 def _texts(rows: pa.Table) -> pa.Table:

@@ -31,6 +31,18 @@ ELSEWHERE = (
         "where jobs start: `off` in a process of their own, `worker` in forks of a server that this machine keeps, a "
         "path in forks of the server with this socket ([processes.md](processes.md))",
     ),
+    (
+        "ENCORE_PSEUDONYM_KEY",
+        "text",
+        "none",
+        "keys of pseudonyms in the environment itself; for imports and people, not for workers",
+    ),
+    (
+        "ENCORE_PSEUDONYM_KEY_FILE",
+        "path",
+        "none",
+        "a file with these keys, that its owner alone may read; for the same ([privacy.md](privacy.md))",
+    ),
     ("ENCORE", "path", "`.venv/bin/encore`", "the program that the DAGs call; for the scheduler and its workers"),
     (
         "ENCORE_WEBHOOK",

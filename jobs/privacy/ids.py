@@ -5,12 +5,17 @@ import hashlib
 import html
 import json
 import re
+import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs.errors import InputError
 
 RUN = re.compile(r"[^\W_]+")  # letters and digits
 MIN_LETTERS, MIN_DIGITS = 6, 9  # characters of an id that hardly stands in a text by chance
@@ -47,13 +52,20 @@ class Ids:
     column of users every id counts.
     """
 
-    def __init__(self, users: Iterable[str]) -> None:
+    def __init__(self, users: Iterable[str], instead: Callable[[str], str] = lambda user: ERASED) -> None:
+        """instead: what `replaced` puts in a user's place."""
         self.users = tuple(sorted(set(users)))
+        self.instead = instead
         self.array = pa.array(self.users, pa.string())
 
     def __len__(self) -> int:
         """How many users."""
         return len(self.users)
+
+    def among(self, values: pa.Array) -> list[str]:
+        """Those of the users that stand in a column of users."""
+        found: list[str] = values.filter(pc.is_in(values, value_set=self.array.cast(values.type))).unique().to_pylist()
+        return found
 
     @cached_property
     def _spellings(self) -> tuple[dict[str, list[tuple[str, int, str, bool]]], list[tuple[str, str]]]:
@@ -112,11 +124,11 @@ class Ids:
         return any(spelling in text for spelling, _ in bare)
 
     def replaced(self, text: str) -> tuple[str, int]:
-        """The text with `[erased]` in every match's place, and how many there were."""
+        """The text with `instead` in every match's place (a default: `[erased]`), and how many there were."""
         parts, last, count = [], 0, 0
         for match in sorted(self.matches(text), key=lambda match: (match.start, -match.end)):
             if match.start >= last:
-                parts += [text[last : match.start], ERASED]
+                parts += [text[last : match.start], self.instead(match.user)]
                 last, count = match.end, count + 1
         return ("".join([*parts, text[last:]]), count) if count else (text, 0)
 
@@ -129,6 +141,18 @@ class Ids:
         for user in some:
             if any(digest in content for digest in digests(user)):
                 yield user, True
+
+
+def read_users(file: str) -> list[str]:
+    """The ids in a file, one a line; `-` is standard input. InputError where there are none."""
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"--users {file}: cannot be read ({error}); name a text file in UTF-8") from error
+    ids = [line for line in text.split("\n") if line]
+    if not ids:
+        raise InputError(f"--users {file}: no id in it; it takes one a line")
+    return ids
 
 
 def digests(user: str) -> tuple[bytes, ...]:

@@ -1,9 +1,10 @@
 """The landing folder without some users: rows of theirs, and what a row's text says of them."""
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -13,8 +14,10 @@ from pyarrow import parquet as pq
 
 from jobs.errors import InputError
 from jobs.privacy.ids import Ids
+from jobs.privacy.pseudonyms import Chain, rename
 from jobs.storage import files
 from jobs.storage.deliveries import batch_facts, batches, deliveries, write_facts
+from schemas.landing import LANDING
 
 
 def landed_users(landing: str, domain: str) -> Iterator[pa.Array]:
@@ -22,6 +25,15 @@ def landed_users(landing: str, domain: str) -> Iterator[pa.Array]:
     for _, address in _landed(landing, domain):
         if (column := _column(address, "user_id")) is not None:
             yield column.unique()
+
+
+def tables(landing: str, domain: str, name: str) -> Iterator[pa.Table]:
+    """The rows of every landed file of a table."""
+    for batch, address in _landed(landing, domain):
+        if address.removeprefix(f"{batch}/").startswith(f"{name}/"):
+            fs, path = files.filesystem(address)
+            with fs.open_input_file(path) as source:
+                yield pq.ParquetFile(source).read()
 
 
 def lines_of(landing: str, domain: str, ids: Ids, wanted: Collection[tuple[int, int]]) -> dict[tuple[int, int], bool]:
@@ -60,14 +72,42 @@ def _column(address: str, name: str) -> pa.Array | None:
 
 def erase(landing: str, domain: str, ids: Ids) -> int:
     """Writes the landed files that have the users anew, each replaced when it is whole; returns the rows that went."""
+    return _rewrite(
+        landing,
+        domain,
+        lambda table, address: _erase_file(address, ids),
+        lambda finding: without_example(finding) if ids.tokens(finding) else finding,
+    )
+
+
+def advance(landing: str, domain: str, chain: Chain) -> int:
+    """Brings the users of landed files to their pseudonyms under all keys, likewise; returns the rows."""
+    return _rewrite(landing, domain, partial(_advance_file, chain=chain), without_example)
+
+
+def _rewrite(landing: str, domain: str, rewrite_file: Callable[[str, str], int], shorten: Callable[[str], str]) -> int:
+    """rewrite_file: (table, address) → rows that were changed. shorten: what becomes of a finding of the import."""
     clear_aside(landing, domain)
     count = 0
     for night, name in batches(landing, domain):
         batch = f"{landing}/{domain}/{night}/{name}"
-        gone = {address: _erase_file(address, ids) for address in files.listing(batch, ".parquet", recursive=True)}
-        _settle(batch, gone, ids)
-        count += sum(gone.values())
+        for address in files.listing(batch, ".parquet", recursive=True):
+            count += rewrite_file(address.removeprefix(f"{batch}/").partition("/")[0], address)
+        _settle(batch, shorten)
     return count
+
+
+def _advance_file(table: str, address: str, chain: Chain) -> int:
+    if not of_users(table):
+        return 0
+    fs, path = files.filesystem(address)
+    with fs.open_input_file(path) as source:
+        old = pq.ParquetFile(source).read()
+    new = rename(old, chain.advance)
+    if new == old:
+        return 0
+    replace_parquet(new, address)
+    return len(new)
 
 
 def _erase_file(address: str, ids: Ids) -> int:
@@ -102,7 +142,7 @@ def replace_parquet(table: pa.Table, address: str) -> None:
     files.write_bytes(address, sink.getvalue().to_pybytes())
 
 
-def _settle(batch: str, gone: dict[str, int], ids: Ids) -> None:
+def _settle(batch: str, shorten: Callable[[str], str]) -> None:
     """Brings `batch.json` in line with the files, whenever they were changed: rows, and examples in findings."""
     facts = batch_facts(batch)
     if facts is None:
@@ -112,13 +152,29 @@ def _settle(batch: str, gone: dict[str, int], ids: Ids) -> None:
         there = [f"{batch}/{name}" for name in entry["data"]]
         new["files"].append({**entry, "rows": files.count_rows(there)} if entry["data"] else entry)
     findings = facts.get("findings", {})
-    new |= {"findings": {file: [_shorten(text, ids) for text in some] for file, some in findings.items()}}
+    new |= {"findings": {file: [*map(shorten, some)] for file, some in findings.items()}}
     if new != {**facts, "findings": findings}:
         write_facts(batch, new)
 
 
-def _shorten(finding: str, ids: Ids) -> str:
-    return finding.partition(", first in line")[0] if ids.tokens(finding) else finding
+def without_example(finding: str) -> str:
+    """A finding of an import without the line and the text that it gives as an example."""
+    return finding.partition(", first in line")[0]
+
+
+def with_pseudonyms(batches: Iterable[pa.RecordBatch], table: str, chain: Chain) -> Iterator[pa.RecordBatch]:
+    """Rows of a landing table with pseudonyms, and without their texts where these are about users; as they are where
+    there are no keys."""
+    for batch in batches:
+        if not chain.keys or not of_users(table):
+            yield batch
+            continue
+        yield from rename(pa.Table.from_batches([batch]), chain.of).combine_chunks().to_batches()
+
+
+def of_users(table: str) -> bool:
+    """Whether a row of a landing table is something that a user did, said or is."""
+    return table == "annotations" or "user_id" in LANDING[table].schema.names
 
 
 def clear_aside(landing: str, domain: str) -> None:

@@ -1,10 +1,11 @@
 """What lies beside the tables: run folders, reports, logs, state, exports. What nothing refers to goes as a whole."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 from pyarrow import parquet as pq
 
 from jobs.errors import InputError
@@ -19,6 +20,7 @@ from jobs.storage.runs import Run
 from jobs.storage.upkeep import Upkeep
 from schemas.tables import TABLES
 
+Change = Callable[[str, pa.Table], pa.Table | None]  # (name of a table, rows) → rows, None where they stay
 TEXTS = (".log", ".txt", ".json", ".out", ".err")
 
 
@@ -61,7 +63,7 @@ def _stays(address: str, folder: RunFolder, ids: Ids) -> bool:
 
 
 def redact_manifests(warehouse: str, domain: str, ids: Ids) -> int:
-    """Puts `[erased]` where errors in manifests name the users; returns in how many files."""
+    """Puts `[erased]`, or what the ids say, where errors in manifests name the users; returns in how many files."""
     addresses = files.listing(f"{warehouse}/runs/{domain}", ".json", recursive=True)
     return sum(_redact(address, ids) for address in addresses if "/manifest/" in address)
 
@@ -104,8 +106,8 @@ def logs_of(settings: Settings) -> list[str]:
     return [f"file://{Path(folder).resolve()}" for folder in (settings.state, f"{settings.airflow_home}/logs")]
 
 
-def erase_exports(addresses: Iterable[str], domain: str, ids: Ids) -> tuple[int, list[str]]:
-    """Takes the users out of exported tables: (files written anew, exports that cannot be reached)."""
+def change_exports(addresses: Iterable[str], domain: str, change: Change) -> tuple[int, list[str]]:
+    """Changes the rows of exported tables: (files written anew, exports that cannot be reached)."""
     count, lost = 0, []
     for export in addresses:
         try:
@@ -116,14 +118,14 @@ def erase_exports(addresses: Iterable[str], domain: str, ids: Ids) -> tuple[int,
             continue
         for name in (name for name in TABLES if rows.holds_users(name)):
             for address in files.listing(f"{export}/{name}/domain={domain}", ".parquet", recursive=True):
-                count += _erase_exported(name, address, ids)
+                count += _change_exported(name, address, change)
     return count, lost
 
 
-def _erase_exported(name: str, address: str, ids: Ids) -> bool:
+def _change_exported(name: str, address: str, change: Change) -> bool:
     fs, path = files.filesystem(address)
     with fs.open_input_file(path) as source:
-        new = rows.without(name, pq.ParquetFile(source).read(), ids, {})
+        new = change(name, pq.ParquetFile(source).read())
     if new is not None:
         replace_parquet(new, address)
     return new is not None

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from jobs.errors import InputError
 from jobs.privacy.ids import RUN, sha256
+from jobs.privacy.landing import without_example
 from jobs.storage import files
 
 STARTED, FINISHED = "started", "done"
@@ -104,8 +105,16 @@ def hash_with_key(key: bytes, digest: str) -> str:
 class Refusal:
     """Leaves rows of erased users out of what is imported and counts them; and texts of other rows that name one."""
 
-    def __init__(self, warehouse: str, domain: str, refuse: bool = True) -> None:
-        """refuse: whether they are left out; else everything is kept."""
+    def __init__(
+        self,
+        warehouse: str,
+        domain: str,
+        refuse: bool = True,
+        forms: Callable[[str], Iterable[str]] = lambda user: (user,),
+    ) -> None:
+        """refuse: whether they are left out; else everything is kept. forms: how an id may have been stored when it was
+        erased (`jobs.privacy.pseudonyms.Chain.forms`)."""
+        self.forms = forms
         records = Records(warehouse)
         self.erased = frozenset(user for record in records.of(domain) for user in record.users)
         self.key = records.key() or b""
@@ -118,7 +127,8 @@ class Refusal:
         if user is None:
             return False
         if user not in self._known:
-            self._known[user] = hash_with_key(self.key, sha256(user)) in self.erased
+            hashes = (hash_with_key(self.key, sha256(form)) for form in self.forms(user))
+            self._known[user] = any(one in self.erased for one in hashes)
         return self._known[user]
 
     def kept(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -143,7 +153,7 @@ class Refusal:
 
     def shortened(self, finding: str) -> str:
         """A finding of the import without its example where that names an erased user."""
-        return finding.partition(", first in line")[0] if self.refuse and self._named(finding) else finding
+        return without_example(finding) if self.refuse and self._named(finding) else finding
 
     def _columns(self, batch: pa.RecordBatch) -> tuple[list[Any], list[Any]]:
         return batch["user_id"].to_pylist(), batch["raw"].to_pylist()

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-import pyarrow.compute as pc
-
 from jobs.privacy.decode import Raw, Text, Users, parts
 from jobs.privacy.ids import Ids
 from jobs.storage.files import filesystem, listing
@@ -35,6 +33,11 @@ class Scan:
     bytes: int = 0
     findings: list[Finding] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
+
+    def joined(self, other: "Scan") -> "Scan":
+        """Both."""
+        findings, unread = self.findings + other.findings, self.unread + other.unread
+        return Scan(self.files + other.files, self.bytes + other.bytes, findings, unread)
 
 
 def scan(ids: Ids, addresses: Iterable[str], hashes: bool = True) -> Scan:
@@ -68,7 +71,7 @@ def hits(ids: Ids, content: bytes) -> Iterator[tuple[str, str, bool]]:
     for part in parts(content):
         match part:
             case Users(place, values):
-                for user in values.filter(pc.is_in(values, value_set=ids.array.cast(values.type))).unique().to_pylist():
+                for user in ids.among(values):
                     yield place, user, False
                 yield from _in_text(ids, place, "\n".join(text for text in values.unique().to_pylist() if text), True)
             case Text(place, text):

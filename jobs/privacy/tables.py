@@ -4,7 +4,9 @@ old ones goes in the same commit."""
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet as pq
@@ -44,7 +46,7 @@ class Erasing:
     counts: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, tables: Rewriting, domain: str, ids: Ids, name: str) -> "Erasing":
+    def of(cls, tables: Rewriting, domain: str, ids: Ids, name: str) -> Self:
         """With what `runs` says: the publications that stay, and the number of each domain's last one."""
         published = read([file.path for file in tables.state("runs").now], TABLES["runs"].schema).to_pylist()
         newest = [Publication.of(row) for row in last_publications(published).values()]
@@ -113,17 +115,11 @@ class Erasing:
         """The file that takes another's place: itself where no user stands in it, None where nothing remains."""
         run = Run(self.tables.warehouse, self.domain, file.partition[1], f"erasure-{self.name}")
         folder = run.new_attempt("erase")
-        if name != "models" and not rows.holds_users(name):
+        old, new = self.change(name, file.path, folder)
+        if old is None or new is None:
             return file.path
-        if name == "models":
-            old = read([file.path], TABLES[name].schema)
-            new = artifacts.without(old, self.user_rows, folder)
-        else:
-            old, new = self._filter(name, file.path)
-        if new is None:
-            return file.path
-        gone = old.num_rows - new.num_rows if name not in ("vocabulary", "models") else _changed(old, new)
-        self.counts[name] = self.counts.get(name, 0) + gone
+        gone = old.num_rows - new.num_rows
+        self.counts[name] = self.counts.get(name, 0) + (gone or _changed(old, new))
         if not new.num_rows:
             return None
         address = write(new, f"{folder}/{name}", group_rows=_group_rows(file.path))
@@ -131,8 +127,15 @@ class Erasing:
             write_digest(address, hashes(new, KEYS[name]))
         return address
 
+    def change(self, name: str, path: str, folder: str) -> tuple[pa.Table | None, pa.Table | None]:
+        """A file's rows before and after; no rows after where it stays as it is. folder: for what they refer to."""
+        if name == "models":
+            old = read([path], TABLES[name].schema)
+            return old, artifacts.without(old, self.user_rows, folder)
+        return self._filter(name, path) if rows.holds_users(name) else (None, None)
+
     def _filter(self, name: str, path: str) -> tuple[pa.Table, pa.Table | None]:
-        """A file's rows before and after; only the columns that name users are read where there are none."""
+        """Only the columns that name users are read where there are none."""
         schema = TABLES[name].schema
         columns = [column for column in schema.names if column in USER_COLUMNS or column == "id"]
         if columns and name not in rows.RAW:
@@ -144,7 +147,13 @@ class Erasing:
 
 
 def _changed(old: pa.Table, new: pa.Table) -> int:
-    return sum(one != other for one, other in zip(old.to_pylist(), new.to_pylist(), strict=True))
+    """Rows of which a text is another one."""
+    changed = np.zeros(old.num_rows, bool)
+    for column in old.schema:
+        if pa.types.is_string(column.type):
+            same = pc.fill_null(pc.equal(old[column.name], new[column.name]), True)
+            changed |= ~same.to_numpy(zero_copy_only=False)
+    return int(changed.sum())
 
 
 def _group_rows(path: str) -> int | None:
@@ -194,7 +203,9 @@ def published_users(addresses: Iterable[str]) -> set[str]:
         with fs.open_input_file(path) as source:
             file = pq.ParquetFile(source)
             names = [name for name in file.schema_arrow.names if name in USER_COLUMNS]
-            names += ["id"] if {"id", "kind", "row"} <= set(file.schema_arrow.names) else []
-            for column in file.read(columns=names).columns if names else []:
+            columns = file.read(columns=names).columns if names else []
+            if {"id", "kind", "row"} <= set(file.schema_arrow.names):
+                columns = [file.read(columns=["id", "kind"]).filter(pc.field("kind") == "user")["id"]]
+            for column in columns:
                 users |= {user for user in column.cast(pa.string()).unique().to_pylist() if user is not None}
     return users

@@ -137,6 +137,10 @@ class Domain:
         int, Interval(ge=64, le=4096), Unit("rows"), doc("rows of a block of the similarity kernel")
     ] = 4096
 
+    pseudonyms: Annotated[
+        bool, doc("whether imports put pseudonyms in the place of user ids, made with a key (docs/privacy.md)")
+    ] = False
+
     first_day: Annotated[
         str, Predicate(is_day), doc("no event is older (YYYY-MM-DD): earlier times are misread numbers")
     ] = "1990-01-01"

@@ -10,6 +10,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 
 from tests.support.servers import services
 from tests.support.servers.deployment import SECRET, Deployment, blocks, settings_of_the_page
+from tests.support.servers.encryption import encrypt_bucket
 from tests.support.servers.rest_catalog import rest_catalog
 from tests.support.servers.s3_proxy import Store, s3_proxy
 
@@ -45,6 +46,7 @@ def deployment(
     store.well()
     make = {"endpoint_override": store.address, "access_key": "k", "secret_key": "s", "region": "us-east-1"}
     S3FileSystem(**make, allow_bucket_creation=True).create_dir(f"encore-{kind}")
+    encrypt_bucket(store.address, f"encore-{kind}")
     with ExitStack() as stack:
         catalog = f"127.0.0.1:{postgres}"
         if kind == "rest":

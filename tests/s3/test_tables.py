@@ -9,14 +9,19 @@ import os
 import re
 import subprocess
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from jobs import settings
 from jobs.cli import main
-from tests.support.fakes import fake_night, publish_words
+from jobs.privacy.ids import Ids
+from jobs.privacy.scan import scan
+from jobs.storage.files import listing
+from tests.support.fakes import USERS, fake_night, publish_words
 from tests.support.servers import services
 from tests.support.servers.deployment import Deployment
+from tests.support.servers.encryption import KEY, encryption_of
 
 pytestmark = [
     pytest.mark.timeout(1800),
@@ -39,6 +44,14 @@ def published(deployment: Deployment) -> Deployment:
             fake_night(config, mark, ds=ds, run="run")
             assert main(publish_words("run", ds=ds)) == 0
     return deployment
+
+
+@pytest.fixture
+def aws(published: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process reaches the store too."""
+    for name, value in published.variables.items():
+        if name.startswith("AWS_"):
+            monkeypatch.setenv(name, value)
 
 
 def ask(at: Deployment, sql: str) -> list[dict[str, Any]]:
@@ -78,3 +91,27 @@ print(len(found), found[0].ds, page.count("<h1"))
     count, newest, headings = done.stdout.split()[-3:]
     assert (count, newest) == ("1", NIGHTS[1])
     assert int(headings) >= 1
+
+
+def test_every_object_is_encrypted_as_the_bucket_says(published: Deployment, aws: None) -> None:
+    """Whoever writes it: Arrow, PyIceberg, DuckDB."""
+    every = listing(f"s3://encore-{published.kind}", recursive=True)
+    assert {address.rsplit(".", 1)[-1] for address in every} >= {"parquet", "avro", "json"}
+    for address in every:
+        path = quote(address.removeprefix("s3://"))
+        assert encryption_of(published.store.address, path) == ("aws:kms", KEY), address
+
+
+def test_an_erasure_reaches_every_object(published: Deployment, aws: None) -> None:
+    user = USERS[2]
+    assert places(published, user)
+    published.encore("erase", user, "--domain", "movies", "--yes", "--idle-minutes", "0")
+    assert places(published, user) == []
+    published.encore("erase", user, "--domain", "movies", "--verify")
+    published.encore("tables", "check")
+    assert places(published, USERS[3])  # the others stay
+
+
+def places(at: Deployment, user: str) -> list[str]:
+    """Where a user stands in any object of the bucket."""
+    return [finding.address for finding in scan(Ids([user]), [f"s3://encore-{at.kind}"]).findings]

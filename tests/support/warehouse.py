@@ -13,7 +13,8 @@ from jobs.settings import Settings
 
 def use(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings of a warehouse and a landing folder below a folder; the environment says the same."""
-    for name in ("ENCORE_CONFIG", "ENCORE_DOMAINS", "SPARK_REMOTE"):
+    keys = ("ENCORE_PSEUDONYM_KEY", "ENCORE_PSEUDONYM_KEY_FILE")
+    for name in ("ENCORE_CONFIG", "ENCORE_DOMAINS", "SPARK_REMOTE", *keys):
         monkeypatch.delenv(name, raising=False)
     for name, place in {"warehouse": "the wärehouse's", "landing": "landing", "state": "state"}.items():
         monkeypatch.setenv(f"ENCORE_{name.upper()}", str(folder / place))
