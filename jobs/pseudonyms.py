@@ -112,10 +112,10 @@ def verify(args: argparse.Namespace) -> int:
     """Decodes every file; exit code 1 where an older pseudonym, or one of the ids, is found."""
     config = settings.load()
     chain = require_keys(read_state(config.warehouse, args.domain), read_chain())
-    found = erase.verify(config, OldPseudonyms(chain))
+    result = erase.verify(config, OldPseudonyms(chain))
     if args.users is not None:
-        found = found.joined(erase.verify(config, Ids(read_users(args.users))))
-    return erase.report_findings(found)
+        result = result.joined(erase.verify(config, Ids(read_users(args.users))))
+    return erase.report_findings(result)
 
 
 def rotate(args: argparse.Namespace) -> int:

@@ -64,8 +64,8 @@ class Ids:
 
     def among(self, values: pa.Array) -> list[str]:
         """Those of the users that stand in a column of users."""
-        found: list[str] = values.filter(pc.is_in(values, value_set=self.array.cast(values.type))).unique().to_pylist()
-        return found
+        theirs = values.filter(pc.is_in(values, value_set=self.array.cast(values.type)))
+        return [str(user) for user in theirs.unique().to_pylist()]
 
     @cached_property
     def _spellings(self) -> tuple[dict[str, list[tuple[str, int, str, bool]]], list[tuple[str, str]]]:

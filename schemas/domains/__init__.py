@@ -95,9 +95,7 @@ class Domain:
 
     top_k: Annotated[int, Interval(ge=1, le=1000), Unit("items"), doc("length of a user's list")] = TOP_K
     diversity_lambda: Annotated[
-        float,
-        Interval(ge=0.0, le=1.0),
-        doc("λ of maximal marginal relevance: 1 ranks by score, 0 by variety alone"),
+        float, Interval(ge=0.0, le=1.0), doc("λ of maximal marginal relevance: 1 ranks by score, 0 by variety alone")
     ] = 0.8
     exploration_slots: Annotated[
         int, Interval(ge=0, le=10), Unit("items"), doc("places of a list for items without events; below `top_k`")
@@ -137,9 +135,7 @@ class Domain:
         int, Interval(ge=64, le=4096), Unit("rows"), doc("rows of a block of the similarity kernel")
     ] = 4096
 
-    pseudonyms: Annotated[
-        bool, doc("whether imports put pseudonyms in the place of user ids, made with a key (docs/privacy.md)")
-    ] = False
+    pseudonyms: Annotated[bool, doc("whether imports make pseudonyms of user ids (docs/privacy.md)")] = False
 
     first_day: Annotated[
         str, Predicate(is_day), doc("no event is older (YYYY-MM-DD): earlier times are misread numbers")

@@ -96,9 +96,9 @@ def test_an_import_leaves_no_id_in_any_file(
     assert import_reviews(tmp_path) == 0
     assert LONG not in capsys.readouterr().out
 
-    found = scan(Ids(USERS), [f"file://{folder}"])
-    assert found.files > 5
-    assert found.findings == []
+    result = scan(Ids(USERS), [f"file://{folder}"])
+    assert result.files > 5
+    assert result.findings == []
     hidden = type(config)(landing=f"file://{folder}/landing")
     ratings = landed(hidden, "interactions")
     assert [row["user_id"] for row in ratings] == [*map(ONE.of, [*USERS, LONG]), None]
@@ -160,9 +160,9 @@ def test_another_key_is_refused_before_anything_is_written(
     for more in ((), ("--replace",)):
         assert import_users(tmp_path, *more) == 2
         assert tree(tmp_path) == before
-    said = capsys.readouterr().err
-    assert reason in said
-    assert KEYS[0].hex() not in said
+    output = capsys.readouterr().err
+    assert reason in output
+    assert KEYS[0].hex() not in output
 
 
 def test_ids_and_pseudonyms_are_not_mixed(

@@ -112,9 +112,9 @@ def test_pseudonyms_and_then_others_take_the_place_of_ids(
 
         assert main(ROTATE) == 0
 
-        said = capsys.readouterr().out
-        assert "files with users of movies" in said
-        assert "Earlier publications stop being roll-back targets" in said
+        output = capsys.readouterr().out
+        assert "files with users of movies" in output
+        assert "Earlier publications stop being roll-back targets" in output
         assert places_of_users(config, tmp_path, movies(gone)) == []
         names = {user: chain.of(user) for user in USERS}
         assert mapped(everything(config), {}) == mapped(raw, names)

@@ -40,9 +40,9 @@ class Kms(encryption.KmsClient):
 FACTORY, SERVICE = encryption.CryptoFactory(Kms), encryption.KmsConnectionConfig()
 
 
-def by_service(**how: Any) -> Any:
+def by_service(**form: Any) -> Any:
     """Envelope encryption, which Spark shares where a Java class does what `Kms` does."""
-    configuration = encryption.EncryptionConfiguration(footer_key="footer", double_wrapping=False, **how)
+    configuration = encryption.EncryptionConfiguration(footer_key="footer", double_wrapping=False, **form)
     return FACTORY.file_encryption_properties(SERVICE, configuration)
 
 
@@ -65,20 +65,20 @@ def file(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Path]:
 
 
 def test_arrow_reads_it_with_the_key_alone(file: tuple[str, Path]) -> None:
-    how, path = file
+    form, path = file
     with pytest.raises(OSError, match="encrypted metadata"):
         pq.read_table(path)
     direct = encryption.create_decryption_properties(footer_key=MASTER)
     enveloped = FACTORY.file_decryption_properties(SERVICE, encryption.DecryptionConfiguration())
-    assert pq.read_table(path, decryption_properties=direct if how == "key" else enveloped) == ROWS
+    assert pq.read_table(path, decryption_properties=direct if form == "key" else enveloped) == ROWS
 
 
 def test_duckdb_reads_what_has_one_key_and_no_key_service(file: tuple[str, Path]) -> None:
-    how, path = file
+    form, path = file
     db = duckdb.connect()
     db.execute(f"PRAGMA add_parquet_key('k', '{MASTER.decode()}')")
     query = f"SELECT * FROM read_parquet('{path}', encryption_config = {{footer_key: 'k'}})"
-    if how == "key":
+    if form == "key":
         assert db.execute(query).fetchall() == [("planted-user-4711", 1), ("b", 2)]
         return
     with pytest.raises(duckdb.Error):
