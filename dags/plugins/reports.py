@@ -1,4 +1,7 @@
-"""Nightly HTML reports in the Airflow UI, for users who are logged in and may see the DAG.
+"""Nightly HTML reports in the Airflow UI, for users who are logged in and may see the DAG and read the domain.
+
+ENCORE_REPORT_READERS, in the environment of the API server, names the users that may read the reports of a domain, as
+JSON: `{"movies": ["ann", "bob"]}`. Reports of a domain that it does not name are for all who may see the DAG.
 
 A page lies beside its run, where `encore report` has written it:
 `<warehouse>/runs/<domain>/<ds>/<run>/report/<attempt>/report.html`, with the attempt that counts in
@@ -7,13 +10,14 @@ what fsspec asks for (s3fs, gcsfs, …) and access to it.
 """
 
 import json
+import os
 from collections.abc import Mapping
 from html import escape
 from typing import Annotated, NamedTuple
 from urllib.parse import quote, urlencode
 
 import fsspec
-from airflow.api_fastapi.core_api.security import requires_access_dag
+from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
 from airflow.plugins_manager import AirflowPlugin
 from fastapi import Depends, FastAPI, HTTPException, Path, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -22,6 +26,7 @@ from dags.common import DOMAINS, REPORTS, base_path, page_url, warehouse
 from schemas.names import NAME
 
 DAG_ID = "nightly"
+READERS = "ENCORE_REPORT_READERS"
 MAX_REPORTS = 300  # reports in the list; a filter shows older ones of a domain
 STATES = ("complete", "refused")
 # No script, nothing from outside, no frame but Airflow's own: a page shows untrusted text.
@@ -53,19 +58,22 @@ def log_in(request: Request, error: HTTPException) -> Response:
 
 
 @app.get("/")
-def index(domain: str | None = None, state: str | None = None) -> HTMLResponse:
-    """Lists the nights that have a report, newest first: all, or those of a domain or a state."""
+def index(user: GetUserDep, domain: str | None = None, state: str | None = None) -> HTMLResponse:
+    """Lists the nights that have a report and may be read, newest first: all, or those of a domain or a state."""
     domain = domain if domain and NAME.fullmatch(domain) else None
     state = state if state in STATES else None
-    chosen = [page for page in pages(domain) if state in (None, page.state)]
-    return HTMLResponse(listing(chosen, domain, state), headers=HEADERS)
+    closed = closed_domains(user.get_name())
+    chosen = [page for page in pages(domain, closed) if state in (None, page.state)]
+    return HTMLResponse(listing(chosen, domain, state, closed), headers=HEADERS)
 
 
 @app.get("/{domain}/{ds}/{run}")
-def report(domain: str, ds: Day, run: Run) -> HTMLResponse:
+def report(user: GetUserDep, domain: str, ds: Day, run: Run) -> HTMLResponse:
     """The page of one run."""
     if not NAME.fullmatch(domain):
         raise HTTPException(404, f"{domain!r} is not the name of a domain")
+    if domain in closed_domains(user.get_name()):
+        raise HTTPException(403, f"{READERS} does not name you for {domain}")
     fs, root = store()
     folder = f"{root}/runs/{domain}/{ds}/{run}"
     try:
@@ -74,6 +82,18 @@ def report(domain: str, ds: Day, run: Run) -> HTMLResponse:
     except FileNotFoundError:
         raise HTTPException(404, f"run {run} of {domain} {ds} has no page") from None
     return HTMLResponse(content, headers=HEADERS)
+
+
+def closed_domains(user: str) -> frozenset[str]:
+    """The domains whose reports a user may not read; nobody reads any where the setting is broken."""
+    try:
+        readers = json.loads(os.environ.get(READERS) or "{}")
+        whole = all(isinstance(names, list) for names in readers.values())
+    except (ValueError, AttributeError):
+        whole = False
+    if not whole:
+        raise HTTPException(503, f'{READERS} must be as {{"movies": ["ann"]}}')
+    return frozenset(domain for domain, names in readers.items() if user not in names)
 
 
 def store() -> tuple[fsspec.AbstractFileSystem, str]:
@@ -96,10 +116,11 @@ class Page(NamedTuple):
     champion: str
 
 
-def pages(domain: str | None = None) -> list[Page]:
-    """The newest MAX_REPORTS reports, of all domains or of one, the newest night first."""
+def pages(domain: str | None = None, closed: frozenset[str] = frozenset()) -> list[Page]:
+    """The newest MAX_REPORTS reports, of all domains but the closed ones or of one, the newest night first."""
     fs, root = store()
-    manifests = [str(entry) for entry in fs.glob(f"{root}/runs/{domain or '*'}/*/*/manifest/report.json")]
+    every = [str(entry) for entry in fs.glob(f"{root}/runs/{domain or '*'}/*/*/manifest/report.json")]
+    manifests = [entry for entry in every if entry.split("/")[-5] not in closed]
     newest = sorted(manifests, key=lambda entry: entry.split("/")[-4:-2], reverse=True)[:MAX_REPORTS]
     made = []
     for entry, content in fs.cat(newest).items() if newest else ():
@@ -109,7 +130,12 @@ def pages(domain: str | None = None) -> list[Page]:
     return sorted(made, key=lambda page: (page.ds, page.run), reverse=True)
 
 
-def listing(reports: list[Page], domain: str | None = None, state: str | None = None) -> str:
+def listing(
+    reports: list[Page],
+    domain: str | None = None,
+    state: str | None = None,
+    closed: frozenset[str] = frozenset(),
+) -> str:
     """A small page with a link to each, and links that filter."""
     rows = "".join(
         f'<tr><th scope="row">{escape(page.ds)}</th><td>{escape(page.domain)}</td><td>{escape(page.state)}</td>'
@@ -117,7 +143,7 @@ def listing(reports: list[Page], domain: str | None = None, state: str | None = 
         f'<td><a href="{escape(page_url(page.domain, page.ds, page.run))}">{escape(page.run)}</a></td></tr>'
         for page in reports
     )
-    domains = (*DOMAINS, domain) if domain and domain not in DOMAINS else DOMAINS
+    domains = tuple(dict.fromkeys(name for name in (*DOMAINS, domain) if name and name not in closed))
     heads = "".join(f'<th scope="col">{name}</th>' for name in ("night", "domain", "state", "champion", "run"))
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">

@@ -57,6 +57,12 @@ ELSEWHERE = (
         "none",
         "the Airflow connection with the object store's credentials ([object-storage.md](object-storage.md))",
     ),
+    (
+        "ENCORE_REPORT_READERS",
+        "text",
+        "none",
+        'JSON: who may read reports of a domain, `{"movies": ["ann"]}`; for the API server ([privacy.md](privacy.md))',
+    ),
     ("ENCORE_IMAGE", "text", "none", "image of the pods of KubernetesExecutor ([operations.md](operations.md))"),
     ("ENCORE_GPU_IMAGE", "text", "none", "image of the pods that train on a GPU"),
     ("ENCORE_GPU_NODES", "`name=value`", "none", "label of the nodes with GPUs, where those pods go"),
