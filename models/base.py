@@ -64,6 +64,7 @@ class Recommender(ABC):
 
     name: ClassVar[str]
     Config: ClassVar[type]
+    by_chance: ClassVar[bool] = False  # whether another seed teaches it something else
 
     def __init__(self, config: Any = None) -> None:
         """Not yet fitted; `config` is an instance of the class's `Config`, or None for the defaults."""

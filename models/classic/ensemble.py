@@ -24,6 +24,7 @@ from models.registry import REGISTRY
 from models.vocabulary import ItemIds
 
 MEMBERS = "members"
+SEED = "-"  # between a member's name and the number of its further seed
 CONSTANTS = (10.0, 3.0, 30.0)  # to choose from on validation; the first where there is none
 MAX_USERS = 20_000  # by whom weights are fitted: small gains need many
 log = logging.getLogger(__name__)
@@ -46,6 +47,12 @@ class EnsembleConfig(Config):
         Unit("items"),
         doc("places by which the members' weights are fitted; what stands behind hardly reaches the first ten"),
     ] = 50
+    seeds: Annotated[
+        int,
+        Interval(ge=1, le=20),
+        Unit("trainings"),
+        doc("of each member that is a network, with other seeds, in the task of the ensemble; they share its weight"),
+    ] = 1
     second_stage: Annotated[
         bool,
         doc("learn to re-rank the first items (LambdaMART), where that is better on validation by more than chance"),
@@ -82,8 +89,9 @@ class Ensemble(Recommender):
             self.config = replace(self.config, constant=constants[0])
         else:
             self._weigh(validation, constants)
-            if self.config.second_stage:
-                self._add_stage(data, validation)
+        self._add_seeds(data)
+        if validation is not None and self.config.second_stage:
+            self._add_stage(data, validation)
         self.config = replace(self.config, second_stage=self.stage is not None)
         return self
 
@@ -100,6 +108,21 @@ class Ensemble(Recommender):
         self.members = {names[m]: self.members[names[m]] for m in chosen}
         self.weights = weights[chosen] / weights.sum()
         log.info("ensemble: %s", ", ".join(f"{n} {w:.2f}" for n, w in zip(self.members, self.weights, strict=True)))
+
+    def _add_seeds(self, data: TrainingData) -> None:
+        """Trains the networks among the members again, with the settings that they have and the seeds that follow."""
+        members, weights = dict[str, Recommender](), list[float]()
+        for weight, (name, model) in zip(self.weights, self.members.items(), strict=True):
+            count = self.config.seeds if model.by_chance else 1
+            members[name] = model
+            for n in range(1, count):
+                workspace = None if data.workspace is None else data.workspace / f"{name}{SEED}{n}"
+                if workspace is not None:
+                    workspace.mkdir(exist_ok=True)
+                given = replace(data, seed=data.seed + n, workspace=workspace, store=None, start=None, models={})
+                members[f"{name}{SEED}{n}"] = type(model)(model.config).fit(given)
+            weights += [weight / count] * count
+        self.members, self.weights = members, np.array(weights)
 
     def _add_stage(self, data: TrainingData, validation: HeldOut) -> None:
         """Learns the second stage; what measures similarity is a member then, without weight if it has none."""
@@ -190,5 +213,6 @@ class Ensemble(Recommender):
     def load(cls, folder: Path, items: ItemIds | None = None) -> Self:
         """The ensemble with its members; imports what these need."""
         model = super().load(folder, items)
-        model.members = {name: REGISTRY[name].load(folder / MEMBERS / name, items) for name in model.names}
+        kinds = {name: REGISTRY[name.partition(SEED)[0]] for name in model.names}
+        model.members = {name: kind.load(folder / MEMBERS / name, items) for name, kind in kinds.items()}
         return model

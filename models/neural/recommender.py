@@ -43,6 +43,7 @@ class Neural(Recommender):
     training went. usage: of what device (see `Usage`).
     """
 
+    by_chance: ClassVar[bool] = True
     bfloat16: ClassVar[bool] = False
     padding: ClassVar[int] = 0
     network: keras.Model

@@ -15,6 +15,7 @@ from models.classic.ensemble import Ensemble, EnsembleConfig
 from models.classic.item_knn import ItemKNN
 from models.classic.popularity import Popularity
 from models.histories import Histories
+from models.registry import REGISTRY
 from tests.support.contract import RecommenderContract
 from tests.support.examples import example, histories_of, one_new_item
 
@@ -29,7 +30,7 @@ class TestEnsemble(RecommenderContract):
     model = Ensemble
     out_of_range: ClassVar[tuple[tuple[str, Any], ...]] = (
         *(("constant", -1.0), ("constant", np.inf), ("depth", 0), ("depth", 10_001), ("fitted", 9), ("fitted", 1001)),
-        ("second_stage", 2),
+        *(("second_stage", 2), ("seeds", 0), ("seeds", 21)),
     )
 
     @classmethod
@@ -139,3 +140,68 @@ def test_the_weights_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         Ensemble().fit(data)
     assert "ensemble: r 1.00" in caplog.text
+
+
+class Chance(Fixed):
+    """A member that ranks at random, by its seed."""
+
+    name: ClassVar[str] = "chance"
+    by_chance: ClassVar[bool] = True
+    workspace: Path | None = None
+    seed = 0
+
+    def fit(self, data: TrainingData) -> Self:
+        self.seed, self.workspace = data.seed, data.workspace
+        assert data.store is None
+        assert not data.models
+        return self
+
+    def score(self, histories: Histories) -> Scores:
+        scores = np.random.default_rng(self.seed).random(histories.n_items).astype(np.float32)
+        return np.tile(scores, (histories.n_users, 1))
+
+    def arrays(self) -> dict[str, Any]:
+        return {"seed": np.array(self.seed)}
+
+    def restore(self, arrays: dict[str, Any]) -> None:
+        self.seed = int(arrays["seed"])
+
+
+def with_chance(tmp_path: Path) -> TrainingData:
+    """One member that draws and one that does not."""
+    histories = histories_of([0], [1], n_items=30)
+    members = {"chance": Chance(), "popularity": Popularity().fit(TrainingData(histories))}
+    return TrainingData(histories, seed=7, workspace=tmp_path, models=members)
+
+
+def test_members_of_several_seeds_share_their_members_weight(tmp_path: Path) -> None:
+    data = with_chance(tmp_path)
+    model = Ensemble(EnsembleConfig(seeds=3)).fit(data)
+    assert list(model.members) == ["chance", "chance-1", "chance-2", "popularity"]
+    np.testing.assert_allclose(model.weights, [1 / 6, 1 / 6, 1 / 6, 1 / 2])
+    assert model.members["chance"] is data.models["chance"]
+    others = [model.members["chance-1"], model.members["chance-2"]]
+    assert [vars(other)["seed"] for other in others] == [8, 9]
+    assert [vars(other)["workspace"] for other in others] == [tmp_path / "chance-1", tmp_path / "chance-2"]
+    assert (tmp_path / "chance-2").is_dir()
+
+
+def test_one_seed_trains_nothing_again(tmp_path: Path) -> None:
+    assert list(Ensemble().fit(with_chance(tmp_path)).members) == ["chance", "popularity"]
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_members_of_several_seeds_are_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(REGISTRY.places, "chance", f"{__name__}:Chance")  # type: ignore[index]
+    (tmp_path / "work").mkdir()
+    data = with_chance(tmp_path / "work")
+    model = Ensemble(EnsembleConfig(seeds=2)).fit(data)
+    model.save(tmp_path / "saved")
+    loaded = Ensemble.load(tmp_path / "saved")
+    assert list(loaded.members) == ["chance", "chance-1", "popularity"]
+    np.testing.assert_array_equal(loaded.score(data.histories), model.score(data.histories))
+
+
+def test_networks_learn_by_chance_and_nothing_else_does() -> None:
+    by_chance = {name for name in REGISTRY if REGISTRY[name].by_chance}
+    assert by_chance == {name for name, place in REGISTRY.places.items() if place.startswith("models.neural.")}

@@ -78,7 +78,7 @@ class TestEnsembleWithSecondStage(RecommenderContract):
     model = Staged
     out_of_range: ClassVar[tuple[tuple[str, Any], ...]] = (
         *(("constant", -1.0), ("depth", 0), ("fitted", 9)),
-        ("second_stage", 2),
+        *(("second_stage", 2), ("seeds", 0)),
     )
 
     @classmethod
