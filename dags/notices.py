@@ -12,6 +12,8 @@ from typing import Any
 from airflow.sdk import BaseNotifier, Context
 from airflow.utils.email import send_email
 
+from dags.common import DAG_ARGUMENTS
+
 SECONDS = 10  # for a webhook to answer
 
 
@@ -36,7 +38,10 @@ class RunFailed(BaseNotifier):
             self.log.warning("%s was not sent: %s", what, type(fault).__name__)
 
 
-TELL = {"on_failure_callback": RunFailed()}  # for the tasks of a DAG that has no last task to wait for all others
+# For a DAG that has no last task to wait for all others: each task tells of its own failure.
+TELLING_ARGUMENTS = DAG_ARGUMENTS | {
+    "default_args": DAG_ARGUMENTS["default_args"] | {"on_failure_callback": RunFailed()}
+}
 
 
 def post(url: str, facts: dict[str, Any]) -> None:

@@ -11,9 +11,9 @@ from datetime import timedelta
 from airflow.sdk import DAG, Param, TaskGroup, TriggerRule
 
 from dags.assets import PublishOperator
-from dags.common import DAG_ARGUMENTS, DOMAINS, GPU, TRIGGER, JobOperator, ReportLink, job, spark_server
+from dags.common import DOMAINS, GPU, TRIGGER, JobOperator, ReportLink, job, spark_server
 from dags.form import RequestOperator, completed_day
-from dags.notices import TELL
+from dags.notices import TELLING_ARGUMENTS
 from schemas.names import ENSEMBLE, MODELS, NEURAL, ON_GPU
 
 ALONE = [name for name in MODELS if name != ENSEMBLE]  # which needs the others
@@ -64,7 +64,7 @@ with DAG(
     dagrun_timeout=timedelta(hours=6),
     doc_md=__doc__,
     params=FORM,
-    **DAG_ARGUMENTS | {"default_args": DAG_ARGUMENTS["default_args"] | TELL, "max_active_runs": len(DOMAINS)},
+    **TELLING_ARGUMENTS | {"max_active_runs": len(DOMAINS)},
 ) as dag:
     request = RequestOperator(task_id="request", retries=1, form=FORM)
     start, stop = spark_server()

@@ -9,10 +9,10 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, TaskGroup
 
-from dags.common import DAG_ARGUMENTS, DOMAINS, TRIGGER, job, spark_server
+from dags.common import DOMAINS, TRIGGER, job, spark_server
 from dags.form import FORM as NIGHT
 from dags.form import RequestOperator, completed_day
-from dags.notices import TELL
+from dags.notices import TELLING_ARGUMENTS
 
 FORM = {"domains": NIGHT["domains"], "ds": completed_day("Whose events count"), "run": NIGHT["run"]}
 
@@ -22,7 +22,7 @@ with DAG(
     dagrun_timeout=timedelta(hours=12),
     doc_md=__doc__,
     params=FORM,
-    **DAG_ARGUMENTS | {"default_args": DAG_ARGUMENTS["default_args"] | TELL, "max_active_runs": len(DOMAINS)},
+    **TELLING_ARGUMENTS | {"max_active_runs": len(DOMAINS)},
 ) as dag:
     request = RequestOperator(task_id="request", retries=1, form=FORM)
     start, stop = spark_server()

@@ -10,9 +10,9 @@ from typing import Any
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param, TaskGroup
 
-from dags.common import DAG_ARGUMENTS, DOMAINS, GPU, JobOperator, warehouse
+from dags.common import DOMAINS, GPU, JobOperator, warehouse
 from dags.form import several
-from dags.notices import TELL
+from dags.notices import TELLING_ARGUMENTS
 from schemas.names import ENSEMBLE, MODELS, NEURAL
 
 MAX_MINUTES = 600
@@ -52,7 +52,7 @@ with DAG(
     schedule=CronTriggerTimetable("0 14 * * 0", timezone="UTC"),
     doc_md=__doc__,
     params=FORM,
-    **DAG_ARGUMENTS | {"default_args": DAG_ARGUMENTS["default_args"] | TELL},
+    **TELLING_ARGUMENTS,
 ) as dag:
     # The budget is the command's own; this one is for a command that does not keep to it.
     limit = {"execution_timeout": timedelta(minutes=MAX_MINUTES + 60), "max_active_tis_per_dag": 1}
