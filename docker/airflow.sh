@@ -144,7 +144,7 @@ pause() { # as PAUSED says, and says how it is
         echo "nights run by themselves, each after its day, at 02:00 UTC; pause them with: make up PAUSED=1"
     else
         echo "no night runs by itself: they are paused. Let them run, last night's at once: make up PAUSED=0"
-        echo "or run one day: Trigger at the DAG nightly, which needs no schedule"
+        echo "or run one day: Trigger at the DAG nightly; that lets the nights run too, and last night's goes first"
     fi
 }
 

@@ -3,6 +3,7 @@
 from schemas.names import ExitCode
 
 DONE, FAULT, WRONG_INPUT, REFUSED = map(int, ExitCode)
+UNAVAILABLE = "StatusCode.UNAVAILABLE"  # gRPC's, once a client has asked often enough
 
 
 class InputError(Exception):
@@ -22,3 +23,20 @@ class ContractError(Exception):
     """A table of the night breaks one of its own rules; nothing is published. Trying again breaks it again."""
 
     exit_code = WRONG_INPUT
+
+
+def name_lost_server(error: Exception, remote: str | None) -> Exception:
+    """Turns what gRPC says of a Spark Connect server that is gone into a ConnectionError that names it.
+
+    Any other error is returned as it is. remote: SPARK_REMOTE; without it the server is the run's own.
+    """
+    if UNAVAILABLE not in str(error) or not type(error).__module__.startswith(("pyspark.", "grpc.")):
+        return error
+    details = next((line.strip() for line in str(error).splitlines() if "details" in line), UNAVAILABLE)
+    server = f"SPARK_REMOTE={without_token(remote)}" if remote else "the Spark server of this run"
+    return ConnectionError(f"{server}: {details[:300]}")
+
+
+def without_token(remote: str) -> str:
+    """Spark Connect's address without what follows it: a token may stand there."""
+    return remote.partition("/;")[0]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from jobs import settings
 from jobs.backend import set_up_keras
 from jobs.commands import Job
-from jobs.errors import DONE, FAULT, RefusedError
+from jobs.errors import DONE, FAULT, RefusedError, name_lost_server
 from jobs.night import Attempt, Night, iso_day, open_night
 from jobs.output import say
 from jobs.states import TaskState
@@ -65,7 +65,7 @@ def run(task: str, compute: Compute, args: argparse.Namespace, server: int | Non
         record(TaskState.REFUSED, refusal, refusal.exit_code)
         raise
     except Exception as error:
-        cause = explained(error, night.run.warehouse)
+        cause = name_lost_server(explained(error, night.run.warehouse), deployment.spark_remote)
         try:
             record(TaskState.FAILED, cause, getattr(cause, "exit_code", FAULT))
         except OSError as second:

@@ -18,7 +18,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from jobs.errors import InputError
+from jobs.errors import InputError, without_token
 from jobs.settings import Settings
 from jobs.spark.server import CONFIGURATION
 
@@ -39,7 +39,7 @@ def remote_session(settings: Settings, remote: str) -> SparkSession:
         notice_soon(spark)
         spark.conf.get(DAEMON, "")
     except PySparkException as error:
-        raise ConnectionError(f"SPARK_REMOTE={_address(remote)}: {_line(error, 'details')}") from error
+        raise ConnectionError(f"SPARK_REMOTE={without_token(remote)}: {_line(error, 'details')}") from error
     stop_on_signals(spark)
     configure(spark, settings.spark)
     require_start(spark)
@@ -162,11 +162,6 @@ def stop_on_signals(spark: SparkSession) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-
-
-def _address(remote: str) -> str:
-    """Spark Connect's address without what follows it: a token may stand there."""
-    return remote.partition("/;")[0]
 
 
 def _line(error: Exception, word: str = "") -> str:

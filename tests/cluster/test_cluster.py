@@ -131,6 +131,13 @@ def place(folder: Path) -> Place:
     return place
 
 
+@pytest.fixture(scope="session")
+def unbegun(place: Place) -> list[str]:
+    """The arguments of a run whose Spark jobs never end well."""
+    place.prepare("unbegun")
+    return at("unbegun")
+
+
 def test_a_night_on_the_cluster_has_the_rows_of_a_local_one(place: Place, server: str) -> None:
     printed = place.night("remote", SPARK_REMOTE=server)
     assert place.digests("remote") == place.digests("local")
@@ -192,10 +199,9 @@ spark.range(0, 2, 1, 2).mapInArrow(slow, "id long").collect()
     assert time.monotonic() - began < 200
 
 
-def test_a_connect_server_that_is_not_there_is_a_fault_that_is_tried_again(place: Place) -> None:
-    place.prepare("lost")
+def test_a_connect_server_that_is_not_there_is_a_fault_that_is_tried_again(place: Place, unbegun: list[str]) -> None:
     began = time.monotonic()
-    output = place.encore(["vocabulary", *at("lost")], code=1, SPARK_REMOTE="sc://127.0.0.1:1/;token=hidden")
+    output = place.encore(["vocabulary", *unbegun], code=1, SPARK_REMOTE="sc://127.0.0.1:1/;token=hidden")
     assert time.monotonic() - began < 120
     assert "error: vocabulary: ConnectionError: SPARK_REMOTE=sc://127.0.0.1:1: " in output
     assert "hidden" not in output.split("error: vocabulary")[1]
@@ -227,9 +233,9 @@ def test_a_connect_server_that_dies_is_a_fault_and_the_next_try_gives_the_same_r
     ids=["no archive", "no daemon", "little memory"],
 )
 def test_a_cluster_that_lacks_something_is_wrong_input(
-    place: Place, cluster: Cluster, archive: Path, packaged: bool, settings: dict[str, str], message: str
-) -> None:
-    place.prepare("refused")
+    place: Place, unbegun: list[str], cluster: Cluster, archive: Path, packaged: bool, settings: dict[str, str],
+    message: str,
+) -> None:  # fmt: skip
     with cluster.connect(archive if packaged else None, **settings) as (remote, _):
-        output = place.encore(["vocabulary", *at("refused")], code=2, SPARK_REMOTE=remote)
+        output = place.encore(["vocabulary", *unbegun], code=2, SPARK_REMOTE=remote)
     assert message in output

@@ -156,6 +156,7 @@ def variables(folder: Path, postgres: int, redis: int, statsd: int, port: int, *
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "20",
+        "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",  # or last night's would begin, with all domains and models
         "ENCORE": str(ENCORE),
         "ENCORE_WAREHOUSE": str(folder / "warehouse"),
         "ENCORE_LANDING": str(folder / "landing"),
@@ -173,16 +174,8 @@ def start(celery: Celery) -> None:
     celery.start("scheduler")
     wait_until(lambda: _there(celery), f"the DAG nightly; see {celery.folder}", START_SECONDS, 2.0)
     celery.ask("PATCH", "/api/v2/dags/nightly", {"is_paused": False})
-    wait_until(lambda: bool(_scheduled(celery)), f"the night of the schedule; see {celery.folder}", START_SECONDS, 1.0)
-    for run in _scheduled(celery):  # which begins as soon as the DAG is not paused, with all domains and models
-        celery.ask("DELETE", f"/api/v2/dags/nightly/dagRuns/{quote(run)}")
     celery.start_worker("default-worker", "default", 2)
     celery.start_worker("gpu-worker", "gpu", 1)
-
-
-def _scheduled(celery: Celery) -> list[str]:
-    runs = celery.ask("GET", "/api/v2/dags/nightly/dagRuns")["dag_runs"]
-    return [run["dag_run_id"] for run in runs if run["run_type"] == "scheduled"]
 
 
 def _there(celery: Celery) -> bool:
