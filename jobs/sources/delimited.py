@@ -6,6 +6,7 @@ habits of writers are told by the first lines: spaces around all fields, and a d
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -15,13 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.errors import InputError
-from jobs.sources.cells.scalars import Bits, bits, either, holding, some
+from jobs.sources.cells.scalars import Bits, beginning_with, bits, either, holding, some
 from jobs.sources.escapes import Escapes
 from jobs.sources.findings import Findings
 from jobs.sources.folder import Folder, Stream
 from jobs.sources.lines import lines
 from jobs.sources.quotes import Block, Quoting
-from jobs.sources.records import Records, check_columns
+from jobs.sources.records import Records, check_columns, refuse_other_header
 
 ESCAPED = "quotes or delimiters with a backslash before them, which are rejected (if it escapes them: --escape '\\')"
 PADDED = "spaces around fields, as in the header line, which are left away"
@@ -87,17 +88,21 @@ class Delimited:
 
     def _with_habits(self, start: Sequence[str]) -> "Delimited":
         """The form with what the file's first lines tell of it."""
-        header, *rows = [line for line in start if line and not re.fullmatch(NO_HEADER, line)] or [""]
-        cells = header.split(self.delimiter)
+        header, *rows = [line for line in start if line.strip() and not re.fullmatch(NO_HEADER, line)] or [""]
+        spaced = self._is_spaced(header) and (not self.names or all(map(self._is_spaced, rows)))
+        form = replace(self, padded=spaced and " " not in self.delimiter)
+        names = list(self.names) or form._fields(header)
+        cells = [form._fields(row) for row in ([header] if self.names else []) + rows[:100]]
+        kinds = Counter((len(row) - len(names), row[-1] == "") for row in cells)
+        spare, is_empty = max(kinds, key=lambda kind: (kinds[kind], kind[0] == 0, kind[1]), default=(0, False))
+        likely = {1: 1 if is_empty else 2 * (not self.names), -1: -1 if not self.names and names[-1] == "" else 0}
+        return replace(form, spare=likely.get(spare, 0))
+
+    def _is_spaced(self, line: str) -> bool:
+        cells = line.split(self.delimiter)
         inner = cells[1:-1] if cells[0] == cells[-1] == "" else cells  # between bars, as in Markdown
-        spaced = all(cell[:1] == " " for cell in inner[1:]) or all(cell[-1:] == " " for cell in inner[:-1])
-        padded = spaced and len(inner) > 1 and not self.names and " " not in self.delimiter
-        form = replace(self, padded=padded)
-        names, fields = form._fields(header), form._fields(rows[0] if rows else header)
-        spare = len(fields) - len(self.names or names)
-        if spare == 1:
-            return replace(form, spare=1 if fields[-1] == "" else 2 if not self.names else 0)
-        return replace(form, spare=-1 if spare == -1 and not self.names and names[-1] == "" else 0)
+        begin, end = (cell[:1] == " " for cell in inner[1:]), (cell[-1:] == " " for cell in inner[:-1])
+        return len(inner) > 1 and (all(begin) or all(end))
 
     def _records(self, folder: Folder, file: str, wanted: Collection[str], findings: Findings) -> Iterator[Records]:
         with folder.open(file) as stream:
@@ -119,7 +124,7 @@ class Delimited:
         """The block without lines that are no records, which are counted."""
         nothing: Bits = np.zeros(len(block.text), np.bool_)
         lines_out = {
-            "blank lines left out": bits(pc.equal(block.text, "")),
+            "blank lines left out": self._blank(block.text),
             "repeated header lines left out": nothing if header is None else bits(pc.equal(block.text, header)),
             OUTLINES: bits(pc.match_substring_regex(block.text, OUTLINE)) if self.padded else nothing,
         }
@@ -127,6 +132,14 @@ class Delimited:
             _note(findings, what, mask, block)
         out = np.logical_or.reduce(list(lines_out.values()))
         return block.kept(~out) if out.any() else block
+
+    def _blank(self, text: pa.Array) -> Bits:
+        """Which lines have no field: they hold nothing, spaces, or delimiters alone, as Excel writes."""
+        blank = beginning_with(text, f" \t\f\r{self.delimiter[0]}")
+        if blank.any():
+            pattern = rf"^(?:\s|{re.escape(self.delimiter)})*$"
+            blank[blank] = bits(pc.match_substring_regex(text.filter(pa.array(blank)), pattern))
+        return blank
 
     def _blocks(self, stream: Stream) -> Iterator[Block]:
         text = lines(stream, self.encoding)
@@ -144,9 +157,8 @@ class Delimited:
                 f"{where}: wrong delimiter: expected fields with {self.delimiter!r} between them, the first line has "
                 f"{other!r}: {line[:300]!r}. Convert the file, or use `encore import csv --delimiter`"
             )
-        if self.spare == -1:
-            fields = fields[:-1]
-        elif self.names and (self.spare == 1 or fields == list(self.names[1:])):  # R names no column of row names
+        fields = fields[:-1] if self.spare == -1 else fields
+        if self.names and (self.spare == 1 or fields == list(self.names[1:])):  # R names no column of row names
             fields = [*self.names]
         if self.names and len(fields) != len(self.names):
             raise InputError(
@@ -181,7 +193,7 @@ class Delimited:
             what = "quotes that do not match (if quotes are letters in this file: --quote none)"
             _note(findings, what, broken & ~escaped, block)
         for name in () if self.names else list(wanted)[:1]:
-            _refuse_other_header(where, block, columns[name], names)
+            refuse_other_header(where, block.text, block.line, columns[name], names)
         if wrong.any():
             escaped = wrong & holding(raw, "\\") & ~broken if not escapes else np.zeros(len(raw), np.bool_)
             _note(findings, ESCAPED, escaped, block)
@@ -227,21 +239,9 @@ class Delimited:
 def _first_record(block: Block) -> tuple[str, int]:
     """The first record that is not blank, and its place; an Excel file's `sep=;` before it is passed over."""
     for place, record in enumerate(block.text[:1000].to_pylist()):
-        if record and not re.fullmatch(NO_HEADER, record):
+        if record.strip() and not re.fullmatch(NO_HEADER, record):
             return record, place
     return block.text[0].as_py(), 0
-
-
-def _refuse_other_header(where: str, block: Block, cells: pa.Array, names: tuple[str, ...]) -> None:
-    """InputError for a header line in another order amid the records, as joined files of two kinds have it."""
-    similar = bits(pc.is_in(cells, pa.array(names, pa.string())))
-    for place in np.flatnonzero(similar):
-        record = block.text[int(place)].as_py()
-        if all(name in record for name in names):
-            raise InputError(
-                f"{where}, line {block.line[place]}: another header line, with its columns in another order "
-                f"({record[:200]!r}); import the joined files one by one"
-            )
 
 
 def _note(findings: Findings, what: str, mask: Bits, block: Block) -> None:

@@ -117,7 +117,8 @@ def _decoded(decoder: codecs.IncrementalDecoder, chunk: bytes, where: str, encod
         byte = f"{error.object[error.start]:#04x}"
         raise InputError(f"{where}, line {line}: the byte {byte} is not {encoding}; name another --encoding") from error
     except UnicodeError as error:  # UTF-16 and UTF-32 without their mark
-        raise InputError(f"{where}: {error}; say --encoding {encoding}-le, {encoding}-be or another") from error
+        remedy = f"{encoding}-le, {encoding}-be or another" if encoding in ("utf-16", "utf-32") else "another"
+        raise InputError(f"{where}: {' '.join(str(error).split())}; say --encoding {remedy}") from error
     if "\0" in text:
         line = seen + 1 + text.count("\n", 0, text.index("\0"))
         raise InputError(f"{where}, line {line}: a zero byte, so this is not {encoding} text; name another --encoding")

@@ -90,6 +90,9 @@ def given_options(args: argparse.Namespace) -> dict[str, Any]:
     for name, type in (("columns", dict), ("time_formats", dict), ("nulls", tuple)):
         if name in options:
             options[name] = type(options[name])
+    signs = [options.get("delimiter", ","), options.get("quote", '"'), options.get("escape", "")]
+    if len(same := [sign for sign in signs if sign]) > len(set(same)):
+        raise InputError(f"--delimiter, --quote and --escape must be different characters, got {signs}")
     if "columns" in options and "table" not in options:
         raise InputError("--map needs --table, which says to which columns the names are mapped")
     for form in options.get("time_formats", {}).values():

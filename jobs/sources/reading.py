@@ -21,7 +21,7 @@ from jobs.sources.records import Form, Records
 from schemas.landing import LANDING
 
 LINE = "#line"
-ODD_ID = r"^[\s\p{Z}]|[\s\p{Z}]$|^\d+\.0+$"
+ODD_ID = r"^[\s\p{Z}]|[\s\p{Z}]$|^\d+\.0+$|^=|^\d(\.\d+)?E\+\d+$"
 LOOKED_AT = 10_000  # ids
 LEFT_OUT = ", left out"
 UNREADABLE = f"values that cannot be read{LEFT_OUT}"
@@ -105,14 +105,16 @@ class Reading:
         return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
     def _note_odd_ids(self, records: Records, findings: Findings) -> None:
-        """Shows ids that other files hardly have so: with a space at an end, or a number with `.0` as pandas writes."""
+        """Shows ids that other files hardly have so: with a space at an end, `.0` of pandas, or of a spreadsheet."""
         for name, made in self.fields.items():
             cells = records.cells.get(made.sources[0])
             if made.parse is scalars.identity and cells is not None and pa.types.is_string(cells.type):
                 odd = scalars.bits(pc.match_substring_regex(cells[:LOOKED_AT], ODD_ID))
                 if odd.any():
-                    what = f"{name}: ids with a space at an end or .0, which are kept so (of the first {LOOKED_AT:,})"
-                    _note(findings, what, odd, cells, records)
+                    what = (
+                        f"ids with a space at an end, .0, = or 1.2E+12, which are kept so (of the first {LOOKED_AT:,})"
+                    )
+                    _note(findings, f"{name}: {what}", odd, cells, records)
 
     def _parse(
         self, name: str, made: Field, parser: Parser | None, records: Records, findings: Findings

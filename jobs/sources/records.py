@@ -1,13 +1,15 @@
 """Records of a file before they are read: their text, their line number, and the cells of the columns asked for."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from jobs.errors import InputError
-from jobs.sources.cells.scalars import Mask
+from jobs.sources.cells.scalars import Mask, bits
 from jobs.sources.findings import Findings
 from jobs.sources.folder import Folder
 
@@ -49,3 +51,15 @@ def check_columns(where: str, wanted: Collection[str], there: Collection[str], s
             )
         if names.count(column) > 1:
             raise InputError(f"{where}: the column {column!r} stands there twice: {source[:300]}; rename one of them")
+
+
+def refuse_other_header(where: str, texts: pa.Array, lines: np.ndarray, cells: pa.Array, names: Sequence[str]) -> None:
+    """InputError for a header line in another order amid the records, as joined files of two kinds have it."""
+    similar = bits(pc.is_in(cells, pa.array(names, pa.string())))
+    for place in np.flatnonzero(similar):
+        record = texts[int(place)].as_py()
+        if all(name in record for name in names):
+            raise InputError(
+                f"{where}, line {lines[place]}: another header line, with its columns in another order "
+                f"({record[:200]!r}); import the joined files one by one"
+            )

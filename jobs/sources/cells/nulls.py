@@ -1,7 +1,8 @@
 r"""Null markers: texts that stand for a missing value, as databases, pandas and R write it (\N, NULL, nan, None, NA).
 
 Which texts are markers depends on what a column holds. An id is never one of them. Text may say None or NA in earnest,
-and NA is a country, so there fewer count. Files that have a null of their own (JSON, Parquet) and the known data sets
+and NA is a country, so there fewer count. A list of regions that says `none` is not taken for no list, which would
+be everywhere. Files that have a null of their own (JSON, Parquet) and the known data sets
 have no markers in their texts. Empty text is always a missing value.
 """
 
@@ -13,12 +14,14 @@ import pyarrow as pa
 _ALWAYS = (r"\N", "NULL", "Null", "null", "<NULL>", "<null>", "(null)", "<NA>", "#N/A", "NaN", "nan", "NAN", "NaT")
 _RARELY = ("None", "none", "NONE", "nil", "undefined", "N/A", "n/a", "NA", "na", "-nan")
 TEXTS = ("title", "description", "text", "segment", "genres", "tags", "links", "poster", "age_rating")
-CODES = ("country", "regions")
+REGIONS, COUNTRY = "regions", "country"
 
 
 def of_text_files(column: str) -> pa.Array:
     """The markers of a landing column in delimited text."""
-    return _array(_ALWAYS if column in TEXTS else _ALWAYS + _RARELY[:-3] if column in CODES else _ALWAYS + _RARELY)
+    if column in (*TEXTS, REGIONS):
+        return _array(_ALWAYS)
+    return _array(_ALWAYS + (_RARELY[:-3] if column == COUNTRY else _RARELY))
 
 
 def of_known_formats(column: str) -> pa.Array:

@@ -177,6 +177,17 @@ def holding(texts: pa.Array, character: str) -> Bits:
     return bits(pc.match_substring(texts, character))
 
 
+def beginning_with(texts: pa.Array, characters: str) -> Bits:
+    """Which texts are empty or begin with the first byte of one of the characters."""
+    _, offsets, content = texts.buffers()
+    if content is None or not len(texts):
+        return np.ones(len(texts), dtype=np.bool_)
+    places = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    letters = np.append(np.frombuffer(content, np.uint8), np.uint8(0))
+    codes = [character.encode()[0] for character in characters]
+    return np.asarray(np.isin(letters[places[:-1]], codes) | (places[1:] == places[:-1]), dtype=np.bool_)
+
+
 def bits(array: pa.Array) -> Bits:
     """An Arrow array of truth values as NumPy has them; null is false."""
     return np.asarray(pc.fill_null(array, False).to_numpy(zero_copy_only=False), dtype=np.bool_)

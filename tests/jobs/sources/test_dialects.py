@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from jobs.cli import main
 from jobs.errors import InputError
 from jobs.sources.columns import readings
 from jobs.sources.findings import Findings
@@ -154,3 +155,35 @@ def test_lines_that_end_with_cr_and_a_line_feed_behind_them(read: Any, content: 
     result, rows, findings = read(content, "item_id", "title")
     assert (result, findings) == ([("1", "a"), ("2", "b")], [])
     assert [row["line"] for row in rows] == [2, 3]
+
+
+def test_spaces_in_a_file_without_header_line(read: Any) -> None:
+    header = ("item_id", "title")
+    result, _, _ = read('1, a\n2, "b, c"\n', "item_id", "title", header=header)
+    assert result == [("1", "a"), ("2", "b, c")]
+    result, _, _ = read("1, a\n2,b\n", "item_id", "title", header=header)
+    assert result == [("1", " a"), ("2", "b")]
+
+
+def test_one_odd_record_at_the_start_is_no_habit(read: Any) -> None:
+    result, _, _ = read("item_id,title\n1,a,\n2,b\n3,c\n", "item_id", "title", "unparsable")
+    assert [bool(row[2]) for row in result] == [True, False, False]
+
+
+def test_lines_without_a_field_are_no_records(read: Any) -> None:
+    result, _, findings = read("item_id,title\n   \n1,a\n,\n , \n\t\n2,b\n", "item_id", "title")
+    assert result == [("1", "a"), ("2", "b")]
+    assert findings == ["blank lines left out: 4, first in line 2: '   '"]
+
+
+def test_regions_that_say_none_are_nowhere(read: Any) -> None:
+    result, _, findings = read("item_id,regions\n1,none\n2,None\n3,NULL\n4,DE\n", "regions")
+    assert result == [([],), ([],), (None,), (["DE"],)]
+    assert any("no ISO 3166-1 codes, which are left out: 2" in finding for finding in findings)
+
+
+def test_signs_that_are_the_same_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    call = ["import", "csv", "x.csv", "--domain", "movies", "--ds", "2024-05-01"]
+    for more in (["--quote", ","], ["--escape", ","], ["--quote", "'", "--escape", "'"]):
+        assert main([*call, *more]) == 2
+        assert "--delimiter, --quote and --escape must be different characters" in capsys.readouterr().err

@@ -336,12 +336,12 @@ def test_ids_are_the_digits_of_the_file_in_every_form(take: Any) -> None:
     assert column(rows, "item_id", "unparsable") == [("7", []), (None, ["item_id"])]
 
 
-@pytest.mark.parametrize("id", [" i", "i\u00a0", "\ti", "1.0", "12.00"])
+@pytest.mark.parametrize("id", [" i", "i\u00a0", "\ti", "1.0", "12.00", "1.23457E+12", "=1"])
 def test_ids_that_other_files_hardly_have_so_are_kept_and_shown(take: Any, id: str) -> None:
     rows, findings = take("items.csv", f"item_id,title\n7,x \n{id},1.0\n")
     assert column(rows, "item_id") == ["7", id]
     assert findings == [
-        "item_id: ids with a space at an end or .0, which are kept so (of the first 10,000): 1, "
+        "item_id: ids with a space at an end, .0, = or 1.2E+12, which are kept so (of the first 10,000): 1, "
         f"first in line 3: {id!r}"
     ]
     assert take("items.csv", "item_id\n1.50\na b\n007\nv1.0\n")[1] == []
