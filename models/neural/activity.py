@@ -25,6 +25,7 @@ from models.training.loop import DivergedError
 
 PREDICTED = 8192  # users at once
 LARGEST_STEP = 1.0  # norm of a gradient: that of one very active user would undo others
+COMPILED_EXAMPLES = 100_000  # in all epochs, from which XLA's compiling, some seconds, is worth it
 log = logging.getLogger(__name__)
 
 
@@ -96,10 +97,12 @@ class Activity:
         x, events = self._inputs(days, learn), events_ahead(days, learn).astype(np.float32)[:, None]
         self.network = network(self.config, x[1].mean(axis=0), x[1].var(axis=0) + 1e-6)
         optimizer = keras.optimizers.Adam(self._rates(len(learn)), clipnorm=LARGEST_STEP)
-        self.network.compile(optimizer, loss_of(events), jit_compile=True)
+        jit = self.config.epochs * len(learn) >= COMPILED_EXAMPLES or on_jax() or on_gpu()
+        self.network.compile(optimizer, loss_of(events), jit_compile=jit)
         log.info("activity trains on %d examples, %s", len(learn), device())
         for epoch in range(1, self.config.epochs + 1):
-            order = random.permutation(len(learn))
+            whole = len(learn) // self.config.batch * self.config.batch  # a smaller batch would be compiled apart
+            order = random.permutation(len(learn))[: whole or None]
             history = self.network.fit(
                 [part[order] for part in x], events[order], self.config.batch, verbose=0, shuffle=False
             )

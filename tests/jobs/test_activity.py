@@ -120,7 +120,9 @@ def test_it_is_the_same_when_it_runs_again(night: Night) -> None:
     assert (rows(night, "activity"), rows(night, "metrics")) == before
 
 
-def test_the_command_for_a_user_tells_it(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_for_a_user_tells_it(config: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    night_of(config, habits(), models=["popularity"])
+    assert main(["activity", *WORDS]) == 0
     assert main(publish_words("run")) == 0
     capsys.readouterr()
     assert main(["user", "u079", "--domain", "movies", "--format", "json"]) == 0
