@@ -5,6 +5,8 @@ import importlib
 import io
 import logging
 import os
+import re
+import resource
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr
@@ -23,6 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     output.prepare()
     try:
         try:
+            if argv is None and (problem := protect()):  # a process of its own
+                output.complain(f"error: {problem}")
+                return WRONG_INPUT
             return call(list(sys.argv[1:] if argv is None else argv))
         finally:
             sys.stdout.flush()  # while it can still be told apart what went wrong
@@ -68,6 +73,22 @@ def call(argv: list[str]) -> int:
         output.show_error()
         output.complain(f"error: {command.name}: {type(error).__name__}: {error}")
         return FAULT
+
+
+def protect() -> str | None:
+    """Keeps what this process and those that it starts write from others: files are their owner's alone (ENCORE_UMASK
+    says else), and there are no core dumps, which would have keys. Returns what is wrong with ENCORE_UMASK.
+
+    A limit of 1 byte also stops those that the kernel hands to a program, which a limit of 0 does not (core(5)).
+    """
+    text = os.environ.get("ENCORE_UMASK") or "077"
+    if not re.fullmatch("0?[0-7]{3}", text):
+        return f"ENCORE_UMASK={text}: must be three octal digits, as 077 or 027"
+    os.umask(int(text, 8))
+    limits = resource.getrlimit(resource.RLIMIT_CORE)
+    soft, hard = (1 if limit == resource.RLIM_INFINITY else min(limit, 1) for limit in limits)
+    resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+    return None
 
 
 def parser(command: Command | Job) -> argparse.ArgumentParser:

@@ -43,6 +43,12 @@ ELSEWHERE = (
         "none",
         "a file with these keys, that its owner alone may read; for the same ([privacy.md](privacy.md))",
     ),
+    (
+        "ENCORE_UMASK",
+        "three octal digits",
+        "`077`",
+        "rights that new files do not give; `027` lets a group read them ([privacy.md](privacy.md))",
+    ),
     ("ENCORE", "path", "`.venv/bin/encore`", "the program that the DAGs call; for the scheduler and its workers"),
     (
         "ENCORE_WEBHOOK",

@@ -1,6 +1,7 @@
 """One Spark Connect server for all Spark jobs of a run, so that a night pays Spark's start once.
 
-It listens on the loopback only and asks for a token that this user alone can read. A job that finds its server gone
+It listens on the loopback only and asks for a token that this user alone can read, as it can the server's settings,
+which may have keys: both are in files, neither in a process list. A job that finds its server gone
 (killed, or on another host) starts a new one. On a cluster SPARK_REMOTE names a server and none is started here.
 """
 
@@ -26,6 +27,7 @@ from jobs import settings
 from jobs.errors import InputError
 from jobs.output import say
 from jobs.settings import Settings
+from jobs.spark.properties import write_owned, write_properties
 from jobs.storage.runs import run_name
 
 START_SECONDS = 120
@@ -138,7 +140,7 @@ def _start(config: Settings, run: str, folder: Path) -> Server:
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True, cwd=folder,
         )  # fmt: skip
     server = Server(port, token, child.pid)
-    _remember(_file(config, run), server)
+    write_owned(_file(config, run), json.dumps(asdict(server)))
     deadline = time.monotonic() + START_SECONDS
     while not server.answers():
         if child.poll() is not None or time.monotonic() > deadline:
@@ -161,7 +163,7 @@ def stop(config: Settings, run: str) -> float:
             time.sleep(0.1)
         if not class_archive(_file(config, run).parent).exists():
             _keep_archive(_file(config, run).parent, server)
-    for ending in (".json", ".lock"):
+    for ending in (".json", ".lock", ".properties"):
         _file(config, run).with_suffix(ending).unlink(missing_ok=True)
     return peak
 
@@ -175,7 +177,9 @@ def _command(config: Settings, run: str, port: int, folder: Path) -> list[str]:
         "spark.connect.grpc.binding.port": str(port),
     }
     chosen[JAVA_OPTIONS] = f"{chosen[JAVA_OPTIONS]} {_sharing(folder, port)}"
-    options = [word for name, value in chosen.items() for word in ("--conf", f"{name}={value}")]
+    properties = folder / f"{run}.properties"
+    write_properties(properties, chosen)
+    options = ["--properties-file", str(properties), "--load-spark-defaults"]
     server = "org.apache.spark.sql.connect.service.SparkConnectServer"
     submit = str(Path(sys.executable).parent / "spark-submit")
     return [submit, "--class", server, "--name", f"encore-{run}", *options, "spark-internal"]
@@ -229,12 +233,6 @@ def _file(config: Settings, run: str) -> Path:
 def _find(config: Settings, run: str) -> Server | None:
     file = _file(config, run)
     return Server(**json.loads(file.read_text())) if file.exists() else None
-
-
-def _remember(file: Path, server: Server) -> None:
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w") as output:
-        json.dump(asdict(server), output)
 
 
 def _peak_mib(pid: int) -> float:
