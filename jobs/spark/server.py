@@ -25,6 +25,7 @@ from zlib import crc32
 
 from jobs import settings
 from jobs.errors import InputError
+from jobs.forkserver import umask
 from jobs.output import say
 from jobs.settings import Settings
 from jobs.spark.properties import write_owned, write_properties
@@ -172,6 +173,7 @@ def _command(config: Settings, run: str, port: int, folder: Path) -> list[str]:
     chosen = {
         **CONFIGURATION,
         "spark.sql.warehouse.dir": str(folder / "spark-warehouse"),
+        "spark.hadoop.fs.permissions.umask-mode": f"{umask():03o}",  # Hadoop goes by its own, not by the process's
         **config.spark,
         "spark.connect.grpc.binding.address": "127.0.0.1",
         "spark.connect.grpc.binding.port": str(port),

@@ -65,17 +65,17 @@ def test_a_night_leaks_none_of_its_secrets(tmp_path, in_jobs_environment, pytest
     planted = {
         name: f"planted{secrets.token_hex(8)}" for name in ("store", "password", "webhook", "spark", "catalog")
     } | {"key": secrets.token_hex(32)}
+    place = tmp_path / "places"
+    place.mkdir()
     (tmp_path / "given").mkdir(mode=0o700)
     config, key = tmp_path / "given" / "encore.toml", tmp_path / "given" / "key"
     config.write_text(
-        f'[catalog]\n"encore.password" = "{planted["catalog"]}"\n'
+        f'[catalog]\ntype = "sql"\nuri = "sqlite:///{place}/catalog.db"\ncredential = "{planted["catalog"]}"\n'
         f'[spark]\n"spark.hadoop.fs.s3a.secret.key" = "{planted["spark"]}"\n'
         "[domains.movies]\npseudonyms = true\n"
     )
     key.write_text(planted["key"])
     key.chmod(0o600)
-    place = tmp_path / "places"
-    place.mkdir()
     own = {
         **{f"ENCORE_{name.upper()}": str(place / name) for name in ("state", "warehouse", "landing")},
         "AIRFLOW_HOME": str(place / "airflow"),
