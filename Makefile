@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 export DATABASE DOMAIN SOURCE DS PORT PAUSED UPGRADE PYTHON
 
-.PHONY: help setup shell nightly test test-slow test-browser test-s3 test-monitoring test-cluster test-celery fuzz lint-images test-images up down lock clean distclean
+.PHONY: help setup shell nightly test test-slow test-browser test-ui test-s3 test-monitoring test-cluster test-celery fuzz lint-images test-images up down lock clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -32,6 +32,9 @@ test-slow: setup ## tests that train longer, on both backends of Keras, and whol
 
 test-browser: setup ## the nightly HTML report in a real browser (Chromium, installed where it is missing)
 	@.ci/test browser
+
+test-ui: setup ## Airflow's UI in a real browser: a night from the form, its log and its report
+	@.ci/test ui
 
 test-s3: setup ## tables on a local S3 server, catalogs in PostgreSQL and behind REST: nights, tables, faults
 	@docker/services.sh postgresql
