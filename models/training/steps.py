@@ -134,10 +134,8 @@ def _put(losses: Any, number: Any, loss: Any) -> Any:
 
 class Grouping:
     """Puts the batches of epochs of so many `examples` into groups of one capacity, which the first batch of all
-    decides: groups of another shape would have the program compiled anew.
-
-    stacked: whether a group is one nest of arrays.
-    """
+    decides: groups of another shape would have the program compiled anew. stacked: whether a group is one nest of
+    arrays."""
 
     def __init__(self, examples: int, stacked: bool = True) -> None:
         self.examples, self.stacked, self.capacity = examples, stacked, 0
@@ -147,9 +145,8 @@ class Grouping:
         some, first = [], skipped + 1
         for number, (batch, count) in enumerate(batches, 1):
             if not self.capacity:
-                size = sum(array.nbytes for array in tree.flatten(batch))
-                epoch = _rounded(self.examples / max(count, 1) * 1.05 + 1)
-                self.capacity = max(1, min(epoch, GROUP_BYTES // max(size, 1)))
+                most = GROUP_BYTES // max(sum(array.nbytes for array in tree.flatten(batch)), 1)
+                self.capacity = max(1, min(_rounded(self.examples / max(count, 1) * 1.05 + 1), most))
             if number <= skipped:
                 continue
             some.append((batch, count))
