@@ -6,11 +6,12 @@ import pytest
 
 from jobs.cli import main
 from jobs.errors import InputError
+from jobs.imports import parser
 from jobs.sources.columns import readings
 from jobs.sources.findings import Findings
 from jobs.sources.folder import open_folder
 from jobs.sources.lines import MAX_LINE_BYTES
-from jobs.sources.options import Options
+from jobs.sources.options import Options, given_options
 
 MYSQL = [
     ('a "b"', "i"),
@@ -187,3 +188,18 @@ def test_signs_that_are_the_same_are_refused(capsys: pytest.CaptureFixture[str])
     for more in (["--quote", ","], ["--escape", ","], ["--quote", "'", "--escape", "'"]):
         assert main([*call, *more]) == 2
         assert "--delimiter, --quote and --escape must be different characters" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "value"),
+    [
+        (["--quote", "none"], "quote", ""),
+        (["--quote", "'"], "quote", "'"),
+        (["--escape", "\\"], "escape", "\\"),
+        (["--delimiter", "tab"], "delimiter", "\t"),
+        (["--columns", "item_id, title"], "header", ("item_id", "title")),
+    ],
+)
+def test_the_command_line_says_how_a_file_is_written(words: list[str], name: str, value: Any) -> None:
+    args = parser().parse_args(["csv", "x.csv", "--domain", "movies", "--ds", "2024-05-01", *words])
+    assert given_options(args)[name] == value
