@@ -6,12 +6,13 @@ from functools import partial
 from jobs.errors import InputError
 from jobs.sources import signatures
 from jobs.sources.cells import lists, nulls, scalars
+from jobs.sources.cells.fields import HOLES, Field, age, day, identity, moment, number, text
 from jobs.sources.delimited import Delimited
 from jobs.sources.folder import Folder
 from jobs.sources.json_lines import JsonLines
 from jobs.sources.options import Options
 from jobs.sources.parquet import Parquet
-from jobs.sources.reading import HOLES, Field, Reading, age, day, identity, moment, number, text
+from jobs.sources.reading import Reading
 from schemas.landing import LANDING, ORIGIN
 from schemas.table import Column
 

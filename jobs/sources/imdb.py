@@ -11,11 +11,12 @@ import pyarrow.compute as pc
 
 from jobs.errors import InputError
 from jobs.sources.cells import scalars
+from jobs.sources.cells.fields import Field, number, text
 from jobs.sources.cells.scalars import Parsed
 from jobs.sources.folder import Folder
 from jobs.sources.json_lines import JsonLines
 from jobs.sources.options import Options
-from jobs.sources.reading import LINE, Field, Reading, number, text
+from jobs.sources.reading import LINE, Reading
 
 SENTIMENT = {"neg": "0", "pos": "1"}
 

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 from jobs.errors import InputError
 from jobs.sources.cells import scalars
+from jobs.sources.cells.fields import identity, named, number, text
 from jobs.sources.delimited import Delimited
 from jobs.sources.findings import Findings
 from jobs.sources.folder import Folder
 from jobs.sources.options import Options
-from jobs.sources.reading import Reading, identity, named, number, text
+from jobs.sources.reading import Reading
 
 TABS = Delimited("\t", quote="")
 TAG_NAMES = Delimited("\t", encoding="latin-1", quote="")

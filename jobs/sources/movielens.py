@@ -9,11 +9,12 @@ import pyarrow.compute as pc
 
 from jobs.errors import InputError
 from jobs.sources.cells import lists
+from jobs.sources.cells.fields import Field, age, day, flags, identity, moment, named, number, parts, text
 from jobs.sources.cells.scalars import Parsed
 from jobs.sources.delimited import Delimited
 from jobs.sources.folder import Folder
 from jobs.sources.options import Options
-from jobs.sources.reading import Field, Reading, age, day, flags, identity, moment, named, number, parts, text
+from jobs.sources.reading import Reading
 
 CSV = Delimited(",")
 

@@ -3,8 +3,6 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.errors import InputError
-from jobs.sources.cells import dates, lists, nulls, scalars
+from jobs.sources.cells import dates, nulls, scalars
+from jobs.sources.cells.fields import LEFT_OUT, Field
 from jobs.sources.cells.scalars import Mask, Parser, either
-from jobs.sources.cells.times import TimeReader
 from jobs.sources.findings import Findings
 from jobs.sources.folder import Folder
 from jobs.sources.records import Form, Records
@@ -23,26 +21,8 @@ from schemas.landing import LANDING
 LINE = "#line"
 ODD_ID = r"^[\s\p{Z}]|[\s\p{Z}]$|^\d+\.0+$|^=|^\d(\.\d+)?E\+\d+$"
 LOOKED_AT = 10_000  # ids
-LEFT_OUT = ", left out"
-UNREADABLE = f"values that cannot be read{LEFT_OUT}"
-HOLES = "lists with elements that are empty or no texts, which are left out"
 # What stands for facts that are there and cannot be read where they decide who sees an item: fewest people do.
 SHUT: Mapping[str, Any] = {"available": False, "regions": [], "age_rating": "unreadable"}
-OLDEST_WORK = date(1500, 1, 1)  # before it, a number is no plausible day of release
-
-
-@dataclass(frozen=True)
-class Field:
-    """A landing column made from columns of the file: `parse` takes their cells in this order.
-
-    `finding` is said of cells that it cannot read. `begin` makes the parser anew for every file, in place of
-    `parse`, where it learns from a file what the cells mean.
-    """
-
-    parse: Parser | None
-    sources: tuple[str, ...]
-    finding: str = UNREADABLE
-    begin: Callable[[], TimeReader] | None = None
 
 
 @dataclass(frozen=True)
@@ -201,52 +181,3 @@ def _names(masks: Mapping[str, Mask], count: int) -> pa.Array:
     offsets = np.concatenate([[0], matrix.sum(axis=1).cumsum()]).astype(np.int32)
     names = np.array(list(masks), dtype=object)[matrix.nonzero()[1]]
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(names, pa.string()))
-
-
-def identity(source: str) -> Field:
-    """The column as an id."""
-    return Field(scalars.identity, (source,))
-
-
-def text(source: str) -> Field:
-    """The column as it is."""
-    return Field(scalars.text, (source,))
-
-
-def number(source: str, decimal: str = ".") -> Field:
-    """The column as a number."""
-    return Field(partial(scalars.number, decimal=decimal), (source,), "values that are not numbers, left out")
-
-
-def age(source: str) -> Field:
-    """The column as a person's age."""
-    return Field(scalars.age, (source,), f"values that are not ages from 0 to {scalars.OLDEST}, left out")
-
-
-def moment(source: str, given: str | None = None, first_day: date = date.min, required: bool = False) -> Field:
-    """The column as a time, in the format given, else in the one that the file's cells show."""
-    begin = partial(TimeReader, source, first_day, given=given, required=required)
-    return Field(None, (source,), "values that are not times, left out", begin)
-
-
-def day(source: str, given: str | None = None) -> Field:
-    """The column as a day, likewise."""
-    begin = partial(TimeReader, source, OLDEST_WORK, day=True, given=given, required=False)
-    return Field(None, (source,), "values that are not days, left out", begin)
-
-
-def parts(source: str, separator: str = "", none: str = "") -> Field:
-    """The column as a list."""
-    return Field(partial(lists.parts, separator=separator, none=none), (source,), HOLES)
-
-
-def named(source: str, names: Mapping[Any, str], as_list: bool = False) -> Field:
-    """The name that stands for the column's code; a code without a name is unreadable."""
-    then = lists.parts if as_list else scalars.text
-    parse = partial(scalars.named, names={str(code): name for code, name in names.items()}, then=then)
-    return Field(parse, (source,), "codes without a name, left out")
-
-
-def flags(names: tuple[str, ...]) -> Field:
-    """The list of those columns that hold 1; the others hold 0."""
-    return Field(partial(lists.flags, names=names), names, "flags that are neither 0 nor 1, left out")

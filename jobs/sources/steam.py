@@ -1,10 +1,11 @@
 """Steam 200k (Tamber, with the ids of Fortes): hours played and purchases without times, and the games' names."""
 
 from jobs.errors import InputError
+from jobs.sources.cells.fields import identity, number, text
 from jobs.sources.delimited import Delimited
 from jobs.sources.folder import Folder
 from jobs.sources.options import Options
-from jobs.sources.reading import Reading, identity, number, text
+from jobs.sources.reading import Reading
 
 TABS = Delimited("\t", quote="")
 EVENT = {"user_id": identity("User_ID"), "item_id": identity("Game_ID")}
