@@ -315,6 +315,7 @@ def test_every_number_has_a_range() -> None:
         "repetition",
         "unknown_items",
         "show_unknown_release",
+        "pseudonyms",
         "split",
         "item_methods",
         "user_methods",

@@ -21,9 +21,9 @@ words = {"import": ["csv", "x"], "user": ["ann"], "erase": ["ann"], "train": ["-
 accepted = []
 for name, command in commands.COMMANDS.items():
     arguments = ["--domain=books", *words.get(name, [])]
-    arguments += [] if name in ("status", "erase") else ["--ds=2024-05-01"]
+    arguments += [] if name in ("status", "erase", "tune") else ["--ds=2024-05-01"]
     arguments += ["--run=r"] if command in commands.JOBS else []
-    if name not in ("spark", "tables", "config", "deliveries", "package"):
+    if name not in ("spark", "tables", "config", "deliveries", "package", "pseudonyms"):
         args = cli.parser(command).parse_args(arguments)
         accepted += [name] if args.domain in ("books", ["books"]) else []
 print(json.dumps(accepted))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jobs.errors import InputError
+from jobs.errors import InputError, without_token
 from jobs.spark import cluster
 
 STARTED = {
@@ -81,4 +81,4 @@ def test_sizes_as_spark_writes_them(text: str, size: int) -> None:
 
 
 def test_an_address_is_shown_without_its_token() -> None:
-    assert cluster._address("sc://host:15002/;token=secret") == "sc://host:15002"
+    assert without_token("sc://host:15002/;token=secret") == "sc://host:15002"
