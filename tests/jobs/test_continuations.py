@@ -45,6 +45,7 @@ def ask(config: Settings, sql: str) -> list[tuple[Any, ...]]:
         return db.execute(sql).fetchall()
 
 
+@pytest.mark.slow
 def test_vectors_and_continuations_are_published(config: Settings, night: Night) -> None:
     configured(night, SETTINGS)
     for model in SETTINGS:

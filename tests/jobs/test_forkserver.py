@@ -251,6 +251,7 @@ print(json.dumps([name for name in names if name in sys.modules]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backend", "gpu", "expected"),
     [
@@ -272,6 +273,7 @@ def test_keras_is_imported_only_where_a_fork_can_use_it(
     assert json.loads(done.stdout.splitlines()[-1]) == expected
 
 
+@pytest.mark.slow
 def test_a_night_has_one_that_knows_the_jobs_and_leaves_nothing(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as log, forkserver.running(log) as result:
         address = Path(result[forkserver.SOCKET])

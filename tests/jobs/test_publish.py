@@ -221,6 +221,7 @@ def test_a_changed_run_that_is_killed_does_not_show_in_latest(published: Setting
     assert both(published) == (expected(7), expected(7))
 
 
+@pytest.mark.slow
 def test_two_nights_of_a_domain_publish_one_after_the_other(
     published: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -283,6 +284,7 @@ for mark in map(int, sys.stdin):
 """
 
 
+@pytest.mark.slow
 def test_two_domains_publish_at_once(config: Settings) -> None:
     """Three times, the first into a warehouse that is not there yet: both go when both are ready."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}

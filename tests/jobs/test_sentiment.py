@@ -55,6 +55,7 @@ def published(config: Settings, what: str) -> list[tuple[object, ...]]:
         return db.execute(f"SELECT {what} FROM latest.reviews ORDER BY review_id").fetchall()
 
 
+@pytest.mark.slow
 def test_what_the_source_does_not_say_is_filled_in(config: Settings, night: Night) -> None:
     pin = night.run.entry("pin")
     pin.facts["configuration"]["model_settings"] = {"review_sentiment": QUICK}

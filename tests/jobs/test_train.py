@@ -23,6 +23,7 @@ def folders(config: Settings) -> list[Path]:
     return sorted(Path(config.state).glob("training/movies/*/*"))
 
 
+@pytest.mark.slow
 def test_a_killed_training_is_gone_on_with_and_leaves_nothing(
     config: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

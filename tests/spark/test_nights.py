@@ -82,6 +82,7 @@ def check_similarity() -> None:
     assert result[0][2] < 1e-6
 
 
+@pytest.mark.slow
 def test_two_nights_and_the_first_again(two_nights: Encore, rows: Rows) -> None:
     # the repeated row is known from the night before
     counts = {r["path"]: (r["accepted"], r["known"]) for r in rows("clean", "files", ds="2000-01-02")}

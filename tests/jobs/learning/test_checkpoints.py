@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from jobs.learning.checkpoints import WarehouseCheckpoint
 from jobs.storage.files import listing
 from models.base import TrainingData
@@ -39,6 +41,7 @@ SASRec(CONFIG).fit(TrainingData(example(), seed=3, workspace=Path(sys.argv[1]), 
 """
 
 
+@pytest.mark.slow
 def test_another_worker_goes_on_within_the_epoch(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     for folder in (first, second):

@@ -31,6 +31,8 @@ from tests.support.planted_users import (
     users_file,
 )
 
+pytestmark = pytest.mark.slow
+
 Captured = pytest.CaptureFixture[str]
 
 

@@ -12,6 +12,8 @@ from tests.support import warehouse
 from tests.support.killable import Command, killable
 from tests.support.planted_users import ERASED, both_nights, erase_words, import_users, places_of_users, users_file
 
+pytestmark = pytest.mark.slow
+
 # Beside commits and files that are written: what is deleted.
 STEPS = ["jobs.storage.rewrite:delete_file", "jobs.privacy.leftovers:delete", "jobs.storage.files:delete_file"]
 
@@ -39,7 +41,6 @@ def test_each_repeat_gets_one_step_further_and_the_last_ends_it(
     assert main(["tables", "check"]) == 0
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_killed_at_every_step_the_repeat_finishes_it(
     config: Settings, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch

@@ -39,6 +39,8 @@ from tests.support.planted_users import (
 )
 from tests.support.pseudonyms import KEYS, ONE, TWO, give, switch_on
 
+pytestmark = pytest.mark.slow
+
 Captured = pytest.CaptureFixture[str]
 ROTATE = ["pseudonyms", "rotate", "--domain", "movies", "--yes", "--idle-minutes", "0"]
 STEPS = ["jobs.storage.rewrite:delete_file", "jobs.privacy.leftovers:delete", "jobs.storage.files:delete_file"]
@@ -165,7 +167,6 @@ def command() -> Iterator[Command]:
         yield run
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("stride", [7, 1])
 def test_killed_at_every_step_the_repeat_finishes_it(

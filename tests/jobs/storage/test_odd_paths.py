@@ -14,6 +14,8 @@ from jobs.storage.sql import open_tables
 from tests.support.fakes import DS, both, expected, fake_night, publish_words
 from tests.support.warehouse import use
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["a b", "[a-z]", "%20", "a*b", "é日", "it's", "$HOME", "a;b", "a&b=c", "{0}", "a,b", "~"]
 ALL = "w [a-z] %20 * é日 it's $X ; & {0} , +"
 

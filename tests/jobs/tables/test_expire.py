@@ -18,6 +18,8 @@ from tests.support.killable import killable
 from tests.support.nights import make_old, publish, tree, warehouse
 from tests.support.warehouse import borrowed, use
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 NOW = ["tables", "expire", "--keep-nights", "2", "--grace-hours", "0"]
 NIGHTS = ["2026-11-11", "2026-11-12", "2026-11-13", "2026-11-14"]

@@ -77,6 +77,7 @@ def test_without_validation_all_epochs_are_learned() -> None:
     assert (model.config, model.trained.epochs, model.trained.ndcg) == (CONFIG, 5, None)
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_ends_as_if_it_had_not_been(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     values = [0.1, 0.3, 0.2, 0.2, 0.2, 0.2, 0.4, 0.1, 0.1]  # the mean of four epochs is best
     set_validation(monkeypatch, values)
@@ -92,6 +93,7 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(monkeypatch: pytest.
     assert again.trained == whole.trained
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [7, -1])
 def test_a_training_that_was_killed_goes_on_within_the_epoch(batch: int, tmp_path: Path) -> None:
     """A process of its own dies by SIGKILL in its third epoch, after `batch` batches of it."""
@@ -135,6 +137,7 @@ def test_checkpoints_within_an_epoch_come_every_minute(monkeypatch: pytest.Monke
     assert [epoch for epoch, done in kept if not done] == [1, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoilt", [b"", b"PK\x03\x04 half a file", None])
 def test_a_checkpoint_that_cannot_be_read_is_not_gone_on_from(
     spoilt: bytes | None, tmp_path: Path, caplog: pytest.LogCaptureFixture

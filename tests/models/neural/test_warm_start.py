@@ -135,6 +135,7 @@ def test_weights_that_do_not_get_better_are_kept(monkeypatch: pytest.MonkeyPatch
     assert (result.trained.epochs, result.trained.ndcg) == (0, 0.3)
 
 
+@pytest.mark.slow
 def test_an_interruption_does_not_show(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     before = first(epochs=20)
     data = TrainingData(example(), validation=ANYBODY, start=before)

@@ -38,6 +38,7 @@ def full_at(monkeypatch: pytest.MonkeyPatch, *calls: int) -> list[Steps]:
     return seen
 
 
+@pytest.mark.slow
 def test_batches_in_halves_make_the_same_steps(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
