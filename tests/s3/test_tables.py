@@ -79,9 +79,11 @@ def test_tables_are_checked_exported_rolled_back_and_expired(published: Deployme
 def test_the_report_plugin_lists_and_serves_pages_from_the_store(published: Deployment) -> None:
     published.encore("html_report", "--domain", "movies", "--ds", NIGHTS[1], "--run", "run")
     code = """
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from dags.plugins import reports
 found = reports.pages()
-page = reports.report(found[0].domain, found[0].ds, found[0].run).body.decode()
+user = SimpleAuthManagerUser(username="ann", role="VIEWER")
+page = reports.report(user, found[0].domain, found[0].ds, found[0].run).body.decode()
 print(len(found), found[0].ds, page.count("<h1"))
 """
     environment = {"PATH": "/usr/bin:/bin", **published.variables}
