@@ -8,6 +8,7 @@ from typing import Any
 from airflow.sdk import Asset, AssetAlias, Context
 
 from dags.common import JobOperator
+from schemas.names import NightState
 
 
 def lists(domain: str) -> Asset:
@@ -27,6 +28,6 @@ class PublishOperator(JobOperator):
         """Publishes, and emits the event where the night is complete."""
         result = super().execute(context)
         publication = (result or {}).get("publication") or {}
-        if publication.get("state") == "complete":
+        if publication.get("state") == NightState.COMPLETE:
             context["outlet_events"][self.alias].add(lists(self.domain), extra=publication)
         return result

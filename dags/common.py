@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 
 from dags.outcome import REFUSED
 from dags.pods import executor_config
-from schemas.names import ENDINGS, ExitCode, domain_files, ended_by, run_folder
+from schemas.names import ENDINGS, ExitCode, domain_files, explain_end, run_folder
 
 POLICY = {
     "owner": "encore",
@@ -166,7 +166,7 @@ class JobOperator(BaseOperator):
                 raise
         code = self.process.returncode
         if code < 0 and not reason:
-            reason = f"error: {argv[0]}: {ended_by(-code, getrusage(RUSAGE_CHILDREN).ru_maxrss / 1024)}"
+            reason = f"error: {argv[0]}: {explain_end(-code, getrusage(RUSAGE_CHILDREN).ru_maxrss / 1024)}"
         return code, result, reason or last
 
     def on_kill(self) -> None:

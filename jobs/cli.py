@@ -62,7 +62,7 @@ def call(argv: list[str]) -> int:
         args = parse(parser(command), argv[1:])  # asks ENCORE_DOMAINS which domains there are
         return run(command, args)
     except (InputError, RefusedError, ContractError) as error:
-        output.complain(output.shortened(f"error: {error}"))
+        output.complain(output.shorten(f"error: {error}"))
         return error.exit_code
     except KeyboardInterrupt:
         output.complain("error: interrupted")
@@ -122,7 +122,7 @@ def parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespa
             return parser.parse_args(words)
     finally:
         for line in complaint.getvalue().splitlines():
-            output.complain(output.shortened(line))
+            output.complain(output.shorten(line))
 
 
 def overview() -> str:

@@ -40,7 +40,7 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     model = model.refit(TrainingData(histories, catalogue(night, known), seed=night.seed))
     for number, low in enumerate(range(0, len(known.known_users), FILE_USERS)):
         part = known.known_users[low : low + FILE_USERS]
-        lists = model.continued(histories.take(part), users.allowed, users.group[part])
+        lists = model.continue_histories(histories.take(part), users.allowed, users.group[part])
         write(table(night, known, part, lists), attempt.folder("continuations"), f"part-{number:05d}")
     log.info("%s continued the histories of up to %d users", CONTINUING, len(known.known_users))
 

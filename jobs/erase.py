@@ -164,7 +164,7 @@ def verify(config: Settings, ids: Ids) -> Scan:
     form of `erase_user` leaves the SHA-256 there."""
     state, airflow = (f"file://{Path(folder).resolve()}" for folder in (config.state, config.airflow_home))
     kept = scan(ids, [config.warehouse, config.landing, state, *exports(config.warehouse)])
-    return kept.joined(scan(ids, [airflow], hashes=False))
+    return kept.join(scan(ids, [airflow], hashes=False))
 
 
 def report_findings(result: Scan) -> int:

@@ -23,7 +23,7 @@ from typing import IO, Any
 
 from jobs.errors import FAULT
 from jobs.output import complain
-from schemas.names import ended_by
+from schemas.names import explain_end
 
 SOCKET = "ENCORE_FORKSERVER"
 OFF = "off"  # its value where no server is wanted
@@ -90,7 +90,7 @@ def delegate(argv: Sequence[str]) -> int | None:
         return FAULT
     code, ending, peak_kib = ANSWER.unpack(answer)
     if ending:
-        complain(f"error: {argv[0]}: {ended_by(ending, peak_kib / 1024)}")
+        complain(f"error: {argv[0]}: {explain_end(ending, peak_kib / 1024)}")
     return int(code)
 
 

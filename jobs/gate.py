@@ -23,9 +23,8 @@ from jobs.learning.choice import Choice, Judged, choose
 from jobs.learning.drift import Drift, drift
 from jobs.learning.incumbent import incumbent, name_of, trained_incumbents
 from jobs.night import Attempt, Night
-from jobs.states import TaskState
 from jobs.storage.frames import read, write
-from schemas.names import HEADLINE
+from schemas.names import HEADLINE, TaskState
 from schemas.records import ModelStatus
 from schemas.tables import TABLES
 from schemas.working import USER_METRICS

@@ -37,7 +37,7 @@ from jobs.sources.reading import Reading
 from jobs.sources.signatures import advice
 from jobs.sources.watch import Watch
 from jobs.storage.deliveries import APPEND, MODES, SNAPSHOT, Delivery, deliveries, identity, new_deliveries, withdraw
-from jobs.storage.disk import explained
+from jobs.storage.disk import explain
 from jobs.storage.landing import Batch, new_batch
 from jobs.storage.store_check import require_address
 from schemas.domains import Domain
@@ -114,7 +114,7 @@ def main(args: argparse.Namespace) -> int:
             keep_keys(place.warehouse, domain.name, chain)
             batch, watch = land(plan, new, place.landing, refusal, chain, args)
         except OSError as error:
-            raise explained(error, place.landing) from error
+            raise explain(error, place.landing) from error
         _report(batch, watch, chain, [one for one in plan.deliveries if one not in new])
         print_unread(folder, plan.checksums, args.format)
     if refusal.rows:
@@ -145,12 +145,12 @@ def land(
     watch = Watch(sum(plan.folder.size(reading.file) for reading in readings))
     with watch, new_batch(landing, args.domain, args.ds, name, facts) as batch:
         for reading, one in zip(readings, new, strict=True):
-            rows = with_pseudonyms(refusal.kept(watch.rows(reading, plan.folder)), one.table, chain)
+            rows = with_pseudonyms(refusal.drop_erased(watch.rows(reading, plan.folder)), one.table, chain)
             batch.add(one.path, one.checksum, one.table, rows, one.identity)
         _check_unchanged(plan.folder, plan.checksums)
         _check_snapshot(args.mode, batch.files)
         made = watch.findings.items()
-        short = without_example if chain.keys else refusal.shortened
+        short = without_example if chain.keys else refusal.redact_example
         facts["findings"] = {file: [*map(short, findings)] for file, findings in made}
     return batch, watch
 

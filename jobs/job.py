@@ -13,10 +13,10 @@ from jobs.commands import Job
 from jobs.errors import DONE, FAULT, RefusedError, name_lost_server
 from jobs.night import Attempt, Night, iso_day, open_night
 from jobs.output import say
-from jobs.states import TaskState
-from jobs.storage.disk import explained
+from jobs.storage.disk import explain
 from jobs.storage.runs import Entry, run_name
 from jobs.usage import Usage
+from schemas.names import TaskState
 
 Compute = Callable[[Night, Attempt, argparse.Namespace], None]
 XCOM_FACTS = ("champion", "publication")  # facts that a DAG decides by, or tells others
@@ -49,7 +49,7 @@ def run(task: str, compute: Compute, args: argparse.Namespace, server: int | Non
     started, usage = time.perf_counter(), Usage(server)
 
     def record(state: TaskState, error: BaseException | None = None, exit_code: int = DONE) -> Entry:
-        files, rows = attempt.written() if state != TaskState.FAILED else ({}, {})
+        files, rows = attempt.list_written() if state != TaskState.FAILED else ({}, {})
         name = attempt.address.rsplit("/", 1)[1]
         seconds = round(time.perf_counter() - started, 3)
         text = str(error) if error else None
@@ -65,7 +65,7 @@ def run(task: str, compute: Compute, args: argparse.Namespace, server: int | Non
         record(TaskState.REFUSED, refusal, refusal.exit_code)
         raise
     except Exception as error:
-        cause = name_lost_server(explained(error, night.run.warehouse), deployment.spark_remote)
+        cause = name_lost_server(explain(error, night.run.warehouse), deployment.spark_remote)
         try:
             record(TaskState.FAILED, cause, getattr(cause, "exit_code", FAULT))
         except OSError as second:

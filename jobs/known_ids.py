@@ -43,7 +43,7 @@ def late_ids(night: Night, later: pa.Table, kind: str) -> pa.Table:
     return ids.filter(named)
 
 
-def erased(ids: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+def are_erased(ids: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """Whether an id is one under which an erased user's row number is kept (docs/privacy.md)."""
     return pc.starts_with(ids, TOMBSTONE)
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.errors import InputError
 from jobs.settings import Settings, build, domain_names, override
-from jobs.states import PUBLISHED, Publication, TaskState, last_complete
+from jobs.states import PUBLISHED, Publication, last_complete
 from jobs.storage import files
 from jobs.storage.frames import read
 from jobs.storage.runs import Run
 from schemas.domains import Domain
-from schemas.names import NAME
+from schemas.names import NAME, TaskState
 from schemas.tables import TABLES
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Attempt:
         """Where the Parquet files of a table go; one folder a table."""
         return f"{self.address}/{table}"
 
-    def written(self) -> tuple[dict[str, list[str]], dict[str, int]]:
+    def list_written(self) -> tuple[dict[str, list[str]], dict[str, int]]:
         """The Parquet files with rows, and the number of rows, by table."""
         paths: dict[str, list[str]] = {}
         rows: dict[str, int] = {}
@@ -97,7 +97,7 @@ class Night:
 
     def history(self, table: str) -> list[str]:
         """Files of a published table from nights before this one."""
-        return [path for _, path in self._pinned(table, before=self.ds)]
+        return [path for _, path in self._list_pinned(table, before=self.ds)]
 
     @cached_property
     def last_complete(self) -> Publication | None:
@@ -107,19 +107,19 @@ class Night:
 
     def history_by_night(self, table: str) -> list[tuple[str, str]]:
         """(night, file) of a published table from nights before this one."""
-        return self._pinned(table, before=self.ds)
+        return self._list_pinned(table, before=self.ds)
 
     def every_night(self, table: str) -> list[str]:
         """Files of a published table whatever their night: for the vocabulary, whose rows are given once for all."""
-        return [path for _, path in self._pinned(table)]
+        return [path for _, path in self._list_pinned(table)]
 
     def later_nights(self, table: str) -> list[str]:
         """Files of a published table from nights after this one: what an old night meets when it runs again."""
-        return [path for ds, path in self._pinned(table) if ds > self.ds]
+        return [path for ds, path in self._list_pinned(table) if ds > self.ds]
 
     def last_night(self, table: str) -> list[str]:
         """Files of the newest earlier night that published the table; for tables that hold a whole state each night."""
-        nights = self._pinned(table, before=self.ds)
+        nights = self._list_pinned(table, before=self.ds)
         return [path for ds, path in nights if ds == nights[-1][0]]
 
     @cached_property
@@ -128,7 +128,7 @@ class Night:
         clean = self.run.find("clean")
         return clean.facts.get("amended", {}) if clean and clean.state == TaskState.DONE else {}
 
-    def _pinned(self, table: str, before: str | None = None) -> list[tuple[str, str]]:
+    def _list_pinned(self, table: str, before: str | None = None) -> list[tuple[str, str]]:
         amended = self.amended.get(table, {})
         files = [(ds, path) for ds, path in self.pin["history"][table] if ds not in amended]
         files += [(ds, path) for ds, paths in amended.items() for path in paths]

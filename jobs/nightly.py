@@ -21,8 +21,8 @@ from jobs.output import complain, say
 from jobs.report import viewer
 from jobs.settings import domain_names
 from jobs.spark import server as spark_server
-from jobs.states import TaskState
 from jobs.storage.runs import Run
+from schemas.names import TaskState
 
 
 def parser() -> argparse.ArgumentParser:

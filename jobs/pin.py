@@ -16,7 +16,7 @@ from jobs.night import Attempt, Night, fingerprint, pinned_domain, require_over,
 from jobs.privacy.keys import require_rotated
 from jobs.privacy.records import Records
 from jobs.settings import Settings, check_models, model_config, override
-from jobs.states import PUBLISHED, Publication, TaskState, last_complete, last_publications
+from jobs.states import PUBLISHED, Publication, last_complete, last_publications
 from jobs.storage import preflight
 from jobs.storage.deliveries import APPEND, Delivery, deliveries
 from jobs.storage.frames import read
@@ -24,7 +24,7 @@ from jobs.storage.runs import Run
 from jobs.storage.upkeep import Upkeep
 from schemas.domains import Domain, placeholders
 from schemas.landing import LANDING
-from schemas.names import MODELS
+from schemas.names import MODELS, TaskState
 from schemas.tables import TABLES
 
 READ = ("files", "rejected", "held", "replaced", "interactions", "items", "users", "reviews", "vocabulary",
@@ -82,7 +82,7 @@ def require_unpublished_since(night: Night, runs: Sequence[tuple[str, str]], tri
         return
     last = Publication.of(others[night.run.domain])
     tag = Run.of(night.settings.warehouse, last).tag(last.sequence)
-    committed = Upkeep(night.settings).committed("runs", tag)
+    committed = Upkeep(night.settings).read_commit_time("runs", tag)
     if committed and committed > since:
         raise RefusedError(
             f"the night of {night.ds} was published by run {last.run_id} at {committed:%Y-%m-%d %H:%M:%S} UTC, after "
@@ -131,12 +131,12 @@ def pin_tables(night: Night) -> dict[str, Any]:
     """
     tables, domain = night.tables, night.run.domain
     sequence = tables.last_sequence(domain)
-    left = {name: tables.left(name, domain, sequence) for name in WHOLE}
+    left = {name: tables.find_left(name, domain, sequence) for name in WHOLE}
     snapshots = tables.snapshots() | left
     files = {name: tables.data_files(name, snapshots[name], domain=domain) for name in READ}
     runs = read([path for _, path in files["runs"]], TABLES["runs"].schema, PUBLISHED)
     last = last_complete(runs.to_pylist(), domain, before=night.ds)
-    if last and (tagged := tables.tagged("models", Run.of(night.settings.warehouse, last).tag(last.sequence))):
+    if last and (tagged := tables.find_tagged("models", Run.of(night.settings.warehouse, last).tag(last.sequence))):
         files["models"] = tables.data_files("models", tagged, domain=domain, ds=last.ds)
     return {"snapshots": snapshots, "history": files}
 

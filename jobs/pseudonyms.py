@@ -114,7 +114,7 @@ def verify(args: argparse.Namespace) -> int:
     chain = require_keys(read_state(config.warehouse, args.domain), read_chain())
     result = erase.verify(config, OldPseudonyms(chain))
     if args.users is not None:
-        result = result.joined(erase.verify(config, Ids(read_users(args.users))))
+        result = result.join(erase.verify(config, Ids(read_users(args.users))))
     return erase.report_findings(result)
 
 
@@ -189,7 +189,9 @@ def bring(config: Settings, tables: Rewriting, state: State, chain: Chain, idle_
             tables.sweep(name)
         counts |= rotating.counts
         counts["files"] = leftovers.remove_unreferenced(tables, domain, ids, runs)
-        counts["export files"], lost = leftovers.change_exports(exports(config.warehouse), domain, rotating.renamed)
+        counts["export files"], lost = leftovers.change_exports(
+            exports(config.warehouse), domain, rotating.rename_users
+        )
         for export in lost:
             show(f"the export {export} cannot be reached: delete it, or export there again")
     counts["landed rows"] = landing.advance(config.landing, domain, chain)

@@ -18,12 +18,11 @@ from jobs.night import Attempt, Night
 from jobs.pin import WHOLE
 from jobs.privacy.keys import require_rotated
 from jobs.privacy.records import Records
-from jobs.states import NightState, TaskState
 from jobs.storage.frames import read, write
 from jobs.storage.locks import alone
 from jobs.storage.runs import Entry, Run, standing
 from jobs.version import code_version
-from schemas.names import HEADLINE
+from schemas.names import HEADLINE, NightState, TaskState
 from schemas.tables import TABLES
 
 log = logging.getLogger(__name__)
@@ -82,7 +81,9 @@ def read_previous(night: Night) -> dict[str, Partitions]:
     """Reads the tables of input as the domain's last publication that ended left them: table → night → files."""
     tables, domain = night.tables, night.run.domain
     last = tables.last_sequence(domain)
-    return {name: partitions(tables.data_files(name, tables.left(name, domain, last), domain=domain)) for name in WHOLE}
+    return {
+        name: partitions(tables.data_files(name, tables.find_left(name, domain, last), domain=domain)) for name in WHOLE
+    }
 
 
 def partitions(files: Iterable[tuple[str, str]]) -> Partitions:
@@ -147,7 +148,7 @@ def publication(night: Night, entries: Mapping[str, Entry], state: NightState, s
     gate = entries["gate"].facts
     measured = read(night.tonight("metrics"), TABLES["metrics"].schema).to_pylist()
     chosen = [row for row in measured if row["model"] == gate.get("champion") and row["segment"] == "all"]
-    snapshot = night.tables.tagged("recommendations", night.run.tag(sequence))
+    snapshot = night.tables.find_tagged("recommendations", night.run.tag(sequence))
     return {
         "domain": night.run.domain,
         "ds": night.ds,

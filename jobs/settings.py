@@ -166,7 +166,7 @@ def override(default: T, changes: Mapping[str, Any], where: str, source: str = "
     if "name" in _table(where, changes, source):  # which no file changes
         raise _error(f"{where}.name is not a setting; the name of a domain is that of its file", source)
     values = _values(type(default), changes, where, source, default)
-    with _named(where, source):
+    with _name_place(where, source):
         return replace(default, **values)  # type: ignore[type-var]
 
 
@@ -176,12 +176,12 @@ def build(kind: type[T], given: Mapping[str, Any], where: str, source: str = "")
     for name, setting in settings_of(kind).items():
         if setting.default is MISSING and name not in values:
             raise _error(f"{where}.{name} is missing; it is {setting.meaning}", source)
-    with _named(where, source):
+    with _name_place(where, source):
         return kind(**values)
 
 
 @contextmanager
-def _named(where: str, source: str) -> Iterator[None]:
+def _name_place(where: str, source: str) -> Iterator[None]:
     """Errors of settings that do not fit together, with their place."""
     try:
         yield

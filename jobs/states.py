@@ -1,30 +1,15 @@
-"""States of a task and of a night, the last publication and the last complete night. Exit codes are in
-`jobs/errors.py`.
+"""The last publication and the last complete night. States of tasks and nights are in `schemas/names.py`.
 
 A night may be published several times: run again, rolled back, refused. It stays complete as its last complete run left
 it; a refused run after that one changes neither what readers see (`latest`) nor which model is the incumbent.
 """
 
 from collections.abc import Iterable, Mapping
-from enum import StrEnum
 from typing import Any, NamedTuple
 
+from schemas.names import NightState
+
 Row = Mapping[str, Any]
-
-
-class TaskState(StrEnum):
-    """How the attempt of a task that counts ended, in the run's manifest."""
-
-    DONE = "done"
-    REFUSED = "refused"
-    FAILED = "failed"
-
-
-class NightState(StrEnum):
-    """What a publication is, in `runs.state`: complete, or without new lists because the gate refused it."""
-
-    COMPLETE = "complete"
-    REFUSED = "refused"
 
 
 class Publication(NamedTuple):

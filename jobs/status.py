@@ -110,7 +110,7 @@ def statuses(tables: Upkeep, asked: Sequence[str] | None, configured: Iterable[s
     known = {}
     for domain, ds, run_id, sequence, rows in nights:
         night = Publication(domain, ds, run_id, sequence)
-        committed = tables.committed("runs", Run.of(tables.warehouse, night).tag(sequence))
+        committed = tables.read_commit_time("runs", Run.of(tables.warehouse, night).tag(sequence))
         known[domain] = Status(domain, ds, run_id, committed, age_hours(ds, now), json.loads(rows))
     domains = dict.fromkeys(asked or [*configured, *sorted(known)])
     return [known.get(domain, Status(domain)) for domain in domains]

@@ -49,7 +49,7 @@ class Unfinished:
         self.workspace = Path(night.settings.state) / "training" / night.run.domain / night.run.run_id / name
         self.store = WarehouseCheckpoint(f"{night.run.address}/checkpoints/{name}.npz")
 
-    def added_to(self, material: Material) -> Material:
+    def add_storage(self, material: Material) -> Material:
         """Returns the training data with the local folder, which is made, and the checkpoint's store."""
         self.workspace.mkdir(parents=True, exist_ok=True)
         return replace(material, data=replace(material.data, workspace=self.workspace, store=self.store))
@@ -91,7 +91,7 @@ def train_tonight(night: Night, attempt: Attempt, name: str, material: Material)
     published."""
     unfinished = Unfinished(night, name)
     config = new_model(night, name).config
-    model, facts = train(night, name, config, unfinished.added_to(material), attempt.folder("artifact"))
+    model, facts = train(night, name, config, unfinished.add_storage(material), attempt.folder("artifact"))
     attempt.facts |= facts
     if name == item_vectors.MODEL and (vectors := model.item_vectors()) is not None:
         write(item_vectors.table(night, material.known, vectors), attempt.folder("item_vectors"))
@@ -106,7 +106,7 @@ def retrain_incumbent(night: Night, attempt: Attempt, name: str, material: Mater
         return []
     log.info("%s is the incumbent with other settings; it is trained with them too: %s", name, former)
     unfinished = Unfinished(night, as_incumbent(name))
-    _, attempt.facts[FACT] = train(night, name, former, unfinished.added_to(material), attempt.folder(FACT))
+    _, attempt.facts[FACT] = train(night, name, former, unfinished.add_storage(material), attempt.folder(FACT))
     return [unfinished]
 
 

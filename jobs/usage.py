@@ -63,7 +63,7 @@ class Usage:
 def of_this_process() -> Taken:
     """Of this process and its children that have ended, from its start or fork on."""
     used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return Taken(sum(each.ru_utime + each.ru_stime for each in used), *transferred(PROC / "self"))
+    return Taken(sum(each.ru_utime + each.ru_stime for each in used), *read_transferred(PROC / "self"))
 
 
 def of_session(leader: int | None) -> Taken:
@@ -76,11 +76,11 @@ def of_session(leader: int | None) -> Taken:
         with suppress(OSError, IndexError, ValueError):  # it may end meanwhile
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
             if int(fields[3]) == leader:
-                total = total.plus(Taken(sum(map(int, fields[11:15])) / ticks, *transferred(folder)))
+                total = total.plus(Taken(sum(map(int, fields[11:15])) / ticks, *read_transferred(folder)))
     return total
 
 
-def transferred(process: Path) -> tuple[int, int]:
+def read_transferred(process: Path) -> tuple[int, int]:
     """Bytes that a process has read and written; 0 where the system does not say."""
     with suppress(OSError):
         counts = dict(line.split(": ") for line in (process / "io").read_text().splitlines())

@@ -17,7 +17,7 @@ from jobs.settings import Settings
 from jobs.states import Publication, last_complete
 from jobs.storage.catalog import Tables
 from jobs.storage.rewrite import Rewriting
-from jobs.storage.sql import add_publications, open_some, published
+from jobs.storage.sql import add_publications, open_some, read_publications
 from jobs.terminal import grid, show
 
 ROWS = 20
@@ -95,7 +95,7 @@ def export(args: argparse.Namespace) -> int:
 
 def complete_night(db: duckdb.DuckDBPyConnection, domain: str, ds: str | None) -> Publication:
     """The last complete night, or that of `ds`; InputError where there is none."""
-    night = last_complete(published(db), domain, ds=ds)
+    night = last_complete(read_publications(db), domain, ds=ds)
     if night is None:
         asked = f"{domain} {ds}" if ds else domain
         raise InputError(f"no complete night of {asked}; `encore tables history` lists what is published")

@@ -24,7 +24,7 @@ def distinct(values: Array) -> Array:
     return ordered[first_of_equals(ordered)]
 
 
-def repeated(ordered: Array) -> Array:
+def find_repeated(ordered: Array) -> Array:
     """The values that stand more than once in a sorted array, ascending, each once."""
     return distinct(ordered[1:][ordered[1:] == ordered[:-1]])
 
@@ -52,10 +52,10 @@ def argsort_columns(columns: Sequence[Array]) -> Positions:
     with the widest range in larger units or as ranks where that is too little: a tenth of the time (measured, three
     columns of a million).
     """
-    parts = [_shifted(column) for column in columns]
+    parts = [_shift(column) for column in columns]
     while sum(width for _, width in parts) > WIDTH:
         widest = max(range(len(parts)), key=lambda n: parts[n][1])
-        narrower = _scaled(*parts[widest]) or _ranked(*parts[widest])
+        narrower = _scale(*parts[widest]) or _rank(*parts[widest])
         if narrower is None:
             return np.lexsort([part for part, _ in reversed(parts)])
         parts[widest] = narrower
@@ -66,7 +66,7 @@ def argsort_columns(columns: Sequence[Array]) -> Positions:
     return np.argsort(keys, kind="stable")
 
 
-def _shifted(column: Array) -> Part:
+def _shift(column: Array) -> Part:
     """A column as numbers from 0 on, and how many bits they take."""
     if not len(column):
         return column.astype(np.uint64), 0
@@ -74,7 +74,7 @@ def _shifted(column: Array) -> Part:
     return column.astype(np.int64).view(np.uint64) - np.uint64(least % (1 << WIDTH)), (most - least).bit_length()
 
 
-def _scaled(part: Array, width: int) -> Part | None:
+def _scale(part: Array, width: int) -> Part | None:
     """In units of which all its values are multiples, as times in microseconds are of a second; None without one."""
     unit = np.gcd.reduce(part[:SAMPLE])
     if unit < 2 or (part % unit).any():
@@ -82,7 +82,7 @@ def _scaled(part: Array, width: int) -> Part | None:
     return part // unit, (int(part.max()) // int(unit)).bit_length()
 
 
-def _ranked(part: Array, width: int) -> Part | None:
+def _rank(part: Array, width: int) -> Part | None:
     """Ranks in place of its values; None where they take no fewer bits."""
     order = np.argsort(part, kind="stable")
     rank = np.empty(len(part), np.uint64)

@@ -32,10 +32,10 @@ def section(table: Table) -> Iterator[str]:
     yield from ("", *grid(("column", "type", "required", "meaning"), columns))
     for what, rules in (("check", table.checks), ("contract", table.contracts)):
         if rules:
-            yield from ("", *grid((what, "meaning"), _named(rules)))
+            yield from ("", *grid((what, "meaning"), _list_meanings(rules)))
 
 
-def _named(rules: Sequence[Check] | Sequence[Contract]) -> list[tuple[str, str]]:
+def _list_meanings(rules: Sequence[Check] | Sequence[Contract]) -> list[tuple[str, str]]:
     return [(f"`{rule.name}`", rule.meaning) for rule in rules]
 
 

@@ -25,7 +25,7 @@ class Method:
     measure: str
 
     @classmethod
-    def named(cls, name: str) -> Self:
+    def parse(cls, name: str) -> Self:
         """The method of a name; ValueError that says what is wrong with it."""
         *words, measure = name.split("+")
         weightings = tuple(word for word in words if word != SHRUNK)
@@ -49,5 +49,5 @@ class Method:
 def are_methods(names: tuple[str, ...]) -> bool:
     """Names of at least one method, none of them twice."""
     for name in names:
-        Method.named(name)
+        Method.parse(name)
     return len(names) == len(set(names)) > 0

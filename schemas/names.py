@@ -6,7 +6,7 @@ import signal
 import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from pathlib import Path
 
 SHIPPED_DOMAINS = Path(__file__).parent / "domains"
@@ -105,6 +105,21 @@ class ExitCode(IntEnum):
     REFUSED = 3
 
 
+class TaskState(StrEnum):
+    """How the attempt of a task that counts ended, in the run's manifest."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+class NightState(StrEnum):
+    """What a publication is, in `runs.state`: complete, or without new lists because the gate refused it."""
+
+    COMPLETE = "complete"
+    REFUSED = "refused"
+
+
 # How the DAGs' operator logs that a task ended; `encore nightly` reads those lines.
 ENDINGS: Mapping[int, str] = {
     ExitCode.DONE: "done",
@@ -126,7 +141,7 @@ def run_folder(run_id: str) -> str:
     return f"{reduced}-{hashlib.sha256(run_id.encode()).hexdigest()[:8]}"
 
 
-def ended_by(number: int, peak_mib: float) -> str:
+def explain_end(number: int, peak_mib: float) -> str:
     """Why a job ended that a signal ended: the signal, what sends it as a rule, and the job's peak memory."""
     sender = {
         signal.SIGKILL: ", as the system sends it when memory runs out",

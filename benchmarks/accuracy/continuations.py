@@ -106,7 +106,7 @@ def main() -> None:
         trained = configure(model, args.set).fit(TrainingData(train, None, validation, args.seed))
         seconds = time.perf_counter() - started
         if isinstance(trained, Seq2Seq):
-            result = trained.continued(part).items
+            result = trained.continue_histories(part).items
         else:
             result = trained.recommend(part, NEXT).items if model is Popularity else greedy(trained, part)
         row = "  ".join(f"{name} {value:.4f}" for name, value in judge(result, truth[asked], part.n_items).items())

@@ -36,7 +36,7 @@ def clean(files: Path, ds: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     return events, items
 
 
-def numbered(events: pl.DataFrame) -> tuple[sp.csr_matrix, pl.Series, pl.Series]:
+def number_ids(events: pl.DataFrame) -> tuple[sp.csr_matrix, pl.Series, pl.Series]:
     """Newest value of each pair [users, items], and the ids of users and items by row."""
     newest = events.unique(["user_id", "item_id"], keep="last", maintain_order=True)
     users, items = (newest[name].unique().sort() for name in ("user_id", "item_id"))
@@ -84,7 +84,7 @@ def main(files: Path, out: Path, ds: str) -> None:
 
     events, known = clean(files, ds)
     ended("clean", interactions=events, items=known)
-    matrix, users, items = numbered(events)
+    matrix, users, items = number_ids(events)
     del events
     ended("number")
     ended("item similarity", item_similarity=neighbours(matrix, items, ("item_id", "similar_item_id")))

@@ -59,7 +59,7 @@ def seconds_of_use(name: str, folder: Path, small: bool) -> Facts:
         _, test = movielens(small)
         work = {"lists": lambda: model.recommend(test.histories, 10 if small else LISTED)}
         if name == "seq2seq":
-            work["continuations"] = lambda: model.continued(test.histories)
+            work["continuations"] = lambda: model.continue_histories(test.histories)
     facts: Facts = {}
     for what, function in work.items():
         for time_of in ("first", "again"):

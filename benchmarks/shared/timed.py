@@ -34,7 +34,7 @@ class Timed:
     catalogue: Catalogue
 
 
-def numbered(name: str, user: Strings, item: Strings, seconds: npt.NDArray[np.int64], about: About) -> Timed:
+def number_ids(name: str, user: Strings, item: Strings, seconds: npt.NDArray[np.int64], about: About) -> Timed:
     """Events in any order as histories; users and items are numbered in the order of their ids, the catalogue's too."""
     items = np.union1d(item, np.array([*about], item.dtype))
     users, user_row = np.unique(user, return_inverse=True)
@@ -57,7 +57,7 @@ def demo(domain: str) -> Timed:
         lines = Path(folder, "items.jsonl").read_text(encoding="utf-8").splitlines()
     about = {row["item_id"]: (row["title"], tuple(row["genres"])) for row in map(json.loads, lines)}
     user, item = (np.array(table[name].to_pylist()) for name in ("user_id", "item_id"))
-    return numbered(domain, user, item, table["ts"].to_numpy().astype(np.int64), about)
+    return number_ids(domain, user, item, table["ts"].to_numpy().astype(np.int64), about)
 
 
 def movielens_100k() -> Timed:
@@ -70,7 +70,7 @@ def movielens_100k() -> Timed:
         film[0]: (film[1], tuple(name for name, has in zip(genres, film[5:], strict=False) if has == "1"))
         for film in films
     }
-    return numbered("movielens-100k", user.astype(str), item.astype(str), seconds, about)
+    return number_ids("movielens-100k", user.astype(str), item.astype(str), seconds, about)
 
 
 def movielens_latest_small() -> Timed:
@@ -80,7 +80,7 @@ def movielens_latest_small() -> Timed:
     with (folder / "movies.csv").open(encoding="utf-8", newline="") as file:
         about = {row["movieId"]: (row["title"], tuple(row["genres"].split("|"))) for row in csv.DictReader(file)}
     user, item = (column.astype(np.int64).astype(str) for column in (user, item))
-    return numbered("movielens-latest-small", user, item, seconds.astype(np.int64), about)
+    return number_ids("movielens-latest-small", user, item, seconds.astype(np.int64), about)
 
 
 DATA: Mapping[str, Callable[[], Timed]] = {

@@ -23,12 +23,12 @@ from fastapi import Depends, FastAPI, HTTPException, Path, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from dags.common import DOMAINS, REPORTS, base_path, page_url, warehouse
-from schemas.names import NAME
+from schemas.names import NAME, NightState
 
 DAG_ID = "nightly"
 READERS = "ENCORE_REPORT_READERS"
+STATES = tuple(NightState)
 MAX_REPORTS = 300  # reports in the list; a filter shows older ones of a domain
-STATES = ("complete", "refused")
 # No script, nothing from outside, no frame but Airflow's own: a page shows untrusted text.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 HEADERS = {

@@ -27,7 +27,7 @@ def close(pinned: Deliveries, attempt: Attempt, counts: Counts, bad: pa.Table, r
     counts: of good rows. bad: all others that were judged tonight. rejected: those that were rejected for good.
     """
     new = [account(entry, pinned, counts, bad, rejected) for entry in pinned.night.pin["inputs"]]
-    before = [row for row in pinned.published("files").to_pylist() if row["delivery"] not in pinned.judged_anew]
+    before = [row for row in pinned.read_published("files").to_pylist() if row["delivery"] not in pinned.judged_anew]
     partitions: dict[str, list[Row]] = {pinned.ds: []}
     changed = {pinned.ds}
     for row in before:
@@ -44,7 +44,7 @@ def close(pinned: Deliveries, attempt: Attempt, counts: Counts, bad: pa.Table, r
             attempt.facts.setdefault("amended", {}).setdefault("files", {})[ds] = [
                 write(rows, attempt.folder(f"files@{ds}"))
             ]
-    old = pinned.published("rejected", ds=pinned.ds)
+    old = pinned.read_published("rejected", ds=pinned.ds)
     if pinned.judged_anew:
         anew = pc.is_in(old["delivery"], value_set=pa.array(sorted(pinned.judged_anew), pa.int64()))
         old = old.filter(pc.invert(anew))

@@ -69,7 +69,7 @@ def learn(pinned: Deliveries, judging: Judging, waits: Waiting) -> Known:
     old = {table: [*(before[table] if anew else ()), *own[table]] for table in FACTS}
     accepted = {
         table: [rows(one, table) for one in old[table]]
-        + [_judged(one, table, judging, None, known) for one in new[table]]
+        + [_judge(one, table, judging, None, known) for one in new[table]]
         for table in ("items", "users")
     }
     facts = {table: _together(parts, table) for table, parts in accepted.items()}
@@ -77,8 +77,8 @@ def learn(pinned: Deliveries, judging: Judging, waits: Waiting) -> Known:
         pa.concat_tables([facts["items"].select(["item_id"]), base["items"].select(["item_id"])])["item_id"]
     )
     ids = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
-    held = [_judged(one, "annotations", judging, ids, known, held=True) for one in waits.of("annotations")]
-    fresh = [_judged(one, "annotations", judging, ids, known) for one in new["annotations"]]
+    held = [_judge(one, "annotations", judging, ids, known, held=True) for one in waits.of("annotations")]
+    fresh = [_judge(one, "annotations", judging, ids, known) for one in new["annotations"]]
     annotations = _together([*(rows(one, "annotations") for one in old["annotations"]), *held, *fresh], "annotations")
     known.items = catalogue.items(facts["items"], annotations, base["items"])
     known.users = catalogue.users(facts["users"], base["users"])
@@ -118,7 +118,7 @@ def must_read_all(
     late = newest is not None and first is not None and first < newest
     snapshots = {t for t in FACTS for one in tonight[t] if one.source.mode == SNAPSHOT}
     parted = "annotations" in snapshots or ("items" in snapshots and (before["annotations"] or tonight["annotations"]))
-    recorded = _recorded(pinned)
+    recorded = _read_stamp(pinned)
     stale = recorded is not None and recorded != stamp(one for table in FACTS for one in before[table])
     if not (late or parted or stale or any(pinned.withdrawn(table) for table in FACTS)):
         return False
@@ -127,12 +127,12 @@ def must_read_all(
     return not lost
 
 
-def _recorded(pinned: Deliveries) -> str | None:
+def _read_stamp(pinned: Deliveries) -> str | None:
     """The stamp of the last night's state; None where nobody has kept one."""
     nights = [ds for ds, _ in pinned.night.pin["history"]["items"] if ds < pinned.ds]
     if not nights:
         return None
-    runs = [row for row in pinned.published("runs").to_pylist() if row["ds"] == max(nights)]
+    runs = [row for row in pinned.read_published("runs").to_pylist() if row["ds"] == max(nights)]
     newest = last_publications(runs).get(pinned.night.run.domain)
     return newest["catalogue"] if newest else None
 
@@ -143,7 +143,7 @@ def _last(pinned: Deliveries, table: str) -> pa.Table:
 
 def rows(one: Landed, table: str) -> pa.Table:
     """The facts that a delivery of an earlier judgement brought."""
-    parts = [_landed(share, table, one) for share in shares(one.data)]
+    parts = [_read_landed(share, table, one) for share in shares(one.data)]
     every = pa.concat_tables(parts) if parts else _schema(table).empty_table()
     if one.excluded and table != "annotations":
         bad = pc.is_in(every["line"], value_set=pa.array(sorted(one.excluded), pa.int64()))
@@ -151,7 +151,7 @@ def rows(one: Landed, table: str) -> pa.Table:
     return every
 
 
-def _judged(
+def _judge(
     one: Landed, table: str, judging: Judging, items: pa.Array | None, known: Known, held: bool = False
 ) -> pa.Table:
     """The good facts of a delivery; those that are not go into `known.bad`."""
@@ -164,11 +164,11 @@ def _judged(
             chosen = pc.is_in(landed["line"], value_set=pa.array(sorted(one.source.lines), pa.int64()))
             bits = np.where(chosen.to_numpy(zero_copy_only=False), bits, -1)
         known.bad.append(bad_rows(share, rules, one.number, one.source.file, landed["line"], np.maximum(bits, 0)))
-        parts.append(_landed(share, table, one).filter(pa.array(bits == 0)))
+        parts.append(_read_landed(share, table, one).filter(pa.array(bits == 0)))
     return _together(parts, table)
 
 
-def _landed(share: Any, table: str, one: Landed) -> pa.Table:
+def _read_landed(share: Any, table: str, one: Landed) -> pa.Table:
     rows = read_share(share, table, [*_names(table), "line"])
     count = rows.num_rows
     columns: dict[str, Any] = {name: rows[name] for name in rows.column_names}
@@ -195,7 +195,7 @@ def name_unknown(known: Known, attempt: Attempt, pinned: Deliveries) -> None:
     amended = attempt.facts.get("amended", {}).get("interactions", {})
     before = {ds: paths for ds, paths in pinned.partitions("interactions").items() if ds < pinned.ds} | amended
     addresses = [path for ds, paths in before.items() if ds < pinned.ds for path in paths]
-    tonight = attempt.written()[0].get("interactions", [])
+    tonight = attempt.list_written()[0].get("interactions", [])
     events = read(addresses + tonight, TABLES["interactions"].schema, columns=["item_id"])
     ids = pc.unique(events["item_id"])
     new = ids.filter(pc.invert(pc.is_in(ids, value_set=known.items["item_id"].combine_chunks())))

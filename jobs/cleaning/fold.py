@@ -94,15 +94,15 @@ class _Statements:
     def all(self) -> list[str]:
         """Returns the statements, to be run one after another."""
         tables = {
-            "stated": self.stated(),
+            "stated": self.select_statements(),
             "alive": self.alive(),
-            "ordered": self.ordered(),
-            "judged": self.judged(),
+            "ordered": self.select_ordered(),
+            "judged": self.select_judged(),
             "results": self.results(),
             "resulting": f"SELECT hash, ds, number AS delivery, {self.key}, {self.said_columns} FROM results",
-            "changed": self.changed(),
+            "changed": self.select_changed(),
             "standing": f"SELECT hash, ds, delivery, {self.row} FROM resulting SEMI JOIN changed USING (hash)",
-            "lost": self.lost(),
+            "lost": self.select_lost(),
             "counts": self.counts(),
         }
         statements = [f"CREATE OR REPLACE TEMP TABLE {name} AS {query}" for name, query in tables.items()]
@@ -114,7 +114,7 @@ class _Statements:
         """A condition for rows of two tables."""
         return " AND ".join(f"{one}.{name} IS NOT DISTINCT FROM {other}.{name}" for name in ("hash", *self.spec.key))
 
-    def stated(self) -> str:
+    def select_statements(self) -> str:
         """What each delivery says of each key: its newest line, or all its lines together. A line that an earlier night
         takes from a later one is there twice."""
         value = "sum(value) FILTER (NOT mention)" if self.additive else "NULL"
@@ -140,7 +140,7 @@ class _Statements:
                                    PARTITION BY hash, {self.key}, batch, mode ORDER BY number) = 1)::INT AS first_said
                         FROM stated)) AS again"""
 
-    def ordered(self) -> str:
+    def select_ordered(self) -> str:
         """In the order of arrival: where a new state begins (`resets`), and what it adds up to."""
         return f"""
             SELECT *, {"sum(value)" if self.additive else "max(value)"} OVER (
@@ -149,7 +149,7 @@ class _Statements:
                   FROM (SELECT *, ({"FALSE" if self.additive else "TRUE"} OR mode <> '{APPEND}')::INT AS resets
                         FROM alive WHERE lives AND lines > 0))"""
 
-    def judged(self) -> str:
+    def select_judged(self) -> str:
         """With the outcome of each: where it differs from what was said before."""
         return f"""
             SELECT *, CASE WHEN before IS NULL THEN 'accepted' WHEN before = now THEN 'known'
@@ -165,7 +165,7 @@ class _Statements:
                    arg_max(said, number) FILTER (outcome <> 'known') AS said
             FROM judged GROUP BY hash, {self.key}"""
 
-    def changed(self) -> str:
+    def select_changed(self) -> str:
         """Hashes of keys whose rows are others than those that stand."""
         return f"""
             SELECT DISTINCT hash FROM (
@@ -174,7 +174,7 @@ class _Statements:
                 UNION ALL (SELECT hash, {self.key}, night, number, {self.content} FROM stands
                 EXCEPT SELECT hash, {self.key}, ds, delivery, {self.content} FROM resulting))"""
 
-    def lost(self) -> str:
+    def select_lost(self) -> str:
         """Lines and rows whose content stands no longer."""
         packed = f"SELECT *, struct_pack({self.packed_content}) AS now FROM"
         differs = "FALSE" if self.additive else "r.now IS DISTINCT FROM v.now"
@@ -190,7 +190,7 @@ class _Statements:
     def counts(self) -> str:
         """Fresh rows by delivery and outcome."""
         lines = "a.lines" if self.additive else "1"
-        repeated = "" if self.additive else f"UNION ALL {self.repeated_lines()}"
+        repeated = "" if self.additive else f"UNION ALL {self.select_repeated_lines()}"
         return f"""
             SELECT number, outcome, sum(rows)::BIGINT AS rows FROM (
                 SELECT a.number, coalesce(j.outcome, 'corrected') AS outcome, {lines} AS rows
@@ -198,7 +198,7 @@ class _Statements:
                 WHERE a.fresh {repeated})
             GROUP BY number, outcome HAVING sum(rows) > 0"""
 
-    def repeated_lines(self) -> str:
+    def select_repeated_lines(self) -> str:
         """Further lines of a key in one delivery: known where they say what its newest says."""
         key = ", ".join(f"v.{name}" for name in self.spec.key)
         return f"""

@@ -33,7 +33,7 @@ from jobs.cleaning.spread import Spread, flat
 from jobs.cleaning.tasks import extract, judge
 from jobs.storage import files
 from jobs.storage.deliveries import SNAPSHOT
-from models.sorting import distinct, first_of_equals, is_among, repeated
+from models.sorting import distinct, find_repeated, first_of_equals, is_among
 
 RANGE_ROWS = 1_000_000  # that one piece of the fold weighs, about
 SNAPSHOTS = pa.schema([("batch", pa.int64()), ("kind", pa.string())])
@@ -82,7 +82,7 @@ class Weighing:
         there = find_common(tonight, (digest(file.address, self.given.spec.key) for file in self.published))
         recalls = self._recalls(there)
         ended = self._older(max([self.given.last_snapshot, *(sweep.batch for sweep in self.sweeps)]))
-        suspects = distinct(np.concatenate([repeated(every), there, *ended, self._mentioned()]))
+        suspects = distinct(np.concatenate([find_repeated(every), there, *ended, self._hash_mentioned()]))
         wanted = None if recalls and self._all_anew() else suspects
         if recalls and wanted is not None:
             swept = self.spread(swept_keys, [(file, tuple(self.sweeps)) for file in self.published if self.sweeps])
@@ -90,7 +90,7 @@ class Weighing:
             missing = ended_keys[~is_among(ended_keys, tonight)]
             wanted = distinct(np.concatenate([wanted, self._withdrawn_keys(), missing]))
         if wanted is not None and not len(wanted) and not self.sweeps:
-            return self._assembled([])
+            return self._assemble([])
         total = len(every) + files.count_rows([file.address for file in self.published])
         self.ranges = -(-(total if wanted is None or self.sweeps else 2 * len(wanted)) // RANGE_ROWS) or 1
         address = write_hashes(tonight if wanted is None else wanted, self.work, "wanted")
@@ -98,7 +98,7 @@ class Weighing:
         self._extract(None if wanted is None else address, () if recalls else tuple(self.sweeps))
         if recalls:
             self._recall(None if wanted is None else address)
-        return self._assembled(self.spread(partial(fold_range, self._fold(recalls)), range(self.ranges)))
+        return self._assemble(self.spread(partial(fold_range, self._fold(recalls)), range(self.ranges)))
 
     def _recalls(self, there: Hashes) -> bool:
         """Whether landed rows have to be read again: `there` are tonight's hashes that the table has."""
@@ -116,7 +116,7 @@ class Weighing:
         lost = any(one.source.mode == SNAPSHOT for one in self.given.withdrawn)
         return lost or any(sweep.batch <= self.given.newest for sweep in self.sweeps)
 
-    def _mentioned(self) -> Hashes:
+    def _hash_mentioned(self) -> Hashes:
         """Hashes of rows of tonight's snapshots that are not good."""
         return distinct(np.concatenate([NONE, *(one.mentioned for one in self.judged)]))
 
@@ -169,7 +169,7 @@ class Weighing:
         gone = frozenset(one.number for one in given.withdrawn)
         return Fold(given.spec, given.judging, self.work, snapshots, given.adds_up, lost, gone)
 
-    def _assembled(self, done: Sequence[Range]) -> Grown:
+    def _assemble(self, done: Sequence[Range]) -> Grown:
         given, night = self.given, self.given.judging.ds
         counts: Counts = defaultdict(lambda: defaultdict(int))
         for part in done:

@@ -53,7 +53,7 @@ class Rules:
         if not self.checks or not rows.num_rows:
             return np.zeros(rows.num_rows, np.int64)
         if self.items is not None:
-            rows = rows.append_column("item_known", _known(rows["item_id"], self.items))
+            rows = rows.append_column("item_known", _are_known(rows["item_id"], self.items))
         bits = " | ".join(
             f"CASE WHEN {violation} THEN {1 << place} ELSE 0 END"
             for place, violation in enumerate(self.checks.values())
@@ -78,7 +78,7 @@ def rules_of(table: str, values: Mapping[str, str], *, waits: Sequence[str] = EA
     return Rules(table, filled, frozenset(waits), items if "unknown_item" in filled else None)
 
 
-def _known(ids: pa.ChunkedArray, items: pa.Array) -> pa.Array:
+def _are_known(ids: pa.ChunkedArray, items: pa.Array) -> pa.Array:
     """Whether the catalogue has each item; true for a row without one."""
     coded = ids.combine_chunks()
     if not pa.types.is_dictionary(coded.type):

@@ -117,7 +117,7 @@ def find_repeated(keys: Iterator[Hashes] | Sequence[Hashes]) -> Hashes:
     """Keys that stand more than once in all of these together; sorted, each once."""
     every = np.concatenate([NONE, *keys])
     every.sort()
-    return sorting.repeated(every)
+    return sorting.find_repeated(every)
 
 
 def write_hashes(keys: Hashes, folder: str, name: str) -> str:

@@ -24,7 +24,7 @@ class Deliveries:
         self.judged_anew = {entry["number"] for entry in night.pin["withdrawn"]} & again
         self.taken_back = {entry["number"] for entry in night.pin["withdrawn"]} - again
 
-    def published(self, table: str, ds: str | None = None, other: str | None = None) -> pa.Table:
+    def read_published(self, table: str, ds: str | None = None, other: str | None = None) -> pa.Table:
         """Rows of a published table: of all nights, of one, or of all but one."""
         history = self.night.pin["history"][table]
         paths = [path for night, path in history if (ds is None or night == ds) and night != other]
@@ -67,12 +67,12 @@ class Deliveries:
     @cached_property
     def held(self) -> pa.Table:
         """The published rows of `held`, of all nights."""
-        return self.published("held")
+        return self.read_published("held")
 
     @cached_property
     def _excluded(self) -> Mapping[int, frozenset[int]]:
         lines: dict[int, set[int]] = {}
-        rejected = self.published("rejected").select(["delivery", "line"])
+        rejected = self.read_published("rejected").select(["delivery", "line"])
         accepted = pc.equal(pc.fill_null(self.held["outcome"], ""), "accepted")
         unsettled = self.held.filter(pc.invert(accepted)).select(["delivery", "line"])
         for rows in (rejected, unsettled):

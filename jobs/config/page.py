@@ -125,7 +125,10 @@ def sections() -> dict[str, type]:
 def environment() -> Iterator[str]:
     """The variables, those of the settings first."""
     known = settings_of(Settings)
-    rows = [(f"`{variable}`", "text", shown(known[name]), known[name].meaning) for name, variable in VARIABLES.items()]
+    rows = [
+        (f"`{variable}`", "text", format_default(known[name]), known[name].meaning)
+        for name, variable in VARIABLES.items()
+    ]
     rows += [(f"`{name}`", form, default, meaning) for name, form, default, meaning in ELSEWHERE]
     yield from ("## Environment", "", *grid(("variable", "type", "default", "meaning"), rows))
     rendered = [(f"`{name}`", meaning) for name, meaning in TEMPLATES]
@@ -136,7 +139,7 @@ def environment() -> Iterator[str]:
 def table(config: type) -> Iterator[str]:
     """A line for each setting of a dataclass."""
     settings = (setting for name, setting in settings_of(config).items() if name != "name")
-    rows = [(f"`{s.name}`", kind(s), s.rule, s.unit, shown(s), s.meaning) for s in settings]
+    rows = [(f"`{s.name}`", kind(s), s.rule, s.unit, format_default(s), s.meaning) for s in settings]
     yield from grid(("setting", "type", "range", "unit", "default", "meaning"), rows)
 
 
@@ -145,7 +148,7 @@ def kind(setting: Setting) -> str:
     return "a table" if setting.kind is Mapping else TYPES[setting.kind]
 
 
-def shown(setting: Setting) -> str:
+def format_default(setting: Setting) -> str:
     """The default as TOML has it."""
     default: Any = setting.default
     if default is MISSING:

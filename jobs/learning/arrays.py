@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import scipy.sparse as sp
 
-from jobs.known_ids import SCHEMA, erased, known_ids, of_kind
+from jobs.known_ids import SCHEMA, are_erased, known_ids, of_kind
 from jobs.night import Night
 from jobs.storage.frames import read
 from models.data import Catalogue, HeldOut
@@ -59,7 +59,7 @@ def ids(night: Night) -> Ids:
         return pa.array(named[: of_kind(known, kind)["row"].to_numpy().max(initial=-1) + 1], pa.string())
 
     people = of_kind(known, "user")
-    people = people.filter(pc.invert(erased(people["id"])))
+    people = people.filter(pc.invert(are_erased(people["id"])))
     return Ids(names("user"), names("item"), distinct(people["row"].to_numpy()))
 
 

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple, Self
 from jobs.errors import ContractError, InputError
 from jobs.learning.arrays import Ids
 from jobs.night import Night
-from jobs.states import TaskState
 from jobs.storage.files import download
 from models.base import Recommender
 from models.registry import REGISTRY
 from models.vocabulary import VocabularyError
+from schemas.names import TaskState
 from schemas.working import TRAIN
 
 # What NumPy, Keras, zipfile and json raise where a file is not what was saved.

@@ -13,9 +13,9 @@ from typing import Any
 from jobs.errors import InputError
 from jobs.night import Night
 from jobs.settings import override
-from jobs.states import TaskState
 from jobs.storage.frames import read
 from models.registry import REGISTRY
+from schemas.names import TaskState
 from schemas.records import ModelStatus
 from schemas.tables import TABLES
 

@@ -18,7 +18,7 @@ class Uniform:
 
     def draw(self, random: np.random.Generator) -> float:
         """One value."""
-        return rounded(random.uniform(self.low, self.high))
+        return round_digits(random.uniform(self.low, self.high))
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class LogUniform:
 
     def draw(self, random: np.random.Generator) -> float:
         """One value."""
-        return rounded(np.exp(random.uniform(np.log(self.low), np.log(self.high))))
+        return round_digits(np.exp(random.uniform(np.log(self.low), np.log(self.high))))
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,6 @@ def draw(space: Space, random: np.random.Generator) -> dict[str, Any]:
     return {name: values.draw(random) for name, values in space.items()}
 
 
-def rounded(value: float) -> float:
+def round_digits(value: float) -> float:
     """The value to DIGITS significant digits: a file that a person reads needs no more."""
     return float(f"{value:.{DIGITS}g}")

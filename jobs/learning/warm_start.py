@@ -17,13 +17,12 @@ from jobs.learning.arrays import Ids, Split
 from jobs.learning.artifacts import Artifact, load
 from jobs.learning.incumbent import incumbent_facts
 from jobs.night import Night
-from jobs.states import TaskState
 from jobs.storage.frames import read
 from jobs.storage.runs import Run
 from models.base import Recommender
 from models.data import HeldOut
 from models.histories import from_events
-from schemas.names import NEURAL
+from schemas.names import NEURAL, TaskState
 from schemas.working import SEQUENCES, TIME, TRAIN
 
 log = logging.getLogger(__name__)

@@ -39,11 +39,11 @@ def everything(tables: Rewriting, landed: str, domain: str, user: str) -> dict[s
             columns = sorted(USER_COLUMNS & set(table.column_names))
             rows = [row for column in columns for row in table.filter(pc.equal(table[column], user)).to_pylist()]
         tables_of_user[name] = {"meaning": MEANING.get(name, TABLES[name].meaning), "rows": rows}
-    tables_of_user["imported"] = {"meaning": "rows as they were delivered", "rows": imported(landed, domain, user)}
+    tables_of_user["imported"] = {"meaning": "rows as they were delivered", "rows": read_imported(landed, domain, user)}
     return {"user_id": user, "domain": domain, "tables": tables_of_user}
 
 
-def imported(landed: str, domain: str, user: str) -> list[dict[str, Any]]:
+def read_imported(landed: str, domain: str, user: str) -> list[dict[str, Any]]:
     """The landed rows of a user, each with the number of its delivery."""
     lines: list[dict[str, Any]] = []
     for one in deliveries(landed, domain):

@@ -101,7 +101,7 @@ class Ids:
                     continue
                 if _goes_on(text, end):
                     continue
-                if hashed or distinctive(user) or _labelled(text, start, end):
+                if hashed or distinctive(user) or _is_labelled(text, start, end):
                     yield Match(start, end, user, hashed)
         for spelling, user in bare:
             start = text.find(spelling)
@@ -123,7 +123,7 @@ class Ids:
                     return True
         return any(spelling in text for spelling, _ in bare)
 
-    def replaced(self, text: str) -> tuple[str, int]:
+    def replace_ids(self, text: str) -> tuple[str, int]:
         """The text with `instead` in every match's place (a default: `[erased]`), and how many there were."""
         parts, last, count = [], 0, 0
         for match in sorted(self.matches(text), key=lambda match: (match.start, -match.end)):
@@ -167,6 +167,6 @@ def _goes_on(text: str, end: int) -> bool:
     return end < len(text) and text[end - 1].isalnum() and text[end].isalnum()
 
 
-def _labelled(text: str, start: int, end: int) -> bool:
+def _is_labelled(text: str, start: int, end: int) -> bool:
     before, after = text[start - 1 : start], text[end : end + 1]
     return PAIRS.get(before) == after != "" or LABEL.search(text[max(0, start - 24) : start]) is not None

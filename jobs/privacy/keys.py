@@ -161,12 +161,12 @@ def require_keys(state: State, chain: Chain | None) -> Chain:
             f"{len(state.keys)}; `encore pseudonyms rotate --domain {state.domain}` brings them to the newest"
         )
     raise InputError(
-        f"this is not the key of {state.domain}: its pseudonyms were made with {_shown(state.keys)}, given is "
-        f"{_shown(given)} (fingerprints); give the key that was used, oldest first where there are several"
+        f"this is not the key of {state.domain}: its pseudonyms were made with {_list_keys(state.keys)}, given is "
+        f"{_list_keys(given)} (fingerprints); give the key that was used, oldest first where there are several"
     )
 
 
-def _shown(keys: Sequence[str]) -> str:
+def _list_keys(keys: Sequence[str]) -> str:
     return ", ".join(keys)
 
 

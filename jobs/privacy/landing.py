@@ -22,14 +22,14 @@ from schemas.landing import LANDING
 
 def landed_users(landing: str, domain: str) -> Iterator[pa.Array]:
     """The distinct users of every landed file."""
-    for _, address in _landed(landing, domain):
+    for _, address in _list_landed(landing, domain):
         if (column := _column(address, "user_id")) is not None:
             yield column.unique()
 
 
 def tables(landing: str, domain: str, name: str) -> Iterator[pa.Table]:
     """The rows of every landed file of a table."""
-    for batch, address in _landed(landing, domain):
+    for batch, address in _list_landed(landing, domain):
         if address.removeprefix(f"{batch}/").startswith(f"{name}/"):
             fs, path = files.filesystem(address)
             with fs.open_input_file(path) as source:
@@ -52,7 +52,7 @@ def lines_of(landing: str, domain: str, ids: Ids, wanted: Collection[tuple[int, 
     return theirs_by_line
 
 
-def _landed(landing: str, domain: str) -> Iterator[tuple[str, str]]:
+def _list_landed(landing: str, domain: str) -> Iterator[tuple[str, str]]:
     """(import, file) of every Parquet file."""
     for night, name in batches(landing, domain):
         batch = f"{landing}/{domain}/{night}/{name}"

@@ -82,7 +82,7 @@ def _redact(address: str, ids: Ids) -> bool:
     if content is None:
         return False
     try:
-        text, count = ids.replaced(content.decode())
+        text, count = ids.replace_ids(content.decode())
     except UnicodeDecodeError:
         return False
     if count:

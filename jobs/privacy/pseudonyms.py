@@ -77,10 +77,10 @@ def rename(table: pa.Table, new: Rename, users: str | None = None, *, withhold: 
     columns = [name for name in table.column_names if name in USER_COLUMNS]
     author = _plain(table["user_id"]) if "user_id" in columns and "text" in table.column_names else None
     for name in columns:
-        table = _set(table, name, _mapped(table[name], new, known))
+        table = _set(table, name, _map_distinct(table[name], new, known))
     if users is not None:
         theirs = pc.equal(table["kind"], "user")
-        mapped = _mapped(pc.if_else(theirs, table[users], None), new, known)
+        mapped = _map_distinct(pc.if_else(theirs, table[users], None), new, known)
         table = _set(table, users, pc.if_else(theirs, mapped, table[users]))
     if author is not None:
         for name in ("review_id", "text"):
@@ -94,7 +94,7 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(pa.string())
 
 
-def _mapped(column: pa.ChunkedArray, new: Rename, known: dict[str, str]) -> pa.ChunkedArray:
+def _map_distinct(column: pa.ChunkedArray, new: Rename, known: dict[str, str]) -> pa.ChunkedArray:
     """Every distinct value once, however many rows have it."""
     coded = _plain(column).combine_chunks().dictionary_encode()
     coded = coded.combine_chunks() if isinstance(coded, pa.ChunkedArray) else coded
@@ -117,14 +117,14 @@ def _without_author(
     number or a word that stands there by chance."""
     return pa.array(
         [
-            text if text is None or user is None else _replaced(text, user, known[user], words)
+            text if text is None or user is None else _replace(text, user, known[user], words)
             for text, user in zip(_plain(column).to_pylist(), author.to_pylist(), strict=True)
         ],
         pa.string(),
     )
 
 
-def _replaced(text: str, user: str, instead: str, words: bool) -> str:
+def _replace(text: str, user: str, instead: str, words: bool) -> str:
     if user not in text or not (words or distinctive(user)):
         return text
     return re.sub(rf"(?<![^\W_]){re.escape(user)}(?![^\W_])", lambda _: instead, text)

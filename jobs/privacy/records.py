@@ -131,7 +131,7 @@ class Refusal:
             self._known[user] = any(one in self.erased for one in hashes)
         return self._known[user]
 
-    def kept(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def drop_erased(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The rows of landing batches that are nobody's or of users who were not erased."""
         for batch in batches:
             if not self.refuse or not self.erased:
@@ -139,26 +139,28 @@ class Refusal:
                 continue
             if "user_id" not in batch.schema.names:  # what users say of items, their tags: it stays without the text
                 place, raw = batch.schema.get_field_index("raw"), batch["raw"].to_pylist()
-                texts = pa.array(["" if self._named(text) else text for text in raw], pa.string())
+                texts = pa.array(["" if self._names_erased(text) else text for text in raw], pa.string())
                 yield batch.set_column(place, batch.schema.field(place), texts.cast(batch.schema.field(place).type))
                 continue
             users = batch["user_id"]
             gone = pa.array([user for user in users.unique().to_pylist() if self.refuses(user)], pa.string())
             theirs = pc.is_in(users, value_set=gone)
             if users.null_count:  # the text of a row that could not be read may name one
-                words = [user is None and self._named(raw) for user, raw in zip(*self._columns(batch), strict=True)]
+                words = [
+                    user is None and self._names_erased(raw) for user, raw in zip(*self._columns(batch), strict=True)
+                ]
                 theirs = pc.or_(theirs, pa.array(words))
             self.rows += pc.sum(theirs).as_py() or 0
             yield batch.filter(pc.invert(theirs))
 
-    def shortened(self, finding: str) -> str:
+    def redact_example(self, finding: str) -> str:
         """A finding of the import without its example where that names an erased user."""
-        return without_example(finding) if self.refuse and self._named(finding) else finding
+        return without_example(finding) if self.refuse and self._names_erased(finding) else finding
 
     def _columns(self, batch: pa.RecordBatch) -> tuple[list[Any], list[Any]]:
         return batch["user_id"].to_pylist(), batch["raw"].to_pylist()
 
-    def _named(self, raw: str | None) -> bool:
+    def _names_erased(self, raw: str | None) -> bool:
         cells = {part.strip(" \"'{}[]") for part in (raw or "").replace("::", ",").replace(":", ",").split(",")}
         cells |= {part.strip(" \"'") for cell in cells for part in cell.split("\t")}
         return bool(self.erased) and any(self.refuses(cell) for cell in cells | set(RUN.findall(raw or "")) if cell)

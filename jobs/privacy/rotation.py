@@ -76,7 +76,7 @@ class Rotating(Erasing):
         if name not in RAW and not self._is_old(read([path], schema, columns=columns)):
             return None, None
         old = read([path], schema)
-        new = self.renamed(name, old)
+        new = self.rename_users(name, old)
         if new is not None and name in KEYS:  # whose files are sorted by key
             new = new.take(pa.array(key_order(new, KEYS[name])))
         return old, new
@@ -88,7 +88,7 @@ class Rotating(Erasing):
         each = (user for column in values for user in column.unique().to_pylist() if user is not None)
         return any(self.chain.advance(user) != user for user in each)
 
-    def renamed(self, name: str, old: pa.Table) -> pa.Table | None:
+    def rename_users(self, name: str, old: pa.Table) -> pa.Table | None:
         """Rows of a published table with the newest pseudonyms; None where they are so."""
         if name in RAW and not self.withhold:
             return None

@@ -34,7 +34,7 @@ class Scan:
     findings: list[Finding] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
 
-    def joined(self, other: "Scan") -> "Scan":
+    def join(self, other: "Scan") -> "Scan":
         """Both."""
         findings, unread = self.findings + other.findings, self.unread + other.unread
         return Scan(self.files + other.files, self.bytes + other.bytes, findings, unread)

@@ -83,14 +83,14 @@ class Erasing:
         """
         final: dict[tuple[str, ...], list[str]] = {}
         for domain in sorted({file.partition[0] for file in state.every}):
-            final |= by_partition(file for file in self._left(name, state, domain) if file.partition[0] == domain)
+            final |= by_partition(file for file in self._list_left(name, state, domain) if file.partition[0] == domain)
         others: dict[str, tuple[Content, set[str]]] = {}
         tags: set[str] = set()
         for one in self.publications:
             tag = Run.of(self.tables.warehouse, one).tag(one.sequence)
             if tag not in state.tags:
                 continue
-            shown = self._shown(name, one)
+            shown = self._is_shown(name, one)
             then = by_partition(file for file in state.snapshots[state.tags[tag]] if shown(file.partition))
             if then == {partition: paths for partition, paths in final.items() if shown(partition)}:
                 tags.add(tag)
@@ -100,11 +100,11 @@ class Erasing:
         views = [*others.values(), (final, tags)]
         return [View(_rename(content, anew), frozenset(some)) for content, some in views]
 
-    def _left(self, name: str, state: State, domain: str) -> frozenset[DataFile]:
-        snapshot = self.tables.left(name, domain, self.last.get(domain, 0))
+    def _list_left(self, name: str, state: State, domain: str) -> frozenset[DataFile]:
+        snapshot = self.tables.find_left(name, domain, self.last.get(domain, 0))
         return state.snapshots.get(snapshot, frozenset()) if snapshot is not None else frozenset()
 
-    def _shown(self, name: str, one: Publication) -> Callable[[tuple[str, ...]], bool]:
+    def _is_shown(self, name: str, one: Publication) -> Callable[[tuple[str, ...]], bool]:
         """Whether a publication shows a partition, as `jobs.storage.sql.add_publications` has it."""
         own = "ds" in TABLES[name].key
         return lambda partition: (
@@ -119,7 +119,7 @@ class Erasing:
         if old is None or new is None:
             return file.path
         gone = old.num_rows - new.num_rows
-        self.counts[name] = self.counts.get(name, 0) + (gone or _changed(old, new))
+        self.counts[name] = self.counts.get(name, 0) + (gone or _count_changed(old, new))
         if not new.num_rows:
             return None
         address = write(new, f"{folder}/{name}", group_rows=_group_rows(file.path))
@@ -146,7 +146,7 @@ class Erasing:
         return old, rows.without(name, old, self.ids, self.lines)
 
 
-def _changed(old: pa.Table, new: pa.Table) -> int:
+def _count_changed(old: pa.Table, new: pa.Table) -> int:
     """Rows of which a text is another one."""
     changed = np.zeros(old.num_rows, bool)
     for column in old.schema:

@@ -107,7 +107,7 @@ def exposure(db: duckdb.DuckDBPyConnection, domain: Domain, ds: str) -> Rows:
     )
 
 
-def rejected(db: duckdb.DuckDBPyConnection, ds: str) -> Rows:
+def count_rejected(db: duckdb.DuckDBPyConnection, ds: str) -> Rows:
     """Tonight's rejected rows by reason, the most frequent first, with a few examples; a row may have several."""
     return rows(
         db,

@@ -17,11 +17,12 @@ from jobs.report import activity, curves, facts, figures, imported, people, plot
 from jobs.report.facts import DATA, Rows
 from jobs.report.posters import Posters
 from jobs.settings import load
-from jobs.states import NightState, last_complete
+from jobs.states import last_complete
 from jobs.storage.runs import Run
-from jobs.storage.sql import published
+from jobs.storage.sql import read_publications
 from models.config import settings_of
 from schemas.domains import Domain
+from schemas.names import NightState, TaskState
 from schemas.records import ModelStatus
 from schemas.tables import TABLES
 
@@ -37,6 +38,7 @@ def html(db: duckdb.DuckDBPyConnection, run: dict[str, Any], folder: Run) -> str
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"count": count, "number": number, "measure": figures.measure}
+    environment.globals |= {"ModelStatus": ModelStatus, "TaskState": TaskState}
     template = environment.get_template("page.html")
     return template.render(style=style, style_digest=digest, **context(db, run, folder))
 
@@ -81,7 +83,7 @@ def context(db: duckdb.DuckDBPyConnection, run: dict[str, Any], folder: Run) -> 
         "activity": activity.facts(db, folder),
         "rows": json.loads(run["rows"] or "{}"),
         "meanings": meanings(),
-        "rejected": facts.rejected(db, ds),
+        "rejected": facts.count_rejected(db, ds),
         "files": facts.files(db, ds),
         "left_out": imported.left_out(folder),
         "odd_ids": imported.odd_ids(db),
@@ -108,7 +110,7 @@ def refusal(db: duckdb.DuckDBPyConnection, run: Mapping[str, Any], folder: Run, 
         return None
     gate = folder.find("gate")
     reasons = [row["reason"] for row in models if row["status"] == ModelStatus.REFUSED]
-    night = last_complete([row for row in published(db) if row["sequence"] < run["sequence"]], run["domain"])
+    night = last_complete([row for row in read_publications(db) if row["sequence"] < run["sequence"]], run["domain"])
     return {
         "reason": (gate.error if gate and gate.error else "; ".join(reasons)) or "no reason was kept",
         "stays": night and night.ds,

@@ -26,13 +26,13 @@ def users(db: duckdb.DuckDBPyConnection) -> Rows:
         n=USERS,
     )
     ids = [user["user_id"] for user in result]
-    for name, some in (("listed", _listed(db, ids)), ("past", _past(db, ids))):
+    for name, some in (("listed", _read_lists(db, ids)), ("past", _past(db, ids))):
         for user in result:
             user[name] = [row for row in some if row["user_id"] == user["user_id"]]
     return result
 
 
-def _listed(db: duckdb.DuckDBPyConnection, ids: list[str]) -> Rows:
+def _read_lists(db: duckdb.DuckDBPyConnection, ids: list[str]) -> Rows:
     return rows(
         db,
         """SELECT user_id, rank, item_id, coalesce(title, item_id) AS title, genres, poster, score, model, because

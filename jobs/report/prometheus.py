@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import duckdb
 
-from jobs.states import NightState, complete_nights, last_publications
-from jobs.storage.sql import open_tables, published
+from jobs.states import complete_nights, last_publications
+from jobs.storage.sql import open_tables, read_publications
 from jobs.storage.upkeep import Upkeep
 from jobs.usage import MIB
+from schemas.names import NightState
 from schemas.records import ModelStatus
 
 
@@ -66,7 +67,7 @@ def escape(text: str) -> str:
 
 def nights(db: duckdb.DuckDBPyConnection, domains: Iterable[str]) -> Iterator[Sample]:
     """How many nights are complete, when the last one's day ended, whether the last publication was refused."""
-    runs = published(db)
+    runs = read_publications(db)
     newest = last_publications(runs)
     for domain in {*domains, *newest}:
         days = [one.ds for one in complete_nights(runs) if one.domain == domain]
@@ -116,6 +117,6 @@ def quality(db: duckdb.DuckDBPyConnection) -> Iterator[Sample]:
 def drift(db: duckdb.DuckDBPyConnection) -> Iterator[Sample]:
     """How the events of the last publication differ from those before; a night that is refused for it tells too."""
     query = "SELECT metric, value FROM main.metrics WHERE model = 'data' AND domain = $1 AND ds = $2"
-    for domain, run in last_publications(published(db)).items():
+    for domain, run in last_publications(read_publications(db)).items():
         for metric, value in db.execute(query, [domain, run["ds"]]).fetchall():
             yield Sample("encore_drift", {"domain": domain, "metric": metric}, value)

@@ -5,8 +5,8 @@ from typing import Any
 import duckdb
 
 from jobs.errors import InputError
-from jobs.states import TaskState
 from jobs.storage.runs import Run
+from schemas.names import TaskState
 
 FILE = "report.html"
 TASK = "report"  # in the manifest

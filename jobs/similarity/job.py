@@ -42,7 +42,7 @@ class SimilarityJob:
     @cached_property
     def methods(self) -> Mapping[str, Method]:
         """The domain's methods for the entity, by name."""
-        return {name: Method.named(name) for name in getattr(self.domain, f"{self.entity}_methods")}
+        return {name: Method.parse(name) for name in getattr(self.domain, f"{self.entity}_methods")}
 
     @property
     def folder(self) -> str:

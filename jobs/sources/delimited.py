@@ -114,7 +114,7 @@ class Delimited:
             names = self._names(stream.where, header, wanted)
             there = self._fields(header)
             is_header = not self.names or there in (list(self.names), list(self.names[1:]))
-            head = head.kept(np.arange(len(head.text)) >= at + is_header)
+            head = head.filter(np.arange(len(head.text)) >= at + is_header)
             for block in chain([head], blocks):
                 block = self._without_blanks(block, header if is_header else None, findings)
                 if len(block.text):
@@ -131,7 +131,7 @@ class Delimited:
         for what, mask in lines_out.items():
             _note(findings, what, mask, block)
         out = np.logical_or.reduce(list(lines_out.values()))
-        return block.kept(~out) if out.any() else block
+        return block.filter(~out) if out.any() else block
 
     def _blank(self, text: pa.Array) -> Bits:
         """Which lines have no field: they hold nothing, spaces, or delimiters alone, as Excel writes."""

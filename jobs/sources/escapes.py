@@ -58,7 +58,7 @@ class Escapes:
     def restore(self, text: pa.Array) -> pa.Array:
         """Records as they stand in the file."""
         instead = {END: f"{self.escape}\n", **{hidden: there for there, hidden in self._hidden.items()}}
-        return _replaced(text, instead)
+        return _replace(text, instead)
 
     def show(self, cells: pa.Array) -> pa.Array:
         r"""Cells with the characters that their escapes stand for; `\N` alone stays, as a null marker."""
@@ -66,7 +66,7 @@ class Escapes:
             return cells
         cells = pc.replace_substring_regex(cells, f"^{MARK}N$", NULL.replace("\\", "\\\\"))
         controls = {MARK + letter: character for letter, character in CONTROLS.items()}
-        return _replaced(
+        return _replace(
             cells, {**controls, MARK: "", QUOTE: self.quote, DELIMITER: self.delimiter[0], END: "\n", OWN: self.escape}
         )
 
@@ -75,7 +75,7 @@ def _is_hiding(text: pa.Array) -> bool:
     return bool(pc.any(pc.match_substring_regex(text, RESERVED)).as_py())
 
 
-def _replaced(text: pa.Array, instead: Mapping[str, str]) -> pa.Array:
+def _replace(text: pa.Array, instead: Mapping[str, str]) -> pa.Array:
     if _is_hiding(text):
         for hidden, shown in instead.items():
             text = pc.replace_substring(text, hidden, shown)

@@ -40,7 +40,7 @@ class Stream:
         try:
             content = self.plain.read(size)
         except DAMAGE as error:
-            raise _damaged(self.where, error) from error
+            raise _describe_damage(self.where, error) from error
         self.given += len(content)
         refuse_bomb(self.where, self.given, self.position)
         return content
@@ -51,7 +51,7 @@ class Stream:
         return self.packed.tell()
 
 
-def _damaged(where: str, error: Exception) -> InputError:
+def _describe_damage(where: str, error: Exception) -> InputError:
     return InputError(f"{where}: truncated or damaged archive ({error}); fetch the file again")
 
 
@@ -179,7 +179,7 @@ class ZipFolder(Folder):
         try:
             return self.archive.open(self.members[name])
         except DAMAGE as error:
-            raise _damaged(self.where(name), error) from error
+            raise _describe_damage(self.where(name), error) from error
 
 
 def _check_readable(path: Path) -> None:
@@ -191,7 +191,7 @@ def _unpack(file: IO[bytes], where: str) -> AbstractContextManager[IO[bytes]]:
     try:
         packed = is_packed(file)
     except DAMAGE as error:
-        raise _damaged(where, error) from error
+        raise _describe_damage(where, error) from error
     if not packed and where.endswith(".gz"):
         raise InputError(f"{where}: not packed with gzip; if it is text, take .gz off its name, else fetch it again")
     return gzip.GzipFile(fileobj=file) if packed else nullcontext(file)  # type: ignore[return-value]
@@ -217,6 +217,6 @@ def open_folder(path: Path) -> Iterator[Folder]:
         try:
             archive = zipfile.ZipFile(path)
         except DAMAGE as error:
-            raise _damaged(str(path), error) from error
+            raise _describe_damage(str(path), error) from error
         with archive:
             yield ZipFolder(path, archive)

@@ -35,7 +35,7 @@ FIELDS = {
     "item_link": Field(_link, ("imdb_id",)),
     "text": text("text"),
     "rating": number("rating"),
-    "sentiment": Field(partial(scalars.named, names=SENTIMENT, then=scalars.number), ("label",)),
+    "sentiment": Field(partial(scalars.look_up_name, names=SENTIMENT, then=scalars.number), ("label",)),
 }
 
 

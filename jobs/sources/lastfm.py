@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from jobs.errors import InputError
 from jobs.sources.cells import scalars
-from jobs.sources.cells.fields import identity, named, number, text
+from jobs.sources.cells.fields import identity, look_up_name, number, text
 from jobs.sources.delimited import Delimited
 from jobs.sources.findings import Findings
 from jobs.sources.folder import Folder
@@ -28,7 +28,7 @@ def readings(folder: Folder, options: Options) -> list[Reading]:
     """The files that the folder has; InputError where there is none, or tagged artists without the tags' names."""
     result = [reading for reading in (PLAYS, ARTISTS) if reading.file in folder.names]
     if TAGGED.file in folder.names:
-        tags = named("tagID", _tags(folder), as_list=True)
+        tags = look_up_name("tagID", _tags(folder), as_list=True)
         result.append(replace(TAGGED, fields={"item_id": identity("artistID"), "tags": tags}))
     if not result:
         wanted = ", ".join(reading.file for reading in (PLAYS, ARTISTS, TAGGED))

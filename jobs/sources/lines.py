@@ -103,13 +103,13 @@ def _utf_8(stream: Stream, encoding: str) -> Iterator[bytes]:
         if decoder is None:
             yield chunk
         else:
-            text = _decoded(decoder, chunk, stream.where, encoding, seen)
+            text = _decode_chunk(decoder, chunk, stream.where, encoding, seen)
             seen += text.count("\n")
             yield text.encode("utf-8", "surrogatepass")
         chunk = stream.read()
 
 
-def _decoded(decoder: codecs.IncrementalDecoder, chunk: bytes, where: str, encoding: str, seen: int) -> str:
+def _decode_chunk(decoder: codecs.IncrementalDecoder, chunk: bytes, where: str, encoding: str, seen: int) -> str:
     try:
         text = decoder.decode(chunk)
     except UnicodeDecodeError as error:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from jobs.errors import InputError
 from jobs.sources.cells import lists
-from jobs.sources.cells.fields import Field, age, day, flags, identity, moment, named, number, parts, text
+from jobs.sources.cells.fields import Field, age, day, flags, identity, look_up_name, moment, number, parts, text
 from jobs.sources.cells.scalars import Parsed
 from jobs.sources.delimited import Delimited
 from jobs.sources.folder import Folder
@@ -68,7 +68,7 @@ MILLION = (
         {
             "user_id": identity("userId"),
             "age": age("age"),
-            "segment": named("occupation", dict(enumerate(OCCUPATIONS))),
+            "segment": look_up_name("occupation", dict(enumerate(OCCUPATIONS))),
         },
     ),
 )

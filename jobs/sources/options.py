@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from jobs.errors import InputError
-from jobs.sources.cells.times import named as time_format
+from jobs.sources.cells.times import find_format as time_format
 from schemas.landing import LANDING
 
 FIRST_DAY = date(1990, 1, 1)

@@ -27,13 +27,13 @@ class Parquet:
 
     def columns(self, folder: Folder, file: str) -> Collection[str]:
         """The names of its columns."""
-        with _opened(folder, file) as source:
+        with _open(folder, file) as source:
             return list(source.schema_arrow.names)
 
     def records(self, folder: Folder, file: str, wanted: Collection[str], findings: Findings) -> Iterator[Records]:
         """`line` is the number of the row, from 1."""
         where = folder.where(file)
-        with _opened(folder, file) as source:
+        with _open(folder, file) as source:
             schema = source.schema_arrow
             check_columns(where, wanted, schema.names, ", ".join(schema.names))
             for name in wanted:
@@ -43,7 +43,7 @@ class Parquet:
             first = 1
             for batch in source.iter_batches(rows, columns=list(wanted)):
                 cells = {name: _plain(batch.column(name)) for name in wanted}
-                shown = [pc.fill_null(_shown(column), "") for column in cells.values()]
+                shown = [pc.fill_null(_format_cells(column), "") for column in cells.values()]
                 raw = pc.binary_join_element_wise(*shown, "\t")
                 line = pa.array(range(first, first + len(raw)), pa.int64())
                 first += len(raw)
@@ -55,7 +55,7 @@ def _plain_bytes(source: pq.ParquetFile) -> int:
 
 
 @contextmanager
-def _opened(folder: Folder, file: str) -> Iterator[pq.ParquetFile]:
+def _open(folder: Folder, file: str) -> Iterator[pq.ParquetFile]:
     """InputError where it is damaged, or so dense that it must be a bomb."""
     where = folder.where(file)
     with folder.open_seekable(file) as handle:
@@ -99,7 +99,7 @@ def _plain_lists(column: pa.Array) -> pa.Array:
     return list_array(column, elements)
 
 
-def _shown(column: pa.Array) -> pa.Array:
+def _format_cells(column: pa.Array) -> pa.Array:
     if pa.types.is_list(column.type):
         joined = pc.binary_join(list_array(column, pc.fill_null(column.flatten(), "null")), ", ")
         return pc.binary_join_element_wise("[", joined, "]", "")

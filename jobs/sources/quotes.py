@@ -30,7 +30,7 @@ class Block:
     broken: Mask
     read: int
 
-    def kept(self, keep: Bits) -> "Block":
+    def filter(self, keep: Bits) -> "Block":
         """The records that are to be kept."""
         broken = None if self.broken is None else some(self.broken[keep])
         return Block(self.text.filter(pa.array(keep)), self.line[keep], broken, self.read)

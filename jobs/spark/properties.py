@@ -9,10 +9,10 @@ from pathlib import Path
 
 def write_properties(file: Path, settings: Mapping[str, str]) -> None:
     """Writes settings as `spark-submit --properties-file` reads them, for their owner alone."""
-    write_owned(file, "".join(f"{_escaped(name)}={_escaped(value)}\n" for name, value in settings.items()))
+    write_owned(file, "".join(f"{_escape(name)}={_escape(value)}\n" for name, value in settings.items()))
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     """A name or a value: all but letters and digits as UTF-16 units in hexadecimal digits, spaces at an end too."""
     units = array("H", text.encode("utf-16"))[1:]
     return "".join(chr(unit) if chr(unit).isalnum() and unit < 128 else f"\\u{unit:04x}" for unit in units)

@@ -147,7 +147,7 @@ class Tables:
         last = last_publications(read(paths, TABLES["runs"].schema, PUBLISHED).to_pylist())
         return int(last[domain]["sequence"]) if domain in last else 0
 
-    def left(self, name: str, domain: str, sequence: int) -> int | None:
+    def find_left(self, name: str, domain: str, sequence: int) -> int | None:
         """Returns the snapshot in which the domain's publications up to `sequence` left a table.
 
         None where they have none; the current one where the tags do not tell.
@@ -164,7 +164,7 @@ class Tables:
         """The metadata file that the catalog points to: the truth about a table, whatever other files lie about."""
         return str(self._load(name).metadata_location)
 
-    def tagged(self, name: str, tag: str) -> int | None:
+    def find_tagged(self, name: str, tag: str) -> int | None:
         """Returns the snapshot that a publication left behind, by its tag."""
         return self.pointer(name).tags.get(tag)
 

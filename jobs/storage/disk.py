@@ -14,7 +14,7 @@ def is_full(error: BaseException) -> bool:
     return any(sign in str(error) for sign in FULL) or (cause is not None and is_full(cause))
 
 
-def explained(error: Exception, address: str) -> Exception:
+def explain(error: Exception, address: str) -> Exception:
     """The error as one that names the address and says what to do; itself where the disk is not its reason."""
     if is_full(error):
         return OSError(f"no space left in {address}; free some and run it again")

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from pyarrow import fs as arrow_fs
 
-from jobs.states import TaskState
 from jobs.storage.files import filesystem
 from jobs.storage.frames import read
 from jobs.storage.runs import Entry, Run
+from schemas.names import TaskState
 from schemas.tables import TABLES
 
 GRACE_HOURS = 24.0
@@ -79,7 +79,7 @@ class RunFolder:
         wrote = {path for entry in self.entries.values() for paths in entry.files.values() for path in paths}
         return frozenset(inside | manifest | wrote)
 
-    def failed(self, attempt: Attempt) -> bool:
+    def has_failed(self, attempt: Attempt) -> bool:
         """Whether the manifest says that the attempt has failed: nobody writes there any more."""
         entry = self.entries.get(attempt.task)
         return entry is not None and entry.state == TaskState.FAILED and entry.attempt == attempt.name
@@ -104,7 +104,7 @@ def run_folders(warehouse: str) -> tuple[list[RunFolder], list[Stored]]:
     """Every run below a warehouse, sorted, and the files that belong to none."""
     attempts: dict[tuple[str, str, str, str, str], list[Stored]] = defaultdict(list)
     strays = []
-    for file in _stored(f"{warehouse}/runs"):
+    for file in _list_stored(f"{warehouse}/runs"):
         parts = file.address.removeprefix(f"{warehouse}/runs/").split("/")
         if len(parts) < 4:
             strays.append(file)
@@ -119,7 +119,7 @@ def run_folders(warehouse: str) -> tuple[list[RunFolder], list[Stored]]:
     return [RunFolder(run, tuple(attempt_folders)) for run, attempt_folders in runs.items()], strays
 
 
-def _stored(folder: str) -> list[Stored]:
+def _list_stored(folder: str) -> list[Stored]:
     fs, path = filesystem(folder)
     entries = fs.get_file_info(arrow_fs.FileSelector(path, allow_not_found=True, recursive=True))
     files = (info for info in entries if info.type == arrow_fs.FileType.File)

@@ -94,14 +94,14 @@ def new_batch(landing: str, domain: str, ds: str, name: str, facts: Mapping[str,
     if not isinstance(fs, arrow_fs.LocalFileSystem):
         last = _last_number(landing, domain)
         batch = Batch(f"{landing}/{domain}/{ds}/{last + 1:08d}-{name}")
-        with _cleared(batch.folder, nullcontext()):
+        with _hold_and_clear(batch.folder, nullcontext()):
             yield batch
             batch.number(last)
             _finish(batch, facts)
         return
     aside = f"{landing}/.aside/{domain}-{ds}-{name}"
     batch = Batch(aside)
-    with _cleared(aside, _locked(aside)):
+    with _hold_and_clear(aside, _lock(aside)):
         yield batch
         with _counting(landing, domain) as counter:
             first = max(int(counter.read() or 0), _last_number(landing, domain))
@@ -115,7 +115,7 @@ def new_batch(landing: str, domain: str, ds: str, name: str, facts: Mapping[str,
 
 
 @contextmanager
-def _cleared(folder: str, lock: Any) -> Iterator[None]:
+def _hold_and_clear(folder: str, lock: Any) -> Iterator[None]:
     with lock:
         try:
             yield
@@ -151,7 +151,7 @@ def _finish(batch: Batch, facts: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def _locked(aside: str) -> Iterator[None]:
+def _lock(aside: str) -> Iterator[None]:
     """An empty folder of our own. The lock on it ends with the process, so that a killed import blocks nobody."""
     files.create_folder(aside)
     _, path = files.filesystem(aside)

@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from jobs.errors import InputError
-from jobs.states import Publication, TaskState
+from jobs.states import Publication
 from jobs.storage import files
-from schemas.names import run_folder
+from schemas.names import TaskState, run_folder
 
 MAX_RUN_ID = 250  # as Airflow has it
 

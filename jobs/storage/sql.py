@@ -51,7 +51,7 @@ def open_tables(tables: Tables) -> duckdb.DuckDBPyConnection:
     The table `latest` itself lists those nights.
     """
     db = open_some(tables, TABLES)
-    nights = last_complete_nights(published(db))
+    nights = last_complete_nights(read_publications(db))
     db.execute("CREATE TABLE latest (domain VARCHAR, ds VARCHAR, run_id VARCHAR, sequence BIGINT)")
     if nights:
         db.executemany("INSERT INTO latest VALUES (?, ?, ?, ?)", nights)
@@ -59,7 +59,7 @@ def open_tables(tables: Tables) -> duckdb.DuckDBPyConnection:
     return db
 
 
-def published(db: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+def read_publications(db: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     """What `jobs.states` needs of every row of `runs`."""
     rows: list[dict[str, Any]] = (
         db.execute(f"SELECT {', '.join(PUBLISHED)} FROM main.runs").to_arrow_table().to_pylist()

@@ -87,7 +87,7 @@ class Upkeep(Tables):
         table = self._find(name)
         return State() if table is None else _state(table)
 
-    def committed(self, name: str, tag: str) -> datetime | None:
+    def read_commit_time(self, name: str, tag: str) -> datetime | None:
         """When the snapshot of a tag was committed (UTC)."""
         table = self._find(name)
         snapshot = table.snapshot_by_name(tag) if table else None

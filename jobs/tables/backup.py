@@ -53,7 +53,7 @@ def backup(args: argparse.Namespace) -> int:
         raise InputError(f"--to {args.to}: the file exists; name a new one")
     if not args.to.absolute().parent.is_dir():
         raise InputError(f"--to {args.to}: there is no such folder; make it first")
-    with aside(args.to) as copy:
+    with write_aside(args.to) as copy:
         copy_database(catalog, copy)
         tables = read_registered(copy)
         copy.replace(args.to)
@@ -68,7 +68,7 @@ def restore(args: argparse.Namespace) -> int:
     catalog = catalog_file(config)
     if not args.source.is_file():
         raise InputError(f"--from {args.source}: there is no such file")
-    with aside(catalog) as copy:
+    with write_aside(catalog) as copy:
         copy_database(args.source, copy)
         for name, metadata in read_registered(copy).items():
             if not metadata.startswith(f"{config.warehouse}/"):
@@ -136,7 +136,7 @@ def keep(catalog: Path) -> Path:
 
 
 @contextmanager
-def aside(target: Path) -> Iterator[Path]:
+def write_aside(target: Path) -> Iterator[Path]:
     """A file beside `target` to be renamed to it; nothing of it remains where that did not come about."""
     copy = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:

@@ -22,14 +22,13 @@ from jobs.cleaning.unique import GROWING, shared_keys
 from jobs.contracts import SHOWN
 from jobs.errors import DONE, FAULT, InputError
 from jobs.output import show_json
-from jobs.states import NightState
 from jobs.storage.files import parquet_rows
 from jobs.storage.frames import read
 from jobs.storage.inventory import GRACE_HOURS, RunFolder, artifacts, hours, owner, run_folders
 from jobs.storage.runs import Run
 from jobs.storage.upkeep import State, Upkeep
 from jobs.terminal import show, size
-from schemas.names import NAME
+from schemas.names import NAME, NightState
 from schemas.tables import TABLES
 
 
@@ -189,7 +188,7 @@ def orphan_attempts(
             files = [f for f in attempt.files if owner(f.address) not in every and f.address not in folder.named]
             if not files:
                 continue
-            under_way = bool(folder.entries) and attempt.written >= since and not folder.failed(attempt)
+            under_way = bool(folder.entries) and attempt.written >= since and not folder.has_failed(attempt)
             kind = "leftover" if folder.run in rows else "under way" if under_way else "orphan"
             text = f"{len(files)} files that no table, tag or manifest refers to; `encore tables expire` removes them"
             yield Finding(kind, attempt.address, text, sum(file.bytes for file in files), kind != "orphan")

@@ -91,7 +91,7 @@ def main(args: argparse.Namespace) -> int:
     folders, _ = run_folders(tables.warehouse)  # after the tables: whatever they refer to is there by now
     require_whole(tables, states, folders)
     since = datetime.now(UTC) - timedelta(hours=args.grace_hours)
-    keep = kept(tables, states["runs"], folders, domains, args.keep_nights, since)
+    keep = choose_kept(tables, states["runs"], folders, domains, args.keep_nights, since)
     cuts = {name: cut(name, state, keep) for name, state in states.items()}
     if args.dry_run:
         referred = {name: paths(cuts[name].after(state)) for name, state in states.items()}
@@ -117,7 +117,7 @@ def require_whole(tables: Upkeep, states: Mapping[str, State], folders: Sequence
             )
 
 
-def kept(
+def choose_kept(
     tables: Upkeep, runs: State, folders: Sequence[RunFolder], domains: Sequence[str], nights: int, since: datetime
 ) -> Kept:
     """Decides what stays of the given domains' nights; the other domains keep everything."""

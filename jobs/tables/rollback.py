@@ -11,10 +11,10 @@ from jobs.night import Attempt, Night
 from jobs.pin import WHOLE
 from jobs.publish import commit, complete
 from jobs.settings import Settings
-from jobs.states import NightState
 from jobs.storage.frames import read
 from jobs.storage.locks import alone
 from jobs.storage.runs import Run
+from schemas.names import NightState
 from schemas.tables import TABLES
 
 CAME_IN = tuple(name for name in WHOLE if name not in ("items", "users"))
@@ -54,7 +54,7 @@ def published_files(night: Night, row: dict[str, str]) -> dict[str, list[str]]:
     tables, domain = night.tables, night.run.domain
     tag = night.run.tag(int(row["sequence"]))
     files = {
-        name: tables.data_files(name, tables.tagged(name, tag), domain=domain, ds=night.ds)
+        name: tables.data_files(name, tables.find_tagged(name, tag), domain=domain, ds=night.ds)
         for name in json.loads(row["rows"])
         if name not in CAME_IN
     }

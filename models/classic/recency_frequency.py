@@ -31,7 +31,7 @@ class RecencyFrequency:
         self.scale = np.maximum(summary.std(axis=0, dtype=np.float64), 1e-9)
         x = self._design(summary)
         many = events.astype(np.float64)
-        self.weights = np.stack([_fitted(x, np.minimum(many, 1.0), _logistic), _fitted(x, many, _poisson)], axis=1)
+        self.weights = np.stack([_fit(x, np.minimum(many, 1.0), _logistic), _fit(x, many, _poisson)], axis=1)
         return self
 
     def _design(self, summary: npt.NDArray[np.float32]) -> Floats:
@@ -54,7 +54,7 @@ def _poisson(score: Floats, events: Floats) -> tuple[Floats, Floats]:
     return mean - events * score, mean - events
 
 
-def _fitted(x: Floats, target: Floats, loss: Loss) -> Floats:
+def _fit(x: Floats, target: Floats, loss: Loss) -> Floats:
     def objective(weights: Floats) -> tuple[float, Floats]:
         value, slope = loss(x @ weights, target)
         penalised = np.r_[0.0, weights[1:]]

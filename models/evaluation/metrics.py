@@ -29,7 +29,7 @@ def _none(groups: TieGroups) -> Floats:
     return np.asarray(np.cumprod(np.maximum(left - groups.hits, 0) / left, axis=1), np.float64)
 
 
-def _bounded(metric: Metric) -> Metric:
+def _clip(metric: Metric) -> Metric:
     """The metric from 0 to 1, out of which rounding takes sums of probabilities by some 1e-16."""
 
     @wraps(metric)
@@ -39,25 +39,25 @@ def _bounded(metric: Metric) -> Metric:
     return bounded
 
 
-@_bounded
+@_clip
 def hit_rate(groups: TieGroups, k: int) -> Floats:
     """1 for a user with any hit in the first k places, else 0."""
     return 1 - _none(groups)[:, k - 1]
 
 
-@_bounded
+@_clip
 def recall(groups: TieGroups, k: int) -> Floats:
     """Hits in the first k places over the user's number of relevant items."""
     return np.asarray(_share(groups)[:, :k].sum(axis=1) / groups.relevant, np.float64)
 
 
-@_bounded
+@_clip
 def precision(groups: TieGroups, k: int) -> Floats:
     """Hits in the first k places over k, also where the list is shorter."""
     return np.asarray(_share(groups)[:, :k].sum(axis=1) / k, np.float64)
 
 
-@_bounded
+@_clip
 def ndcg(groups: TieGroups, k: int) -> Floats:
     """Σ over the hits at place p (from 1) of 1 / log2(p + 1), over the same sum for an ideal list of min(k, relevant)
     hits (Järvelin & Kekäläinen 2002, binary gains)."""
@@ -66,7 +66,7 @@ def ndcg(groups: TieGroups, k: int) -> Floats:
     return np.asarray((_share(groups)[:, :k] @ discount) / ideal, np.float64)
 
 
-@_bounded
+@_clip
 def average_precision(groups: TieGroups, k: int) -> Floats:
     """Σ over the hits at place p up to k of (hits up to p) / p, over the number of relevant items (`map_cut` of
     trec_eval); its mean over users is MAP@k."""
@@ -76,7 +76,7 @@ def average_precision(groups: TieGroups, k: int) -> Floats:
     return np.asarray(((_share(groups) * (1 + groups.before) + pairs) / p)[:, :k].sum(axis=1) / groups.relevant)
 
 
-@_bounded
+@_clip
 def reciprocal_rank(groups: TieGroups, k: int) -> Floats:
     """1 / p for the first hit at place p up to k, else 0; its mean over users is MRR@k (Voorhees 1999)."""
     none = np.concatenate([np.ones((len(groups.relevant), 1)), _none(groups)[:, :k]], axis=1)

@@ -21,10 +21,10 @@ def terms(title: str, description: str, genres: Iterable[str], tags: Iterable[st
     and cases are one. The first letter names the field, so that the word of a title is not that of a description.
     Without a list of stop words: what most items have weighs little in TF-IDF.
     """
-    words = ["t:" + word for word in WORD.findall(_folded(title))]
-    words += ["d:" + word for word in WORD.findall(_folded(description))]
-    words += ["g:" + _folded(genre) for genre in genres]
-    words += ["#:" + _folded(tag) for tag in tags]
+    words = ["t:" + word for word in WORD.findall(_fold_case(title))]
+    words += ["d:" + word for word in WORD.findall(_fold_case(description))]
+    words += ["g:" + _fold_case(genre) for genre in genres]
+    words += ["#:" + _fold_case(tag) for tag in tags]
     return words
 
 
@@ -41,5 +41,5 @@ def content_matrix(catalogue: Catalogue) -> sp.csr_array:
     return unit(tf_idf(counts)).astype(np.float32)
 
 
-def _folded(text: str) -> str:
+def _fold_case(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold()

@@ -25,7 +25,7 @@ def hybrid(collaborative: sp.csr_array, content: sp.csr_array, alpha: float) -> 
         raise ValueError(f"content: expected {collaborative.shape[0]} rows, got {content.shape[0]}")
     lengths = norms(collaborative)
     lengths[lengths == 0] = 1
-    scaled = _scaled(unit(content), np.sqrt((1 - alpha) / alpha) * lengths)
+    scaled = _scale(unit(content), np.sqrt((1 - alpha) / alpha) * lengths)
     return sp.csr_array(sp.hstack([collaborative, scaled], format="csr")), lengths / np.sqrt(alpha)
 
 
@@ -37,7 +37,7 @@ def side_by_side(parts: Sequence[sp.csr_array]) -> sp.csr_array:
 def unit(matrix: sp.csr_array) -> sp.csr_array:
     """Every row over its length, float64; rows of zeros stay."""
     lengths = norms(matrix)
-    return _scaled(matrix, 1 / np.where(lengths > 0, lengths, 1))
+    return _scale(matrix, 1 / np.where(lengths > 0, lengths, 1))
 
 
 def norms(matrix: sp.csr_array) -> Floats:
@@ -49,7 +49,7 @@ def norms(matrix: sp.csr_array) -> Floats:
     return np.sqrt(np.bincount(_rows(matrix), weights=squares, minlength=matrix.shape[0])) * scale
 
 
-def _scaled(matrix: sp.csr_array, by: Floats) -> sp.csr_array:
+def _scale(matrix: sp.csr_array, by: Floats) -> sp.csr_array:
     return sp.csr_array((matrix.data * by[_rows(matrix)], matrix.indices, matrix.indptr), shape=matrix.shape)
 
 

@@ -50,12 +50,12 @@ def top_products(
         raise ValueError(f"expected vectors of users [n, d] and items [n_items, d], got {users.shape}, {items.shape}")
     offered = np.arange(len(items)) if eligible is None else np.flatnonzero(eligible)
     panels = _panels(np.ascontiguousarray(items, np.float32), offered)
-    seen = _seen(histories, len(users))
+    seen = _list_seen(histories, len(users))
     top = _empty(len(users), k)
 
     def one(low: int) -> None:
         part = np.ascontiguousarray(users[low : low + TASK_USERS], np.float32)
-        _products(_interleaved(part), panels, offered, *seen, low, len(part), top.items, top.scores)
+        _products(_interleave(part), panels, offered, *seen, low, len(part), top.items, top.scores)
 
     in_blocks(one, len(users), threads)
     return top
@@ -66,7 +66,7 @@ def top_scores(
 ) -> TopK:
     """The k items with the largest of `scores`, float32 [n, n_items], for every user; else as `top_products`."""
     offered = np.ones(scores.shape[1], np.bool_) if eligible is None else eligible
-    seen = _seen(histories, len(scores))
+    seen = _list_seen(histories, len(scores))
     top = _empty(len(scores), k)
 
     def one(low: int) -> None:
@@ -82,7 +82,7 @@ def _empty(n: int, k: int) -> TopK:
     return TopK(np.full((n, k), -1, np.int64), np.full((n, k), -np.inf, np.float32))
 
 
-def _seen(histories: Histories | None, n: int) -> tuple[IntArray, npt.NDArray[np.int32]]:
+def _list_seen(histories: Histories | None, n: int) -> tuple[IntArray, npt.NDArray[np.int32]]:
     """The items that each user has, in order: indptr and items."""
     if histories is None:
         return np.zeros(n + 1, np.int64), np.zeros(0, np.int32)
@@ -111,7 +111,7 @@ def _panels(items, offered):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _interleaved(users):  # type: ignore[no-untyped-def]
+def _interleave(users):  # type: ignore[no-untyped-def]
     """Vectors of users as float32 [groups, d, GROUP_USERS], the last group filled up with zeros."""
     n, d = users.shape
     groups = np.zeros(((n + GROUP_USERS - 1) // GROUP_USERS, d, GROUP_USERS), np.float32)
@@ -168,7 +168,7 @@ def _products(users, panels, offered, indptr, seen_items, low, n, items, scores)
                     item = offered[place]
                     if not _has(seen_items, at, indptr[low + slot + 1], slot, item):
                         _offer(keys, filled, floor, k, slot, value, item)
-    _listed(keys, filled, k, low, n, items, scores)
+    _fill_lists(keys, filled, k, low, n, items, scores)
 
 
 @kernel
@@ -185,11 +185,11 @@ def _rows(rows, offered, indptr, seen_items, low, high, items, scores):  # type:
                 continue
             if not _has(seen_items, at, indptr[low + slot + 1], slot, item):
                 _offer(keys, filled, floor, k, slot, row[item], item)
-    _listed(keys, filled, k, low, count, items, scores)
+    _fill_lists(keys, filled, k, low, count, items, scores)
 
 
 @kernel
-def _listed(keys, filled, k, low, n, items, scores):  # type: ignore[no-untyped-def]
+def _fill_lists(keys, filled, k, low, n, items, scores):  # type: ignore[no-untyped-def]
     for slot in range(n):
         if filled[slot] > k:
             own = keys[slot, : filled[slot]]

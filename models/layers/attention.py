@@ -97,13 +97,13 @@ class Attention(keras.layers.Layer):
             q, k, v = (ops.reshape(part, shape) for part in parts)
             bias = ops.cast(mask, self.compute_dtype)
             return ops.reshape(ops.dot_product_attention(q, k, v, bias=bias, flash_attention=True), ops.shape(x))
-        q = self._parted(self.query(x))
-        k, v = (self._parted(part) for part in ops.split(self.key_value(y), 2, axis=-1))
+        q = self._split_heads(self.query(x))
+        k, v = (self._split_heads(part) for part in ops.split(self.key_value(y), 2, axis=-1))
         scores = ops.matmul(q * (q.shape[-1] ** -0.5), ops.transpose(k, (0, 1, 3, 2))) + mask
         shares = self.dropout(ops.softmax(scores), training=training)
         return ops.reshape(ops.transpose(ops.matmul(shares, v), (0, 2, 1, 3)), ops.shape(x))
 
-    def _parted(self, x: Any) -> Any:
+    def _split_heads(self, x: Any) -> Any:
         """[n, length, dim] → [n, heads, length, dim / heads]."""
         length, dim = x.shape[1:]
         return ops.transpose(ops.reshape(x, (-1, length, self.heads, dim // self.heads)), (0, 2, 1, 3))

@@ -33,12 +33,12 @@ def beam_search(last: Any, states: Any, step: Step, allowed: Any, beams: int, ho
         item = best % n_items
         gain = ops.take_along_axis(ops.reshape(chances, (-1, beams * n_items)), best, axis=1)
         here = places == place
-        items = ops.where(here, ops.where(going, item, -1)[:, :, None], _picked(items, beam))
-        gains = ops.where(here, ops.where(going, gain, -float("inf"))[:, :, None], _picked(gains, beam))
+        items = ops.where(here, ops.where(going, item, -1)[:, :, None], _pick(items, beam))
+        gains = ops.where(here, ops.where(going, gain, -float("inf"))[:, :, None], _pick(gains, beam))
         taken = ops.logical_and(going[:, :, None], ops.arange(n_items, dtype="int32") == item[:, :, None])
-        free = ops.logical_and(_picked(free, beam), ops.logical_not(taken))
+        free = ops.logical_and(_pick(free, beam), ops.logical_not(taken))
         totals = ops.where(ended, totals, reached)
-        states = _picked(ops.reshape(states, (-1, beams, states.shape[-1])), beam)
+        states = _pick(ops.reshape(states, (-1, beams, states.shape[-1])), beam)
         return items, gains, free, totals, ops.where(going, item, 0), ops.reshape(states, (-1, states.shape[-1]))
 
     start = (
@@ -53,6 +53,6 @@ def beam_search(last: Any, states: Any, step: Step, allowed: Any, beams: int, ho
     return items[:, 0], gains[:, 0]
 
 
-def _picked(values: Any, beam: Any) -> Any:
+def _pick(values: Any, beam: Any) -> Any:
     """values [n, beams, d] of the chosen beams, int32 [n, beams]."""
     return ops.take_along_axis(values, beam[:, :, None], axis=1)

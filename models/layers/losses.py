@@ -30,12 +30,12 @@ def softmax_cross_entropy(hidden: Any, table: Any, targets: Any, weights: Any) -
     n = hidden.shape[0]
     at_once = positions_at_once(n, table.shape[0])
     rows = -(-n // at_once) * at_once
-    targets, weights = _padded(targets, rows), _padded(weights, rows)
+    targets, weights = _pad(targets, rows), _pad(weights, rows)
 
     @ops.custom_gradient
     def loss(hidden: Any, table: Any) -> Any:
         compute = _with_gradients_on_gpu if on_gpu() else _with_gradients
-        value, by_hidden, by_table = compute(_padded(hidden, rows), table, targets, weights, at_once)
+        value, by_hidden, by_table = compute(_pad(hidden, rows), table, targets, weights, at_once)
 
         def gradient(*upstream: Any, **_: Any) -> tuple[Any, Any]:
             return upstream[0] * by_hidden[:n], upstream[0] * by_table
@@ -112,11 +112,11 @@ def sampled_softmax_cross_entropy(
     at_once = positions_at_once(n, negatives.shape[0])
     rows = -(-n // at_once) * at_once
     drawn = ops.convert_to_tensor(negatives), ops.convert_to_tensor(log_counts)
-    wanted = _padded(targets, rows), _padded(weights, rows)
+    wanted = _pad(targets, rows), _pad(weights, rows)
 
     @ops.custom_gradient
     def loss(hidden: Any, positive: Any, negative: Any) -> Any:
-        padded = _padded(hidden, rows), _padded(positive, rows)
+        padded = _pad(hidden, rows), _pad(positive, rows)
         parts = _sampled_with_gradients(*padded, negative, *wanted, *drawn, at_once)
         value, by_hidden, by_positive, by_negative = parts
 
@@ -157,5 +157,5 @@ def _sampled_with_gradients(
     return loss, by_hidden, by_positive, ops.transpose(by_columns)
 
 
-def _padded(array: Any, rows: int) -> Any:
+def _pad(array: Any, rows: int) -> Any:
     return ops.pad(array, [(0, rows - array.shape[0])] + [(0, 0)] * (len(array.shape) - 1))

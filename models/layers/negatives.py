@@ -121,10 +121,10 @@ class SharedNegativesLoss(keras.Model):
         items = batch["items"]
         parts = (self.part, *self._slots())
         for array, variable in zip(self.whole, parts, strict=True):
-            variable.assign(_padded(array[items], self.part.shape[0]))
+            variable.assign(_pad(array[items], self.part.shape[0]))
         step = {name: array for name, array in batch.items() if name not in ("items", "count")}
         if self.network.codes is not None:
-            step["codes"] = _padded(self.network.codes[items], self.part.shape[0])
+            step["codes"] = _pad(self.network.codes[items], self.part.shape[0])
         logs = super().train_on_batch(step, **settings)
         for array, variable in zip(self.whole, parts, strict=True):
             array[items] = np.asarray(variable)[: len(items)]
@@ -156,7 +156,7 @@ def fill_up(batch: Batch, rows: int) -> Batch:
     return batch | {"items": filled, "count": np.array(count, np.int32)}
 
 
-def _padded(block: npt.NDArray[Any], n: int) -> npt.NDArray[Any]:
+def _pad(block: npt.NDArray[Any], n: int) -> npt.NDArray[Any]:
     rows = np.zeros((n, *block.shape[1:]), block.dtype)
     rows[: len(block)] = block
     return rows

@@ -79,11 +79,11 @@ class Towers(keras.Model):
         text = self.text_pool(gather(self.words, words), ops.not_equal(words, PADDING))
         y = y + self.content_dropout(text, training=training)
         if self.pictured:
-            y = y + self.content_dropout(self._pictured(pictures), training=training)
+            y = y + self.content_dropout(self._embed_pictures(pictures), training=training)
         added = self.item_outer(self.dropout(self.item_inner(y), training=training))
         return ops.pad(y, ((0, 0), (0, 1))) + added
 
-    def _pictured(self, pictures: Any) -> Any:
+    def _embed_pictures(self, pictures: Any) -> Any:
         """float32 [n, dim], zeros for a black picture."""
         x = ops.cast(pictures, "float32") / 255.0
         there = ops.any(ops.not_equal(pictures, 0), axis=(1, 2, 3))[:, None]

@@ -142,7 +142,7 @@ class ReviewSentiment:
             loss = self._epoch(encoded, learn, positive, np.random.default_rng((seed, epoch)))
             last = self.network.get_weights()
             optimizer.finalize_variable_values(self.network.trainable_variables)  # the running mean
-            predicted, right = self._judged(encoded, held, positive[held])
+            predicted, right = self._judge(encoded, held, positive[held])
             line = "review_sentiment epoch %d of %d: loss %.4f, validation loss %.4f, accuracy %.4f"
             log.info(line, epoch, self.config.epochs, loss, predicted, right)
             if (right, -predicted) > best:
@@ -171,20 +171,20 @@ class ReviewSentiment:
                 )
         return loss
 
-    def _judged(self, encoded: Encoded, chosen: IntArray, positive: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    def _judge(self, encoded: Encoded, chosen: IntArray, positive: npt.NDArray[np.bool_]) -> tuple[float, float]:
         """Mean cross-entropy and accuracy."""
-        p = self._predicted(encoded, chosen)
+        p = self._predict(encoded, chosen)
         loss = -np.log(np.clip(np.where(positive, p, 1 - p), 1e-7, 1))
         return float(loss.mean()), float(((p > 0.5) == positive).mean())
 
     def predict(self, texts: Sequence[str]) -> Floats:
         """float32 [n]: how positive each text is, from 0 to 1, whatever stands beside it; NaN for one without words."""
         encoded = self.tokeniser.encode(map(tokens, texts))
-        scores = self._predicted(encoded, np.arange(len(texts)))
+        scores = self._predict(encoded, np.arange(len(texts)))
         scores[encoded.lengths == 0] = np.nan
         return scores
 
-    def _predicted(self, encoded: Encoded, chosen: IntArray) -> Floats:
+    def _predict(self, encoded: Encoded, chosen: IntArray) -> Floats:
         scores = np.full(len(encoded.lengths), np.nan, np.float32)
         for texts in self._batches(encoded, chosen, PREDICTED):
             scores[texts] = ops.convert_to_numpy(self.network.predict_on_batch(self._rows(encoded, texts)))[:, 0]

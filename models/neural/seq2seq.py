@@ -78,7 +78,7 @@ class Seq2SeqNetwork(keras.Model):
 
     def encode(self, histories: Any, training: bool = False) -> tuple[Any, Any]:
         """m [n, length, units] and which places are real, bool, of int32 [n, length]: NO_ITEM, then oldest first."""
-        embedded = self.dropout(self._embedded(histories), training=training)
+        embedded = self.dropout(self._embed(histories), training=training)
         return self.encoder(embedded), ops.not_equal(histories, NO_ITEM)
 
     def attend(self, states: Any, memory: Any, real: Any) -> Any:
@@ -89,18 +89,18 @@ class Seq2SeqNetwork(keras.Model):
 
     def step(self, items: Any, states: Any, memory: Any, real: Any) -> tuple[Any, Any]:
         """h [n, dim] and d [n, units] behind `items` int32 [n] and the states before."""
-        states, _ = self.decoder.cell(self._embedded(items), [states])
+        states, _ = self.decoder.cell(self._embed(items), [states])
         return self.attend(states[:, None], memory, real)[:, 0], states
 
     def call(self, batch: Any, training: bool = False) -> Any:
         """h [n, horizon, dim]: the history's end, and the places of its continuation but the last, in `batch`."""
         length = self.settings["length"]
         memory, real = self.encode(batch[:, :length], training)
-        given = self.dropout(self._embedded(batch[:, length - 1 : -1]), training=training)
+        given = self.dropout(self._embed(batch[:, length - 1 : -1]), training=training)
         states = self.decoder(given, initial_state=memory[:, -1])
         return self.attend(self.dropout(states, training=training), memory, real)
 
-    def _embedded(self, items: Any) -> Any:
+    def _embed(self, items: Any) -> Any:
         there = ops.cast(ops.not_equal(items, NO_ITEM), "float32")
         return gather(self.table, ops.maximum(items, 0)) * there[..., None]
 
@@ -181,7 +181,7 @@ class Seq2Seq(DotProduct):
             )
             yield block, np.arange(len(users)) * config.horizon, users
 
-    def continued(
+    def continue_histories(
         self, histories: Histories, eligible: Mask | None = None, groups: IntArray | None = None, seen: bool = False
     ) -> TopK:
         """The likeliest continuation of every history: items in order, int64 [n_users, horizon], and float32 the

@@ -17,7 +17,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 log = logging.getLogger(__name__)
 
 
-def numbered(arrays: Arrays, name: str) -> list[npt.NDArray[Any]]:
+def list_numbered(arrays: Arrays, name: str) -> list[npt.NDArray[Any]]:
     """Names name0, name1, … in their order."""
     return [arrays[f"{name}{i}"] for i in range(sum(each.startswith(name) for each in arrays))]
 
@@ -58,13 +58,13 @@ class Checkpoint:
         if self.folder is None:
             return None
         files = [self.folder / FILE]
-        if self.store is not None and self._fetched(self.store, self.folder / FETCHED):
+        if self.store is not None and self._fetch(self.store, self.folder / FETCHED):
             files.append(self.folder / FETCHED)
         readable = [arrays for file in files if file.exists() and (arrays := self._arrays(file)) is not None]
         (self.folder / FETCHED).unlink(missing_ok=True)
         return max(readable, key=lambda arrays: tuple(arrays[STATE][:2])) if readable else None
 
-    def _fetched(self, store: CheckpointStore, file: Path) -> bool:
+    def _fetch(self, store: CheckpointStore, file: Path) -> bool:
         try:
             return store.read(file)
         except Exception as error:

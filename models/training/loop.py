@@ -12,7 +12,7 @@ from models.base import TrainingData
 from models.data import UnlearnableError
 from models.evaluation.validation import sample_users
 from models.layers.devices import device, on_gpu, on_jax
-from models.training.checkpoint import STATE, Checkpoint, numbered
+from models.training.checkpoint import STATE, Checkpoint, list_numbered
 from models.training.event_file import CURVES, EventFile
 from models.training.memory import halve, run_in_halves_if_needed
 from models.training.progress import Progress
@@ -179,15 +179,19 @@ class Training:
                 losses = self.steps.learn(batches, self._rates(examples), first)
                 if not np.isfinite(losses).all():
                     bad = int(np.flatnonzero(~np.isfinite(losses))[0])
-                    raise self._diverged(good, f"{head}: the loss of batch {self.batches + bad + 1} is {losses[bad]}")
+                    raise self._restore_diverged(
+                        good, f"{head}: the loss of batch {self.batches + bad + 1} is {losses[bad]}"
+                    )
                 progress.end(sum(examples), float(losses @ examples))
-                self.pace.timed(len(examples), progress.ended - progress.begun)
+                self.pace.record_time(len(examples), progress.ended - progress.begun)
                 self.batches, self.seen, self.total = self.batches + len(examples), progress.done, progress.total
                 if progress.ended - self.kept >= CHECKPOINT_SECONDS:
                     self._keep(progress.ended)
         self.model.settle(self.loss)
         if not _finite(self.model.network.get_weights()):
-            raise self._diverged(good, f"{head}: batch {self.batches}, the last, made weights that are no numbers")
+            raise self._restore_diverged(
+                good, f"{head}: batch {self.batches}, the last, made weights that are no numbers"
+            )
         return progress
 
     def _rates(self, examples: list[int]) -> list[float]:
@@ -200,7 +204,7 @@ class Training:
         done = (self.epoch + seen / self.plan.examples) / self.plan.epochs
         return list(rate * WARM_RATE * (1 - np.minimum(done, 1.0)))
 
-    def _diverged(self, good: Weights, what: str) -> DivergedError:
+    def _restore_diverged(self, good: Weights, what: str) -> DivergedError:
         """The error, after the network has got back its last `good` weights."""
         self.model.network.set_weights(good)
         rate = f"{self.model.name}.learning_rate (now {self.model.config.learning_rate})"
@@ -235,7 +239,7 @@ class Training:
             return False
         for variable, value in zip(self._variables, values, strict=True):
             variable.assign(value)
-        self.best_weights, self.mean = (numbered(arrays, name) for name in ("best", "mean"))
+        self.best_weights, self.mean = (list_numbered(arrays, name) for name in ("best", "mean"))
         epoch, batches, seen, self.total, best_epoch, self.best = arrays[STATE].tolist()
         self.epoch, self.batches, self.seen, self.best_epoch = int(epoch), int(batches), int(seen), int(best_epoch)
         log.info("%s goes on after epoch %d and %d batches", self.model.name, self.epoch, self.batches)

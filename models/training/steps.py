@@ -68,7 +68,7 @@ class Steps(keras.Model):
         def one(number: Any, losses: Any) -> Any:
             self.optimizer.learning_rate.assign(group["rates"][number])
             self.reset_metrics()
-            logs = super(Steps, self).train_step((_picked(group["batches"], number),))
+            logs = super(Steps, self).train_step((_pick(group["batches"], number),))
             return _put(losses, number, logs["loss"])
 
         span = group["span"]
@@ -85,7 +85,7 @@ class Steps(keras.Model):
             of_optimizer = [*of_optimizer]
             of_optimizer[rate] = group["rates"][number]
             zero = [ops.zeros_like(metric) for metric in metrics]
-            batch, state = _picked(group["batches"], number), [trainable, others, of_optimizer]
+            batch, state = _pick(group["batches"], number), [trainable, others, of_optimizer]
             rest = batch
             if takes_rows:
                 rest, state = self._stateless(lambda: self.loss.take_rows(batch), state)
@@ -124,7 +124,7 @@ class HostSteps:
         return losses
 
 
-def _picked(batches: Any, number: Any) -> Any:
+def _pick(batches: Any, number: Any) -> Any:
     return tree.map_structure(lambda array: ops.take(array, number, axis=0), batches)
 
 
@@ -146,7 +146,7 @@ class Grouping:
         for number, (batch, count) in enumerate(batches, 1):
             if not self.capacity:
                 most = GROUP_BYTES // max(sum(array.nbytes for array in tree.flatten(batch)), 1)
-                self.capacity = max(1, min(_rounded(self.examples / max(count, 1) * 1.05 + 1), most))
+                self.capacity = max(1, min(_round_up(self.examples / max(count, 1) * 1.05 + 1), most))
             if number <= skipped:
                 continue
             some.append((batch, count))
@@ -157,7 +157,7 @@ class Grouping:
             yield _group(first, some, self.capacity, self.stacked)
 
 
-def _rounded(number: float) -> int:
+def _round_up(number: float) -> int:
     """Up to two significant binary digits behind the first: a program compiled for a group often fits tomorrow's."""
     step = 1 << max(0, int(number).bit_length() - 3)
     return int(-(-number // step)) * step
@@ -243,7 +243,7 @@ class Pace:
     def __init__(self) -> None:
         self.calls, self.steps = 0, 1
 
-    def timed(self, steps: int, seconds: float) -> None:
+    def record_time(self, steps: int, seconds: float) -> None:
         """A call of so many steps took so many seconds."""
         self.calls += 1
         if self.calls > 1:

@@ -17,11 +17,10 @@ from jobs import contracts
 from jobs.cli import main
 from jobs.night import Night
 from jobs.settings import ROOT, Settings
-from jobs.states import TaskState
 from jobs.storage.catalog import Tables
 from jobs.storage.runs import Entry
 from jobs.storage.sql import open_tables
-from schemas.names import TABLES
+from schemas.names import TABLES, TaskState
 from schemas.table import Column
 from schemas.tables import TABLES as TABLES_BY_NAME
 from tests.support.fakes import DS, USERS, both, expected, fake_night, marks, publish_words, together
@@ -70,7 +69,7 @@ def test_a_publication_tells_others_what_it_is(config: Settings, capsys: pytest.
     night.run.record(replace(night.run.entry("gate"), facts={"champion": "item_knn"}))
     assert main(publish_words("run")) == 0
     message = json.loads(capsys.readouterr().out.splitlines()[-1])["publication"]
-    snapshot = str(night.tables.tagged("recommendations", night.run.tag(1)))
+    snapshot = str(night.tables.find_tagged("recommendations", night.run.tag(1)))
     assert message == {
         "domain": "movies", "ds": DS, "run": "run", "state": "complete", "champion": "item_knn",
         "metrics": {"ndcg": 0.01}, "snapshot": snapshot,

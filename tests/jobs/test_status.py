@@ -40,7 +40,10 @@ def test_the_last_complete_night_of_each_domain(config: Settings) -> None:
     table = StaticTable.from_metadata(tables.metadata_location("runs"))
     times = [
         datetime.fromtimestamp(table.snapshot_by_id(s).timestamp_ms / 1000, UTC)
-        for s in (tables.tagged("runs", f"movies.{DS}.first.1"), tables.tagged("runs", "music.2026-11-22.m.1"))
+        for s in (
+            tables.find_tagged("runs", f"movies.{DS}.first.1"),
+            tables.find_tagged("runs", "music.2026-11-22.m.1"),
+        )
     ]
     assert [movies.committed, music.committed] == times
     assert timedelta(0) < times[1] - times[0] < timedelta(minutes=5)

@@ -7,9 +7,9 @@ import pytest
 
 from jobs.cli import main
 from jobs.settings import Settings
-from jobs.states import TaskState
 from jobs.storage.runs import Entry
 from jobs.user import event_time
+from schemas.names import TaskState
 from tests.support.fakes import DS, USERS, fake_night, publish_words
 from tests.support.nights import publish
 

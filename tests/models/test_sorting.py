@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from models.sorting import argsort_columns, distinct, is_among, repeated
+from models.sorting import argsort_columns, distinct, find_repeated, is_among
 
 DRAWS = np.random.default_rng(0)
 ARRAYS = [
@@ -26,7 +26,7 @@ def test_distinct_values_ascend_and_keep_their_type(values: np.ndarray) -> None:
 @pytest.mark.parametrize("values", ARRAYS)
 def test_repeated_values_are_those_that_stand_more_than_once(values: np.ndarray) -> None:
     expected = sorted(value for value, count in Counter(values.tolist()).items() if count > 1)
-    assert repeated(np.sort(values)).tolist() == expected
+    assert find_repeated(np.sort(values)).tolist() == expected
 
 
 @pytest.mark.parametrize("some", [[], [4], [1, 4, 9]])

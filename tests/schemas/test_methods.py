@@ -17,7 +17,7 @@ from schemas.methods import Method, are_methods
     ],
 )
 def test_a_name_says_what_is_applied_in_which_order(name: str, method: Method) -> None:
-    assert Method.named(name) == method
+    assert Method.parse(name) == method
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_a_name_says_what_is_applied_in_which_order(name: str, method: Method) -
 )
 def test_names_that_mean_nothing_are_refused(name: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Method.named(name)
+        Method.parse(name)
     with pytest.raises(ValueError, match=message):
         are_methods(("cosine", name))
 

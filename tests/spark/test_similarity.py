@@ -208,4 +208,4 @@ def test_real_ratings_equal_dense_numpy(session: SparkSession, folder: str) -> N
     ],
 )
 def test_the_matrix_that_a_method_compares(name: str, matrix: str) -> None:
-    assert similarity.matrix_name(Method.named(name)) == matrix
+    assert similarity.matrix_name(Method.parse(name)) == matrix

@@ -99,7 +99,7 @@ def _with_name(cell: str) -> float:
         return np.nan
 
 
-def ordered(order: str) -> Callable[[pa.Array], Seconds]:
+def make_date_reader(order: str) -> Callable[[pa.Array], Seconds]:
     """Reads numbers between `/`, `.` or `-` in an order of year, month and day, as "dmy", with a time after them."""
     digits = {"y": r"(?P<y>\d{4})", "m": r"(?P<m>\d{1,2})", "d": r"(?P<d>\d{1,2})"}
     # ISO dates are another format's: "year, month, day" has slashes, dots or single digits

@@ -67,10 +67,10 @@ def parts(source: str, separator: str = "", none: str = "") -> Field:
     return Field(partial(lists.parts, separator=separator, none=none), (source,), HOLES)
 
 
-def named(source: str, names: Mapping[Any, str], as_list: bool = False) -> Field:
+def look_up_name(source: str, names: Mapping[Any, str], as_list: bool = False) -> Field:
     """The name that stands for the column's code; a code without a name is unreadable."""
     then = lists.parts if as_list else scalars.text
-    parse = partial(scalars.named, names={str(code): name for code, name in names.items()}, then=then)
+    parse = partial(scalars.look_up_name, names={str(code): name for code, name in names.items()}, then=then)
     return Field(parse, (source,), "codes without a name, left out")
 
 

@@ -53,11 +53,11 @@ def _with_printed(given: pa.Array, lists: pa.Array) -> pa.Array:
     rows = lists.to_pylist()
     for row, cell in enumerate(given.to_pylist()):
         if cell is not None and (cell[0], cell[-1]) in (("[", "]"), ("{", "}")):
-            rows[row] = _printed(cell, rows[row])
+            rows[row] = _parse_printed(cell, rows[row])
     return pa.array(rows, TEXTS)
 
 
-def _printed(cell: str, otherwise: list[str | None]) -> list[str | None]:
+def _parse_printed(cell: str, otherwise: list[str | None]) -> list[str | None]:
     """The elements of a list as programs print it, null for those that are no texts or numbers."""
     for read in (json.loads, _python_list, _postgres_array):
         try:

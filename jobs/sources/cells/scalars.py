@@ -130,7 +130,7 @@ def available(cells: pa.Array) -> Parsed:
     return (values if bad is None else pc.if_else(pa.array(bad), False, values)), bad
 
 
-def named(cells: pa.Array, names: Mapping[str, str], then: Parser) -> Parsed:
+def look_up_name(cells: pa.Array, names: Mapping[str, str], then: Parser) -> Parsed:
     """What `then` makes of the name that stands for a code; a code without a name is unreadable."""
     given, _ = text(cells)
     places = pc.index_in(given, pa.array(list(names), pa.string()))

@@ -37,7 +37,9 @@ def _numbers(cells: pa.Array) -> np.ndarray:
     return np.asarray(number(cells)[0].to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
-def _counted(unit: float, since: float = 0.0, digits: tuple[float, float] = (0, 0)) -> Callable[[pa.Array], np.ndarray]:
+def _make_number_reader(
+    unit: float, since: float = 0.0, digits: tuple[float, float] = (0, 0)
+) -> Callable[[pa.Array], np.ndarray]:
     """Reads numbers of `unit` seconds after `since`; `digits` bound the numbers' size (0, 0: any)."""
 
     def read(cells: pa.Array) -> np.ndarray:
@@ -52,16 +54,16 @@ def _counted(unit: float, since: float = 0.0, digits: tuple[float, float] = (0, 
 
 FORMATS: Mapping[str, Format] = {
     "iso": Format("ISO 8601 or with the month's name, UTC where no zone is given", dates.parse_dates),
-    "seconds": Format("seconds since 1970", _counted(1)),
-    "milliseconds": Format("milliseconds since 1970", _counted(1e-3)),
-    "microseconds": Format("microseconds since 1970", _counted(1e-6)),
-    "nanoseconds": Format("nanoseconds since 1970", _counted(1e-9)),
+    "seconds": Format("seconds since 1970", _make_number_reader(1)),
+    "milliseconds": Format("milliseconds since 1970", _make_number_reader(1e-3)),
+    "microseconds": Format("microseconds since 1970", _make_number_reader(1e-6)),
+    "nanoseconds": Format("nanoseconds since 1970", _make_number_reader(1e-9)),
     "yyyymmdd": Format("digits of year, month and day, and of hour, minute and second where given", dates.compact),
-    "day-number": Format("a spreadsheet's day number", _counted(DAY_SECONDS, SPREADSHEET, (1, 2_958_466))),
-    "unix-days": Format("days since 1970", _counted(DAY_SECONDS, 0, (-719_162, 2_932_897))),
-    "year-month-day": Format("year, month, day", dates.ordered("ymd")),
-    "day-month-year": Format("day, month, year", dates.ordered("dmy")),
-    "month-day-year": Format("month, day, year", dates.ordered("mdy")),
+    "day-number": Format("a spreadsheet's day number", _make_number_reader(DAY_SECONDS, SPREADSHEET, (1, 2_958_466))),
+    "unix-days": Format("days since 1970", _make_number_reader(DAY_SECONDS, 0, (-719_162, 2_932_897))),
+    "year-month-day": Format("year, month, day", dates.make_date_reader("ymd")),
+    "day-month-year": Format("day, month, year", dates.make_date_reader("dmy")),
+    "month-day-year": Format("month, day, year", dates.make_date_reader("mdy")),
 }
 # How large the numbers are by which a format is recognised; beyond, it must be named.
 RECOGNISED: Mapping[str, tuple[float, float]] = {
@@ -74,7 +76,7 @@ RECOGNISED: Mapping[str, tuple[float, float]] = {
 }
 
 
-def named(name: str) -> Format:
+def find_format(name: str) -> Format:
     """The format of a name, or of a pattern with `%` as strptime takes it; InputError for any other name."""
     if "%" in name:
         return Format(f"as {name}", dates.pattern(name))
@@ -99,7 +101,7 @@ class TimeReader:
         self.first = datetime(first_day.year, first_day.month, first_day.day, tzinfo=UTC).timestamp()
         self.type = pa.date32() if day else TIME
         self.given = given
-        self.format: Format | None = None if given is None else named(given)
+        self.format: Format | None = None if given is None else find_format(given)
         self.example = ""
         self._checked = False
 
@@ -146,7 +148,7 @@ class TimeReader:
         for other in fits:
             if other != best and (rows := _contradiction(best, other, readings, fits)) is not None:
                 shown = " and ".join(
-                    f"{sample[row].as_py()!r} as {name} is {_shown(readings[name][row])}"
+                    f"{sample[row].as_py()!r} as {name} is {_format_seconds(readings[name][row])}"
                     for name, row in zip((best, other), rows, strict=True)
                 )
                 raise InputError(
@@ -154,7 +156,7 @@ class TimeReader:
                     f"{self.column}={best} or --time-format {self.column}={other}"
                 )
         at = int(np.flatnonzero(fits[best])[0])
-        self.example = f"{sample[at].as_py()} is {_shown(readings[best][at])}"
+        self.example = f"{sample[at].as_py()} is {_format_seconds(readings[best][at])}"
 
     def _candidates(self) -> dict[str, Format]:
         if self.type == pa.date32():  # a catalogue may say the year alone
@@ -173,10 +175,10 @@ class TimeReader:
 
     def _refusal(self, sample: pa.Array, fits: Bits) -> str:
         odd = sample.filter(pa.array(~fits))[:3].to_pylist()
-        first = _shown(self.first)
+        first = _format_seconds(self.first)
         form = f"as {self.given}, " if self.given else ""
-        seconds = _counted(1)(sample.filter(pa.array(~fits)))[0]
-        hint = "" if np.isnan(seconds) or self.given else f" (as seconds since 1970: {_shown(seconds)})"
+        seconds = _make_number_reader(1)(sample.filter(pa.array(~fits)))[0]
+        hint = "" if np.isnan(seconds) or self.given else f" (as seconds since 1970: {_format_seconds(seconds)})"
         if zone := next(filter(None, map(dates.zone_hint, map(str, odd))), ""):
             hint = f" ({zone})"
         return (
@@ -214,6 +216,6 @@ def _of_the_type(cells: pa.Array, wanted: pa.DataType) -> Parsed:
     return without(times, outside).cast(wanted, safe=False), some(outside)
 
 
-def _shown(seconds: float) -> str:
+def _format_seconds(seconds: float) -> str:
     shown = datetime.fromtimestamp(float(seconds), UTC)
     return f"{shown:%Y-%m-%d}" if seconds % DAY_SECONDS == 0 else f"{shown:%Y-%m-%d %H:%M:%S} UTC"

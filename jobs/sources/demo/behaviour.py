@@ -88,7 +88,7 @@ def _choose(world: World, items: Catalogue, users: Audience, when: Moments, cand
     start = np.cumsum(count) - count
     seen = np.zeros((len(users.keys), len(items.keys)), np.bool_)
     item, again = np.full(len(when.user), -1), np.zeros(len(when.user), np.bool_)
-    last, ended = np.full(len(users.keys), -1), items.ended()
+    last, ended = np.full(len(users.keys), -1), items.find_end_days()
     for k in range(count.max(initial=0)):
         user = np.flatnonzero(count > k)
         at = start[user] + k

@@ -37,7 +37,7 @@ class Catalogue:
     allowed_in: Bools
     min_age: Ints
 
-    def ended(self) -> Ints:
+    def find_end_days(self) -> Ints:
         """First day without events, by item."""
         fades = np.where(self.keys < COHORT, NEVER, self.released + FADE_DAYS)
         return np.minimum(self.withdrawn, fades)
@@ -88,7 +88,7 @@ def make_catalogue(world: World, first_day: int, last_day: int) -> Catalogue:
     )
 
 
-def _shown(world: World) -> int:
+def _count_available(world: World) -> int:
     """Old items from this row on have been unavailable ever since."""
     return round(world.size.old_items * (1 - UNAVAILABLE_SHARE))
 
@@ -98,13 +98,13 @@ def _withdrawn(world: World, keys: Ints) -> Ints:
     draws = world.draws
     leaves = draws.uniform("leaves", keys) < UNAVAILABLE_SHARE
     after = keys // COHORT + 15 + draws.below(60, "leaves after", keys)
-    old = np.where(keys < _shown(world), NEVER, OLD_RELEASES[1])
+    old = np.where(keys < _count_available(world), NEVER, OLD_RELEASES[1])
     return np.where(keys < COHORT, old, np.where(leaves, after, NEVER))
 
 
 def _followers(world: World, keys: Ints) -> Ints:
     """Rows of old items, [items, 3]: the next part of a series, else any; then any two."""
-    shown = _shown(world)
+    shown = _count_available(world)
     followers = world.draws.below(shown, "follower", keys[:, None], np.arange(3))
     place = keys // world.niches
     next_part = keys + world.niches

@@ -59,5 +59,5 @@ def _weights(world: World, items: Catalogue, days: Ints) -> Floats:
     is_new = items.keys >= COHORT
     hype = np.where(is_new, 1.0 + 3.0 * np.exp(-np.clip(age, 0, None) / 7.0), 1.0)
     fading = np.where(is_new, np.clip((FADE_DAYS - age) / 30.0, 0.0, 1.0), 1.0)
-    there = (age >= 0) & (day < items.ended())
+    there = (age >= 0) & (day < items.find_end_days())
     return np.asarray(np.exp(0.9 * items.quality) * wave * hype * fading * there)

@@ -29,7 +29,7 @@ class Scene:
     def listed_items(self) -> Ints:
         """Rows of all items that may have events in these days; of an increment, the new and the withdrawn."""
         items = self.items
-        listed = (items.keys < COHORT) | (items.ended() >= self.first)
+        listed = (items.keys < COHORT) | (items.find_end_days() >= self.first)
         if self.is_increment:
             left = (items.withdrawn >= self.first) & (items.withdrawn <= self.last)
             listed = (items.released >= self.first) | left

@@ -14,13 +14,13 @@ from jobs.learning.arrays import ids, split
 from jobs.learning.warm_start import Start, count_seen, warm_start
 from jobs.night import Night
 from jobs.settings import Settings
-from jobs.states import TaskState
 from jobs.storage.files import delete_folder
 from jobs.storage.frames import read, write
 from jobs.storage.runs import Entry, Run
 from jobs.train import new_model
 from models.data import HeldOut
 from models.vocabulary import Vocabulary
+from schemas.names import TaskState
 from schemas.working import LEAVE_LAST_OUT, SEQUENCES
 from tests.support.examples import silent
 from tests.support.tastes import day, jobs, night_of, publish, spoil_vocabulary, with_settings

@@ -123,7 +123,7 @@ def test_short_ids_count_where_they_stand_for_a_user() -> None:
 def test_texts_are_redacted_word_by_word() -> None:
     ids = Ids([USER, "77"])
     text = f"rows ({USER!r}, '77') and {USER}0, 77 rows, {hashlib.sha256(USER.encode()).hexdigest()}"
-    assert ids.replaced(text) == (f"rows ('[erased]', '[erased]') and {USER}0, 77 rows, [erased]", 3)
+    assert ids.replace_ids(text) == (f"rows ('[erased]', '[erased]') and {USER}0, 77 rows, [erased]", 3)
 
 
 def test_the_name_of_a_file_counts(tmp_path: Path) -> None:

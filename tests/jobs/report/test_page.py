@@ -10,8 +10,8 @@ import pytest
 
 from jobs.cli import main
 from jobs.settings import Settings
-from jobs.states import TaskState
 from jobs.storage.runs import Entry
+from schemas.names import TaskState
 from tests.support.fakes import DS, fake_night, publish_words
 from tests.support.planted import EARLIER, planted_page, written_page
 from tests.support.warehouse import use

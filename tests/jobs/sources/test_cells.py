@@ -45,7 +45,7 @@ PARSERS: dict[str, Any] = {
     "regions": partial(lists.regions, separator="|"),
     "country": lists.country,
     "year_of_title": movielens.year_of_title,
-    "named": partial(scalars.named, names={"1": "one", "2": "two"}, then=scalars.text),
+    "named": partial(scalars.look_up_name, names={"1": "one", "2": "two"}, then=scalars.text),
 }
 
 

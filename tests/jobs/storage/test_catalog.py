@@ -101,7 +101,7 @@ def test_a_tag_keeps_the_table_as_it_was(tables: Tables, config: Settings) -> No
     tables.replace("users", part, [], "third")
 
     def tagged(tag: str) -> list[str]:
-        return [path for _, path in tables.data_files("users", tables.tagged("users", tag), domain="movies")]
+        return [path for _, path in tables.data_files("users", tables.find_tagged("users", tag), domain="movies")]
 
     assert (tagged("first"), tagged("second"), tagged("third"), tagged("none")) == ([one], [two], [], [])
 

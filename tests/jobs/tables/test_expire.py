@@ -234,7 +234,7 @@ def test_a_tag_that_people_made_keeps_its_files(nights: Settings) -> None:
     table.manage_snapshots().create_tag(table.metadata.current_snapshot_id, "audit-2026").commit()
     assert main(NOW) == 0
     assert "metrics" in stored(nights, NIGHTS[0])
-    audited = catalog.load_table("encore.metrics").scan(snapshot_id=Tables(nights).tagged("metrics", "audit-2026"))
+    audited = catalog.load_table("encore.metrics").scan(snapshot_id=Tables(nights).find_tagged("metrics", "audit-2026"))
     assert set(audited.to_arrow()["ds"].to_pylist()) == set(NIGHTS)
 
 

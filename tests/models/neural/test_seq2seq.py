@@ -39,7 +39,7 @@ class TestSeq2Seq(RecommenderContract):
         groups = np.arange(N_USERS) % 2
         model = self.fitted
         assert isinstance(model, Seq2Seq)
-        result = model.continued(histories, eligible, groups)
+        result = model.continue_histories(histories, eligible, groups)
         assert result.items.shape == result.scores.shape == (N_USERS, 3)
         assert (result.items[SILENT] == -1).all()
         for user, items in enumerate(result.items):
@@ -50,14 +50,14 @@ class TestSeq2Seq(RecommenderContract):
             assert eligible[groups[user], real].all()
         assert (np.isfinite(result.scores) == (result.items >= 0)).all()
         assert (result.scores <= 0).all()
-        alone = model.continued(histories.take(np.array([5])), eligible[1])
+        alone = model.continue_histories(histories.take(np.array([5])), eligible[1])
         np.testing.assert_array_equal(alone.items[0], result.items[5])
 
     def test_a_saved_model_continues_the_same(self, tmp_path: Path) -> None:
         model = self.fitted
         assert isinstance(model, Seq2Seq)
         model.save(tmp_path)
-        result, expected = Seq2Seq.load(tmp_path).continued(example()), model.continued(example())
+        result, expected = Seq2Seq.load(tmp_path).continue_histories(example()), model.continue_histories(example())
         np.testing.assert_array_equal(result.items, expected.items)
         np.testing.assert_allclose(result.scores, expected.scores, atol=1e-5)
 
@@ -72,7 +72,7 @@ def test_it_continues_a_round() -> None:
     )
     model = Seq2Seq(config).fit(TrainingData(histories))
     asked = histories_of([3, 4], [7, 8, 9], [0], n_items=ROUND)
-    result = model.continued(asked)
+    result = model.continue_histories(asked)
     assert result.items.tolist() == [[5, 6, 7, 8], [10, 11, 0, 1], [1, 2, 3, 4]]
     assert (result.scores[:2] > np.log(0.5)).all()
     assert_lists(model.recommend(asked, 1), 3, 1)

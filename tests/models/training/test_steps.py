@@ -89,5 +89,5 @@ def test_a_call_takes_as_many_steps_as_a_second_holds() -> None:
     pace, counts = Pace(), []
     for seconds_of_a_step in (30.0, 0.01, 0.01, 0.01, 0.01, 0.4, 3.0, 3.0):
         counts.append(pace.steps)
-        pace.timed(pace.steps, pace.steps * seconds_of_a_step)
+        pace.record_time(pace.steps, pace.steps * seconds_of_a_step)
     assert counts == [1, 1, 8, 64, 100, 100, 2, 1], "the first call is compiled, and one grows eightfold at most"

@@ -98,7 +98,7 @@ class Ledger:
         object.__setattr__(night, "ledger", self)
         attempt = Attempt("clean", night.run.new_attempt("clean"))
         clean.compute(night, attempt, argparse.Namespace())
-        files, _ = attempt.written()
+        files, _ = attempt.list_written()
         made: dict[str, dict[str, list[str]]] = {}
         for name in pin.WHOLE:
             made[name] = {**attempt.facts.get("amended", {}).get(name, {}), ds: files.get(name, [])}
