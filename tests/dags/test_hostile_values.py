@@ -1,10 +1,13 @@
 """Hostile values in every field of every form: refused by its schema, or one word of a job's command line as it is."""
 
+import re
+from pathlib import Path
+
 import pytest
 from airflow.sdk.exceptions import ParamValidationError
 from jinja2.sandbox import SandboxedEnvironment
 
-from dags import erase_user, form, maintenance, rollback, tune
+from dags import erase_user, form, maintenance, retrain, rollback, similarity, tune
 from tests.support.hostile import OTHERS, TEXTS
 
 FORMS = {
@@ -13,6 +16,8 @@ FORMS = {
     "maintenance": maintenance.FORM,
     "erase_user": erase_user.FORM,
     "tune": tune.FORM,
+    "similarity": similarity.FORM,
+    "retrain": retrain.FORM,
 }
 FIELDS = [(dag, field) for dag, fields in FORMS.items() for field in fields]
 # What a schema lets through, and the job refuses or means: names of runs are made of these signs, null means a default.
@@ -27,7 +32,10 @@ ALLOWED = {
     ("maintenance", "keep_nights"): {10**400},
     ("maintenance", "backup_to"): {None, *TEXTS},
     ("tune", "to"): {*TEXTS} - {""},
+    ("retrain", "publish"): {True, False},
 }
+ALLOWED[("similarity", "run")] = ALLOWED[("nightly", "run")]
+OBJECTS = {("retrain", "settings"): [{}, {"a": 1}]}  # one word of JSON, whose names and values the job checks
 
 
 def accepted(field: tuple[str, str]) -> list[object]:
@@ -48,7 +56,16 @@ def test_schemas_take_what_they_say_and_nothing_else(field):
     assert len(TEXTS) + len(OTHERS) > 90
     taken = accepted(field)
     allowed = [(type(value), value) for value in ALLOWED.get(field, set())]
+    allowed += [(dict, value) for value in OBJECTS.get(field, [])]
     assert [value for value in taken if (type(value), value) not in allowed] == []
+
+
+def test_every_form_is_tried():
+    """`request` has the forms that it checks; all DAGs stand here."""
+    files = Path(form.__file__).parent.glob("*.py")
+    assert {file.stem for file in files if re.search("^FORM = ", file.read_text(), re.MULTILINE)} - {"form"} == {
+        *FORMS
+    } - {"nightly"}
 
 
 @pytest.mark.parametrize("dag", [rollback.dag, maintenance.dag], ids=lambda dag: dag.dag_id)

@@ -12,7 +12,6 @@ from jobs.learning.warm_start import last_complete as begun_with
 from jobs.settings import Settings
 from jobs.states import (
     Publication,
-    TaskState,
     complete_nights,
     last_complete,
     last_complete_nights,
@@ -20,7 +19,7 @@ from jobs.states import (
 )
 from jobs.storage.catalog import Tables
 from jobs.storage.sql import open_tables
-from schemas.names import NightState
+from schemas.names import NightState, TaskState
 from tests.support.fakes import Rows, fake_night, publish_words
 from tests.support.nights import publish
 from tests.support.planted import written_page

@@ -219,6 +219,17 @@ def test_four_then_nine_plays_of_a_day(
     assert ledger.counts()[2] == counts
 
 
+@pytest.mark.parametrize(("repetition", "value"), [("newest", 9.0), ("sum", 13.0), ("count", 2.0)])
+def test_four_then_nine_plays_in_two_deliveries(start: Callable[..., Ledger], repetition: str, value: float) -> None:
+    """The row is of the newer delivery, whatever it adds up to."""
+    ledger = start(repetition=repetition, kinds=PLAYS)
+    day = {**event("u", hour=0), "kind": "play"}
+    ledger.deliver(ONE, "interactions", [{**day, "value": 4.0}])
+    ledger.deliver(ONE, "interactions", [{**day, "value": 9.0}])
+    ledger.run(ONE)
+    assert stands(ledger) == [(ONE, "u", value, 3)]
+
+
 def test_five_plays_of_a_track_on_a_day_add_up_and_more_come_on_top(start: Callable[..., Ledger]) -> None:
     ledger = start(repetition="sum", kinds=PLAYS)
     play = {**event("u", hour=0, value=1.0), "kind": "play"}
