@@ -1,26 +1,37 @@
-"""Keras' backend: which one, its memory on a GPU, and the cache of compiled programs."""
+"""Keras' backend: which one, its memory on a GPU, the cache of compiled programs, and what its import prints."""
 
 import os
+import re
 import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from jobs.errors import InputError
 from jobs.settings import GPU_DEVICE, Settings
 
 COMPILED = "compiled-by-jax"  # a folder of the state
 COMPILED_BYTES = 2 << 30  # of programs that are kept
+# What TensorFlow's C++ parts write while they are imported, whatever TF_CPP_MIN_LOG_LEVEL says (TensorFlow 2.21).
+HARMLESS = re.compile(rb"before absl::InitializeLog\(\)|oneDNN custom operations are on|Could not find cuda drivers")
 
 
 def set_up_keras(settings: Settings) -> None:
     """Chooses Keras' backend, which must be done before Keras is imported; what the environment says stands.
 
     The backends take a GPU's memory as they need it, not all at once, and JAX keeps its compiled programs in the state
-    folder, where the next night finds them. Without a GPU TensorFlow's own log is quiet: it would say as an error that
-    there is none. Raises InputError where Keras is there already with another backend.
+    folder, where the next night finds them. Without a GPU TensorFlow does not say that there is none. Raises InputError
+    where Keras is there already with another backend.
     """
     if not GPU_DEVICE.exists():
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        import_quietly("tensorflow")
     os.environ.setdefault("KERAS_BACKEND", settings.training.backend)
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
@@ -46,3 +57,53 @@ def require_gpu(settings: Settings, option: bool = False) -> None:
     if not on_gpu():
         asked = "--require-gpu" if option else "training.require_gpu = true"
         raise InputError(f"{asked}: there is no GPU, only {device()}; run it on a worker of the gpu queue")
+
+
+class QuietImport(MetaPathFinder):
+    """Finds one module, once, and leaves harmless lines out of what its import prints."""
+
+    def __init__(self, name: str) -> None:
+        """name: of the module."""
+        self.name = name
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The module's own spec, with a loader that filters."""
+        if fullname != self.name:
+            return None
+        sys.meta_path.remove(self)
+        spec = find_spec(fullname)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def execute_quietly(module: ModuleType) -> None:
+                with without_lines(HARMLESS):
+                    execute(module)
+
+            loader: Any = spec.loader
+            loader.exec_module = execute_quietly
+        return spec
+
+
+def import_quietly(name: str) -> None:
+    """Has the module's import, whenever it comes, leave HARMLESS lines out."""
+    if name not in sys.modules and not any(getattr(finder, "name", None) == name for finder in sys.meta_path):
+        sys.meta_path.insert(0, QuietImport(name))
+
+
+@contextmanager
+def without_lines(pattern: re.Pattern[bytes]) -> Iterator[None]:
+    """Leaves out lines of file descriptor 2 that have the pattern; the others come at the end."""
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            aside.seek(0)
+            for line in aside:
+                if not pattern.search(line):
+                    os.write(2, line)

@@ -15,7 +15,7 @@ import pytest
 from jobs import continuations, recommend, sentiment, train
 from jobs.backend import require_gpu, set_up_keras
 from jobs.errors import InputError
-from jobs.settings import ROOT, Settings, load
+from jobs.settings import GPU_DEVICE, ROOT, Settings, load
 from schemas.tables import TABLES
 
 
@@ -127,3 +127,20 @@ def test_sentiment_asks_for_the_gpu_where_it_trains(monkeypatch: pytest.MonkeyPa
     )
     with pytest.raises(ReachedError):
         sentiment.compute(night, SimpleNamespace(facts={}), argparse.Namespace(require_gpu=False))  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(GPU_DEVICE.exists(), reason="TensorFlow says what it finds of a GPU")
+def test_an_import_without_a_gpu_prints_nothing() -> None:
+    call = "from jobs.backend import set_up_keras; from jobs.settings import load; set_up_keras(load()); import keras"
+    ended = subprocess.run([sys.executable, "-c", call], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert (ended.stdout, ended.stderr) == ("", "")
+
+
+def test_other_lines_of_an_import_stay(tmp_path: Path) -> None:
+    (tmp_path / "loud.py").write_text(
+        "import os\nos.write(2, b'I0000 Could not find cuda drivers\\nout of memory\\n')\n"
+    )
+    call = "from jobs.backend import import_quietly; import_quietly('loud'); import loud, os; os.write(2, b'later\\n')"
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    ended = subprocess.run([sys.executable, "-c", call], env=environment, capture_output=True, text=True, check=True)
+    assert ended.stderr == "out of memory\nlater\n"
