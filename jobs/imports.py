@@ -30,6 +30,7 @@ from jobs.privacy.keys import chain_for_import, keep_keys
 from jobs.privacy.landing import with_pseudonyms, without_example
 from jobs.privacy.pseudonyms import Chain
 from jobs.privacy.records import Refusal
+from jobs.settings import Settings
 from jobs.sources import FORMATS
 from jobs.sources.folder import Folder, open_folder
 from jobs.sources.options import ALLOWED, Options, add_arguments, given_options
@@ -38,8 +39,7 @@ from jobs.sources.signatures import advice
 from jobs.sources.watch import Watch
 from jobs.storage.deliveries import APPEND, MODES, SNAPSHOT, Delivery, deliveries, identity, new_deliveries, withdraw
 from jobs.storage.disk import explain
-from jobs.storage.landing import Batch, new_batch
-from jobs.storage.store_check import require_address
+from jobs.storage.landing import Batch, lock_numbers, new_batch, require_landing
 from schemas.domains import Domain
 
 
@@ -95,7 +95,7 @@ def main(args: argparse.Namespace) -> int:
     """Imports the files and says what was imported, and what to do next."""
     place = settings.load()
     require_begun(args.ds)
-    require_address("ENCORE_LANDING", place.landing)
+    require_landing(place)
     domain = place.domains[args.domain]
     options = _options(args)
     chain = chain_for_import(place, domain)
@@ -112,7 +112,7 @@ def main(args: argparse.Namespace) -> int:
         refusal = Refusal(place.warehouse, domain.name, not args.allow_erased, chain.forms)
         try:
             keep_keys(place.warehouse, domain.name, chain)
-            batch, watch = land(plan, new, place.landing, refusal, chain, args)
+            batch, watch = land(plan, new, place, refusal, chain, args)
         except OSError as error:
             raise explain(error, place.landing) from error
         _report(batch, watch, chain, [one for one in plan.deliveries if one not in new])
@@ -135,7 +135,7 @@ def make_plan(folder: Folder, domain: Domain, options: Mapping[str, Any], args: 
 
 
 def land(
-    plan: Plan, new: list[Delivery], landing: str, refusal: Refusal, chain: Chain, args: argparse.Namespace
+    plan: Plan, new: list[Delivery], place: Settings, refusal: Refusal, chain: Chain, args: argparse.Namespace
 ) -> tuple[Batch, Watch]:
     """Writes the rows of the new deliveries into the landing folder, all of them or none; of erased users none, with
     pseudonyms where there are keys."""
@@ -143,15 +143,15 @@ def land(
     name = identity("", {}, [one.identity for one in new])
     facts: dict[str, Any] = {"format": args.format, "options": plan.options, "mode": args.mode}
     watch = Watch(sum(plan.folder.size(reading.file) for reading in readings))
-    with watch, new_batch(landing, args.domain, args.ds, name, facts) as batch:
+    lock = lock_numbers(place, args.domain)
+    with watch, new_batch(place.landing, args.domain, args.ds, name, facts, lock) as batch:
         for reading, one in zip(readings, new, strict=True):
             rows = with_pseudonyms(refusal.drop_erased(watch.rows(reading, plan.folder)), one.table, chain)
             batch.add(one.path, one.checksum, one.table, rows, one.identity)
         _check_unchanged(plan.folder, plan.checksums)
         _check_snapshot(args.mode, batch.files)
-        made = watch.findings.items()
         short = without_example if chain.keys else refusal.redact_example
-        facts["findings"] = {file: [*map(short, findings)] for file, findings in made}
+        facts["findings"] = {file: [*map(short, some)] for file, some in watch.findings.items()}
     return batch, watch
 
 

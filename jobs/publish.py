@@ -45,13 +45,15 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     columns = {"trigger": night.pin["trigger"], "state": state, "reason": reason, "rows": json.dumps(rows)}
     columns["catalogue"] = entries["clean"].facts.get("catalogue")
     with alone(night.tables, night.run.domain):
-        left = read_previous(night)
+        last = night.tables.last_sequence(night.run.domain)
+        left = read_previous(night, last)
         others = other_nights(night, left)
         contracts.check(night, files, others)
-        sequence = night.tables.last_sequence(night.run.domain) + 1
+        sequence = last + 1
         commit(night, files, sequence, changes(night, left, others))
         complete(night, attempt, sequence, columns | facts(night, entries))
-    attempt.facts["publication"] = publication(night, entries, state, sequence)
+    measured = read(files["metrics"], TABLES["metrics"].schema).to_pylist()
+    attempt.facts["publication"] = publication(night, entries["gate"], measured, state, sequence)
 
 
 def require_done(run: Run, entries: Mapping[str, Entry]) -> None:
@@ -77,10 +79,10 @@ def collect_written(entries: Mapping[str, Entry]) -> tuple[dict[str, list[str]],
     return files, rows
 
 
-def read_previous(night: Night) -> dict[str, Partitions]:
-    """Reads the tables of input as the domain's last publication that ended left them: table → night → files."""
+def read_previous(night: Night, last: int) -> dict[str, Partitions]:
+    """Reads the tables of input as the domain's last publication that ended, number `last`, left them: table → night →
+    files."""
     tables, domain = night.tables, night.run.domain
-    last = tables.last_sequence(domain)
     return {
         name: partitions(tables.data_files(name, tables.find_left(name, domain, last), domain=domain)) for name in WHOLE
     }
@@ -143,18 +145,22 @@ def complete(night: Night, attempt: Attempt, sequence: int, facts: dict[str, Any
     log.info("night %s of %s is %s", night.ds, night.run.domain, facts["state"])
 
 
-def publication(night: Night, entries: Mapping[str, Entry], state: NightState, sequence: int) -> dict[str, Any]:
-    """Returns what other teams are told: names, the snapshot of `recommendations`, the champion and its metrics."""
-    gate = entries["gate"].facts
-    measured = read(night.tonight("metrics"), TABLES["metrics"].schema).to_pylist()
-    chosen = [row for row in measured if row["model"] == gate.get("champion") and row["segment"] == "all"]
+def publication(
+    night: Night, gate: Entry, measured: Iterable[Mapping[str, Any]], state: NightState, sequence: int
+) -> dict[str, Any]:
+    """Returns what other teams are told: names, the snapshot of `recommendations`, the champion and its metrics.
+
+    measured: the rows of `metrics`.
+    """
+    champion = gate.facts.get("champion")
+    chosen = [row for row in measured if row["model"] == champion and row["segment"] == "all"]
     snapshot = night.tables.find_tagged("recommendations", night.run.tag(sequence))
     return {
         "domain": night.run.domain,
         "ds": night.ds,
         "run": night.run.run_id,
         "state": state,
-        "champion": gate.get("champion"),
+        "champion": champion,
         "metrics": {row["metric"]: row["value"] for row in chosen if row["k"] in (0, HEADLINE[1])},
         "snapshot": snapshot and str(snapshot),  # greater than the numbers that all readers of JSON keep exactly
     }

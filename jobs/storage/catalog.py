@@ -46,14 +46,23 @@ class Pointer:
 def open_catalog(warehouse: str, properties: Mapping[str, str]) -> Catalog:
     """The catalog of [catalog], or a local warehouse's own in SQLite; InputError where neither can be."""
     if properties:
-        return load_catalog(NAMESPACE, **{"warehouse": warehouse, **iceberg_properties(properties)})
+        return _load_catalog({"warehouse": warehouse, **iceberg_properties(properties)})
     if not warehouse.startswith("file://"):
         raise InputError(
             f"ENCORE_WAREHOUSE={warehouse}: the SQLite catalog needs a local folder; name a catalog in [catalog] of "
             'ENCORE_CONFIG, as in type = "sql", uri = "postgresql+psycopg2://catalog.example.org/encore"'
         )
     uri = f"sqlite:///{quote(warehouse.removeprefix('file://'))}/catalog.db?timeout=60"
-    return load_catalog(NAMESPACE, type="sql", uri=uri, warehouse=f"{warehouse}/tables")
+    return _load_catalog({"type": "sql", "uri": uri, "warehouse": f"{warehouse}/tables"})
+
+
+def _load_catalog(properties: Mapping[str, str]) -> Catalog:
+    try:
+        return load_catalog(NAMESPACE, **properties)
+    except DBAPIError as error:
+        if "already exists" not in str(error):
+            raise
+        return load_catalog(NAMESPACE, **properties)  # another process has made its tables meanwhile
 
 
 class Tables:
@@ -77,12 +86,7 @@ class Tables:
         """Makes the warehouse and the tables that are missing, and adds columns that a newer Encore knows."""
         self.check_format(create=True)
         files.create_folder(self.warehouse)
-        for _ in range(3):  # other domains' nights may be making the SQLite catalog, then the namespace in it
-            with suppress(DBAPIError):
-                self.catalog.create_namespace_if_not_exists(NAMESPACE)
-                break
-        else:
-            self.catalog.create_namespace_if_not_exists(NAMESPACE)
+        retry(DBAPIError)(lambda: self.catalog.create_namespace_if_not_exists(NAMESPACE))  # others may be making it
         for table in TABLES.values():
             known = self._find(table.name)
             if known is None:

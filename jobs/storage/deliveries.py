@@ -11,7 +11,7 @@ from jobs.errors import InputError
 from jobs.storage import files
 
 APPEND, SNAPSHOT, CORRECTION = MODES = ("append", "snapshot", "correction")
-NUMBERED = re.compile(r"^(\d{8,})-.+$")  # the folder of an import, by the number of its first delivery
+NUMBERED = re.compile(r"^(\d{8,})-.+$")  # the folder of an import (jobs/storage/landing.py)
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,18 @@
 <landing>/.aside/<domain>-<ds>-<name>/                an import on its way, renamed when it is whole
 <landing>/.aside/<domain>.last                        the number of the domain's last delivery
 
-Every imported file is a delivery with a number, counted by domain in the order of arrival. An object store can neither
-rename nor lock: there an import is written in its place, and two that end at once may share a number.
+Every imported file is a delivery with a number, counted by domain in the order in which imports end. An object store
+can neither rename nor lock: there an import is written in its place, in a folder of its own named after the next number
+when it began, and the catalog's lock (jobs/storage/locks.py) is held while it gets its numbers.
 """
 
 import fcntl
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, replace
+from importlib import import_module
 from typing import Any
 
 import pyarrow as pa
@@ -21,8 +24,9 @@ from pyarrow import fs as arrow_fs
 from pyarrow import parquet as pq
 
 from jobs.errors import InputError
+from jobs.settings import Settings
 from jobs.storage import files
-from jobs.storage.deliveries import NUMBERED, Delivery, batch_facts, batches, write_facts
+from jobs.storage.deliveries import NUMBERED, Delivery, batch_facts, batches, deliveries, write_facts
 
 ROWS_PER_FILE = 1_000_000
 UNLIKE = ("raw", "line", "ts", "text", "description")  # hardly a value twice: a dictionary of them costs and saves none
@@ -82,22 +86,49 @@ class Batch:
         return last + len(self.files)
 
 
+def require_landing(settings: Settings) -> None:
+    """InputError where the landing folder is on an object store that does not answer, or the catalog with its lock."""
+    if not settings.landing.startswith("file://"):
+        import_module("jobs.storage.preflight").require_storage(settings)  # PyIceberg takes a second to import
+
+
+def lock_numbers(settings: Settings, domain: str) -> AbstractContextManager[Callable[[], None]] | None:
+    """The `lock` of `new_batch` for the deployment's landing folder."""
+    if settings.landing.startswith("file://"):
+        return None
+    lock: AbstractContextManager[Callable[[], None]] = import_module("jobs.storage.locks").hold_numbers(
+        settings, domain
+    )
+    return lock
+
+
 @contextmanager
-def new_batch(landing: str, domain: str, ds: str, name: str, facts: Mapping[str, Any]) -> Iterator[Batch]:
+def new_batch(
+    landing: str,
+    domain: str,
+    ds: str,
+    name: str,
+    facts: Mapping[str, Any],
+    lock: AbstractContextManager[Callable[[], None]] | None = None,
+) -> Iterator[Batch]:
     """An import to fill; `facts` are kept in its `batch.json` beside the files, `mode` among them.
 
-    name: hexadecimal digits that stand for its files. An error leaves nothing behind, a kill nothing that `deliveries`
-    sees; the same import run again clears that away. InputError where the same files are being imported by another
-    process.
+    name: hexadecimal digits that stand for its files. lock: for an object store, held while numbers are given; it
+    yields what raises once it is lost. An error leaves nothing behind, a kill nothing that `deliveries` sees; on a
+    local disk the same import run again clears that away. InputError where the same files are being imported there by
+    another process.
     """
     fs, _ = files.filesystem(landing)
     if not isinstance(fs, arrow_fs.LocalFileSystem):
-        last = _last_number(landing, domain)
-        batch = Batch(f"{landing}/{domain}/{ds}/{last + 1:08d}-{name}")
+        began = _find_last_number(landing, domain) + 1
+        batch = Batch(f"{landing}/{domain}/{ds}/{began:08d}-{name}-{uuid.uuid4().hex[:8]}")
         with _hold_and_clear(batch.folder, nullcontext()):
             yield batch
-            batch.number(last)
-            _finish(batch, facts)
+            with lock or nullcontext(lambda: None) as require:
+                last = batch.number(_find_last_number(landing, domain))
+                require()
+                files.write_bytes(_counter_address(landing, domain), str(last).encode())  # first: a kill leaves a gap
+                _finish(batch, facts)
         return
     aside = f"{landing}/.aside/{domain}-{ds}-{name}"
     batch = Batch(aside)
@@ -122,6 +153,17 @@ def _hold_and_clear(folder: str, lock: Any) -> Iterator[None]:
         except BaseException:
             _delete(folder)
             raise
+
+
+def _counter_address(landing: str, domain: str) -> str:
+    return f"{landing}/.aside/{domain}.last"
+
+
+def _find_last_number(landing: str, domain: str) -> int:
+    """The last number as it was written down, else the highest of the deliveries that are there; 0 without any."""
+    if content := files.read_bytes(_counter_address(landing, domain)):
+        return int(content)
+    return max((0, *(one.number for one in deliveries(landing, domain))))
 
 
 def _last_number(landing: str, domain: str) -> int:
@@ -170,7 +212,7 @@ def _lock(aside: str) -> Iterator[None]:
 @contextmanager
 def _counting(landing: str, domain: str) -> Iterator[Any]:
     """The file with the domain's last number, ours alone until the number is given."""
-    _, path = files.filesystem(f"{landing}/.aside/{domain}.last")
+    _, path = files.filesystem(_counter_address(landing, domain))
     with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+") as counter:  # noqa: PTH123 (a+ cannot overwrite)
         fcntl.flock(counter, fcntl.LOCK_EX)
         yield counter

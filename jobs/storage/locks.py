@@ -1,4 +1,5 @@
-"""One publication of a domain at a time: two at once would leave a night made of both."""
+"""Locks of a domain: one publication at a time, as two at once would leave a night made of both; and on an object store
+one import at a time that gets its numbers."""
 
 import fcntl
 import logging
@@ -13,18 +14,23 @@ from pyarrow import fs as arrow_fs
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.table import Table
+from sqlalchemy.exc import DBAPIError
 
-from jobs.storage.catalog import Tables
+from jobs.settings import Settings
+from jobs.storage.catalog import Tables, open_catalog
+from jobs.storage.commits import retry
 from jobs.storage.files import create_folder, delete_folder, filesystem
 
 NAMESPACE = "encore_locks"
+IMPORTS = "encore_import_locks"
+FOLDERS = {NAMESPACE: "locks", IMPORTS: "import_locks"}
 RENEWED, LEASE, POLL = 20.0, 120.0, 1.0  # seconds
 SCHEMA = pa.schema([("held", pa.bool_())])
 log = logging.getLogger(__name__)
 
 
 class LostLockError(Exception):
-    """Another run has taken the domain over, because this one gave no sign of life. A fault: it is tried again."""
+    """Another process has taken the domain over, because this one gave no sign of life. A fault: it is tried again."""
 
 
 @contextmanager
@@ -48,6 +54,17 @@ def alone(tables: Tables, domain: str) -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
+def hold_numbers(settings: Settings, domain: str) -> Iterator[Callable[[], None]]:
+    """Waits until no other process gives numbers to deliveries of the domain; for landing on an object store.
+
+    Yields what raises LostLockError once another process has taken over.
+    """
+    create_folder(settings.warehouse)
+    with CatalogLock(open_catalog(settings.warehouse, settings.catalog), settings.warehouse, domain, IMPORTS) as lock:
+        yield lock.require
+
+
+@contextmanager
 def _file_lock(folder: str, domain: str) -> Iterator[None]:
     create_folder(folder)
     handle = os.open(filesystem(folder)[1], os.O_RDONLY)
@@ -65,35 +82,36 @@ def _file_lock(folder: str, domain: str) -> Iterator[None]:
 class CatalogLock:
     """A lock that any Iceberg catalog can hold: to create a table succeeds for one process alone.
 
-    Its tables are `encore_locks.<domain>_<n>`; whoever created the one with the highest n holds the lock until that
+    Its tables are `<namespace>.<domain>_<n>`; whoever created the one with the highest n holds the lock until that
     says `released`. Its process renews a property every RENEWED seconds. Where a waiting process sees the table
     released, or unchanged for LEASE seconds by its own clock, it tries to create n + 1 and drops the lower ones. No
     clocks are compared and no n comes twice, so one that was taken over learns it before its next commit. One that was
     on its way then is what a killed publication leaves: no reader sees it, and the next publication undoes it.
     """
 
-    def __init__(self, catalog: Catalog, warehouse: str, domain: str) -> None:
-        self._catalog, self._domain, self._folder = catalog, domain, f"{warehouse}/locks"
+    def __init__(self, catalog: Catalog, warehouse: str, domain: str, namespace: str = NAMESPACE) -> None:
+        self._catalog, self._domain, self._namespace = catalog, domain, namespace
+        self._folder = f"{warehouse}/{FOLDERS[namespace]}"
         self._number = 0
         self._done = threading.Event()
         self._renewing = threading.Thread(target=self._renew, daemon=True)
 
     def __enter__(self) -> "CatalogLock":
         """Waits for the lock, and takes it."""
-        self._catalog.create_namespace_if_not_exists(NAMESPACE)
+        retry(DBAPIError)(self._catalog.create_namespace_if_not_exists, self._namespace)  # others may be making it
         seen, since = "", time.monotonic()
         while not self._number:
             highest = self._highest()
             state = self._state(highest)
             if state and not seen:
-                log.info("another run of %s publishes; waits for it", self._domain)
+                log.info("another process has the lock of %s; waits for it", self._domain)
             if state != seen:
                 seen, since = state, time.monotonic()
             if state and time.monotonic() - since <= LEASE:
                 time.sleep(POLL)
                 continue
             if state:
-                log.warning("the run that publishes %s gave no sign of life for %.0f s", self._domain, LEASE)
+                log.warning("the process with the lock of %s gave no sign of life for %.0f s", self._domain, LEASE)
             self._try(highest + 1)
         self._renewing.start()
         return self
@@ -109,8 +127,8 @@ class CatalogLock:
         """LostLockError where another process holds the lock."""
         if self._highest() != self._number:
             raise LostLockError(
-                f"another run of {self._domain} has taken over its publication, as this one gave no sign of life for "
-                f"{LEASE:.0f} s; it is tried again when that one has ended"
+                f"another process has taken over the lock of {self._domain}, as this one gave no sign of life for "
+                f"{LEASE:.0f} s; try again when that one has ended"
             )
 
     def _try(self, number: int) -> None:
@@ -139,7 +157,7 @@ class CatalogLock:
             transaction.set_properties({word: str(time.time_ns())})
 
     def _numbers(self) -> list[int]:
-        names = [name[-1].rpartition("_") for name in self._catalog.list_tables(NAMESPACE)]
+        names = [name[-1].rpartition("_") for name in self._catalog.list_tables(self._namespace)]
         return sorted(int(number) for domain, _, number in names if domain == self._domain)
 
     def _highest(self) -> int:
@@ -157,7 +175,7 @@ class CatalogLock:
         return self._catalog.load_table(self._name(number))
 
     def _name(self, number: int) -> str:
-        return f"{NAMESPACE}.{self._domain}_{number}"
+        return f"{self._namespace}.{self._domain}_{number}"
 
     def _drop(self, number: int) -> None:
         with suppress(NoSuchTableError):

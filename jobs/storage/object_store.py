@@ -16,6 +16,7 @@ from jobs.errors import InputError
 
 CONNECT_SECONDS = 5.0
 REQUEST_SECONDS = 30.0  # without a byte: the SDK's own 3 seconds are too few for a store that is slow
+FILES = "jobs.storage.iceberg_files.IcebergFiles"
 AGREEING = {"s3.endpoint": "AWS_ENDPOINT_URL", "s3.region": "AWS_REGION"}
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")  # the first that is set holds, as in AWS's own programs
 CREDENTIALS = {
@@ -81,12 +82,11 @@ def iceberg_properties(given: Mapping[str, str]) -> dict[str, str]:
     Raises InputError where [catalog] names credentials, or another endpoint or region than the environment: tables
     would then lie in one store, and what their files are made of in another.
     """
-    store = object_store()
-    ours = {"s3.endpoint": store.endpoint, "s3.region": store.region}
+    ours = s3_properties()
     for name, variable in AGREEING.items():
-        if name in given and given[name].rstrip("/") != ours[name]:
+        if name in given and given[name].rstrip("/") != ours.get(name):
             raise InputError(
-                f"[catalog] {name} = {given[name]!r} and {variable} = {ours[name]!r} must be the same: "
+                f"[catalog] {name} = {given[name]!r} and {variable} = {ours.get(name)!r} must be the same: "
                 f"set {variable}={given[name]}, which holds for the tables too, and leave {name} out"
             )
     for name, variable in CREDENTIALS.items():
@@ -95,10 +95,16 @@ def iceberg_properties(given: Mapping[str, str]) -> dict[str, str]:
                 f"[catalog] {name}: imports and Spark's tasks would not have it; "
                 f"set {variable} in the environment, which holds for the tables too, and leave {name} out"
             )
-    defaults = {
+    return {"py-io-impl": FILES, **ours, **given}
+
+
+def s3_properties() -> dict[str, str]:
+    """The object store of the environment as PyIceberg's properties."""
+    store = object_store()
+    ours = {"s3.endpoint": store.endpoint, "s3.region": store.region}
+    return {
         **{name: value for name, value in ours.items() if value},
         "s3.connect-timeout": str(CONNECT_SECONDS),
         "s3.request-timeout": str(REQUEST_SECONDS),
         "s3.retry-strategy-impl": f"{Retries.__module__}.{Retries.__qualname__}",
     }
-    return {**defaults, **given}

@@ -11,7 +11,7 @@ import pyarrow as pa
 from jobs.states import PUBLISHED, Publication, last_complete_nights
 from jobs.storage.catalog import Pointer, Tables
 from jobs.storage.files import filesystem
-from jobs.storage.immutable import ImmutableFiles
+from jobs.storage.immutable import ImmutableFiles, small_files
 from jobs.storage.runs import Run
 from schemas.sql import quote
 from schemas.tables import TABLES
@@ -42,7 +42,7 @@ def read_through_arrow(db: duckdb.DuckDBPyConnection, address: str) -> None:
     """
     scheme = address.partition("://")[0]
     if scheme != "file" and not db.filesystem_is_registered(scheme):
-        db.register_filesystem(ImmutableFiles(filesystem(address)[0], scheme))
+        db.register_filesystem(ImmutableFiles(filesystem(address)[0], scheme, small_files()))
 
 
 def open_tables(tables: Tables) -> duckdb.DuckDBPyConnection:

@@ -103,9 +103,11 @@ def test_readers_of_the_page_see_the_same_rows(nights: Nights) -> None:
 @pytest.mark.skipif(not WORKERS.exists(), reason="no .venv-airflow-workers: `make test-s3` builds it")
 def test_the_report_plugin_serves_pages_from_the_store(nights: Nights) -> None:
     code = """
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from dags.plugins import reports
 found = reports.pages()
-page = reports.report(found[0].domain, found[0].ds, found[0].run).body.decode()
+user = SimpleAuthManagerUser(username="ann", role="VIEWER")
+page = reports.report(user, found[0].domain, found[0].ds, found[0].run).body.decode()
 print(len(found), found[0].ds, page.count("<h1"))
 """
     environment = {"PATH": "/usr/bin:/bin", **nights.at.variables}

@@ -13,7 +13,6 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from pyarrow import parquet as pq
-from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
 from jobs.errors import InputError
 from jobs.storage import landing
@@ -147,20 +146,6 @@ def test_a_kill_leaves_nothing_that_is_seen_and_the_next_import_clears_it(folder
     put(folder, "b1")
     assert len(deliveries(folder, "movies", DAY)) == 1
     assert [path.name for path in (tmp_path / "landing" / ".aside").iterdir()] == ["movies.last"]
-
-
-def test_an_object_store_shows_a_batch_once_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = SubTreeFileSystem(str(tmp_path), LocalFileSystem())
-    monkeypatch.setattr("jobs.storage.files.filesystem", lambda address: (store, address.removeprefix("s3://")))
-    (tmp_path / "bucket").mkdir()
-    with new_batch("s3://bucket", "movies", DAY, "b1", {}) as batch:
-        batch.add("items.csv", "c0ffee", "items", [ROWS])
-        assert deliveries("s3://bucket", "movies", DAY) == []
-    (file,) = deliveries("s3://bucket", "movies", DAY)
-    assert file.data == (f"s3://bucket/movies/{DAY}/00000001-b1/items/0.parquet",)
-    with pytest.raises(ZeroDivisionError), new_batch("s3://bucket", "movies", DAY, "b1", {}):
-        raise ZeroDivisionError
-    assert {path.parts[-3] for path in tmp_path.rglob("*.parquet")} == {"00000001-b1"}
 
 
 def test_the_identity_stands_for_table_mapping_and_content() -> None:

@@ -60,7 +60,7 @@ def test_a_dead_one_is_taken_over_and_may_not_commit_any_more(place: Path, monke
     began = time.monotonic()
     with lock(place) as mine:
         assert time.monotonic() - began >= 0.3
-        with pytest.raises(LostLockError, match="another run of movies has taken over its publication"):
+        with pytest.raises(LostLockError, match="another process has taken over the lock of movies"):
             dead.require()
         mine.require()
         dead.__exit__()  # gives nothing of ours back
