@@ -39,7 +39,9 @@ def server(database):
     from fastapi.testclient import TestClient
 
     client = TestClient(create_app(apps="core"), follow_redirects=False)
-    client.token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="ann", role="viewer"))
+    manager = get_auth_manager()
+    client.token = manager.generate_jwt(SimpleAuthManagerUser(username="ann", role="viewer"))
+    client.without_role = manager.generate_jwt(SimpleAuthManagerUser(username="eve", role=None))
     return client
 
 
@@ -53,6 +55,7 @@ def get(server, shelf, monkeypatch):
             "bearer": {"Authorization": f"Bearer {server.token}"},
             "cookie": {"Cookie": f"_token={server.token}"},
             "forged": {"Authorization": f"Bearer {server.token[:-4]}abcd"},
+            "without role": {"Authorization": f"Bearer {server.without_role}"},
             "nobody": {},
         }[method]
         return server.get(path, headers=headers)
@@ -67,6 +70,11 @@ def test_nobody_gets_in_without_login(get, path):
     browser = get(path, "nobody", accept="text/html")
     assert browser.status_code == 303
     assert browser.headers["location"].startswith("/api/v2/auth/login?next=http")
+
+
+@pytest.mark.parametrize("path", ["/encore/reports/", page_url("movies", DS, RUN), "/encore/reports/movies/x/y"])
+def test_a_login_that_may_not_see_the_dag_is_not_enough(get, path):
+    assert get(path, "without role").status_code == 403
 
 
 @pytest.mark.parametrize("method", ["bearer", "cookie"])
