@@ -13,6 +13,7 @@ from jobs.privacy.records import Records
 from jobs.settings import Settings
 from jobs.storage import files
 from jobs.storage.catalog import Tables
+from jobs.storage.runs import Entry, Run
 from jobs.storage.sql import open_tables
 from tests.support.fakes import DS, fake_night, publish_words
 from tests.support.nights import publish
@@ -49,6 +50,13 @@ def test_a_user_is_gone_from_every_file(config: Settings, tmp_path: Path) -> Non
     working = run / "sequences" / "a" / "rows.bin"
     working.parent.mkdir(parents=True)
     working.write_bytes(b"\0" + LONG.encode())
+    manifest = Run(config.warehouse, "movies", DS, "run")
+    manifest.record(Entry("train_ease", "failed", "a", error=f"no row of '{LONG}'"))
+    state = tmp_path / "state"
+    kept_aside = [state / "training" / "movies" / "weights.bin", state / "cache" / "users.npz"]
+    for file in kept_aside:
+        file.parent.mkdir(parents=True)
+        file.write_bytes(LONG.encode() if file.suffix == ".npz" else b"of nobody")
     before = places_of_users(config, tmp_path)
     places = {place.split("#")[-1].split(":")[0] for place in before}
     assert {"user_id", "similar_user_id", "raw", "id"} <= places
@@ -62,6 +70,10 @@ def test_a_user_is_gone_from_every_file(config: Settings, tmp_path: Path) -> Non
     assert log.read_text() == "error: the rows ('[erased]', 's1') and ('[erased]', 's1') share a key; 77 rows\n"
     assert not page.exists()
     assert not working.exists()
+    entry = manifest.find("train_ease")
+    assert entry is not None
+    assert entry.error == "no row of '[erased]'"
+    assert [file for file in kept_aside if file.exists()] == []
     assert kept == {t: ask(config, f"SELECT count(*) FROM latest.{t} WHERE domain = 'music'") for t in kept}
     assert main(["tables", "check"]) == 0
 
