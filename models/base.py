@@ -138,24 +138,33 @@ class Recommender(ABC):
         if k < 1:
             raise ValueError(f"k = {k}: expected at least 1")
         n, items = histories.n_users, self.item_vectors()
+        if eligible is not None and eligible.ndim > 1 and (groups is None or len(groups) != n):
+            raise ValueError(f"eligible has a row for each group: expected the groups of {n} users")
         top = TopK(np.full((n, k), -1, np.int64), np.full((n, k), -np.inf, np.float32))
-        for users, allowed in _split_by_group(n, eligible, groups):
-            for low in range(0, len(users), max(len(users), 1) if items is not None else BLOCK_USERS):
-                part = users[low:] if items is not None else users[low : low + BLOCK_USERS]
-                best = self._best(histories.take(part), k, items, allowed, seen)
-                top.items[part], top.scores[part] = best.items, best.scores
+        block = BLOCK_USERS if items is None else max(n, 1)
+        for low in range(0, n, block):
+            part = np.arange(low, min(low + block, n))
+            some = histories.take(part)
+            scored = self._score_or_place(some, items)  # all groups at once: a network is asked for many users alike
+            for users, allowed in _split_by_group(len(part), eligible, None if groups is None else groups[part]):
+                had = None if seen else some.take(users)
+                if items is None:
+                    best = top_scores(scored[users], k, histories=had, eligible=allowed)
+                else:
+                    best = top_products(scored[users], items, k, histories=had, eligible=allowed)
+                top.items[part[users]], top.scores[part[users]] = best.items, best.scores
         return top
 
-    def _best(self, histories: Histories, k: int, items: Scores | None, eligible: Mask | None, seen: bool) -> TopK:
-        had = None if seen else histories
-        if items is not None:
-            self._require_items(histories, len(items))
-            users = self.user_vectors(histories)
-            assert users is not None, f"{self.name} has item_vectors and no user_vectors"
-            return top_products(users, items, k, histories=had, eligible=eligible)
-        scores = np.asarray(self.score(histories), np.float32)
-        self._require_items(histories, scores.shape[1])
-        return top_scores(scores, k, histories=had, eligible=eligible)
+    def _score_or_place(self, histories: Histories, items: Scores | None) -> Scores:
+        """Scores of all items, float32 [n_users, n_items]; the users' vectors where there are vectors of `items`."""
+        if items is None:
+            scores = np.asarray(self.score(histories), np.float32)
+            self._require_items(histories, scores.shape[1])
+            return scores
+        self._require_items(histories, len(items))
+        users = self.user_vectors(histories)
+        assert users is not None, f"{self.name} has item_vectors and no user_vectors"
+        return users
 
     def _require_items(self, histories: Histories, learned: int) -> None:
         if learned != histories.n_items:
@@ -205,8 +214,7 @@ def _split_by_group(n: int, eligible: Mask | None, groups: IntArray | None) -> I
     if eligible is None or eligible.ndim == 1:
         yield np.arange(n), eligible
         return
-    if groups is None or len(groups) != n:
-        raise ValueError(f"eligible has a row for each group: expected the groups of {n} users")
+    assert groups is not None
     order = np.argsort(groups, kind="stable")
     present, first = np.unique(groups[order], return_index=True)
     for group, users in zip(present, np.split(order, first)[1:], strict=True):
