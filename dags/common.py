@@ -183,7 +183,8 @@ def job(name: str, domain: str, *arguments: str, operator: Any = JobOperator, **
 
 
 def spark_server() -> tuple[JobOperator, JobOperator]:
-    """Makes the tasks that start the run's Spark server and stop it, whatever becomes of those between them."""
-    start = JobOperator(task_id="spark_start", job="spark", arguments=["start", f"--run={RUN}"])
+    """Makes the task that looks whether Spark and the storage can be used, and the one that stops the run's Spark
+    server, whatever becomes of those between them. The first job that needs the server starts it."""
+    check = JobOperator(task_id="spark_check", job="spark", arguments=["check", f"--run={RUN}"])
     stop = JobOperator(task_id="spark_stop", job="spark", arguments=["stop", f"--run={RUN}"])
-    return start, stop.as_teardown(setups=start)
+    return check, stop.as_teardown(setups=check)

@@ -59,11 +59,11 @@ with DAG(
     params=FORM,
     **DAG_ARGUMENTS,
 ) as dag:
-    start, stop = spark_server()
+    check, stop = spark_server()
     request = RequestOperator(task_id="request", retries=1)
     outcome = OutcomeOperator(task_id="complete", domains=DOMAINS, on_failure_callback=RunFailed())
     complete = outcome.as_teardown(on_failure_fail_dagrun=True)
-    request >> start
+    request >> check
     for domain in DOMAINS:
         with TaskGroup(domain):
             pin, *ends = night(domain)
@@ -73,5 +73,5 @@ with DAG(
     spark = [task for task in dag.tasks if task.pool == "spark"]
     # Of those that begin a chain `clean` does not wait: it needs Spark only where there is much, and starts it then.
     first = [task for task in spark if task.trigger_rule == TriggerRule.ALL_SUCCESS]
-    start >> [task for task in first if not task.task_id.endswith(".clean")]
+    check >> [task for task in first if not task.task_id.endswith(".clean")]
     spark >> stop

@@ -67,11 +67,11 @@ with DAG(
     **TELLING_ARGUMENTS | {"max_active_runs": len(DOMAINS)},
 ) as dag:
     request = RequestOperator(task_id="request", retries=1, form=FORM)
-    start, stop = spark_server()
-    request >> start
+    check, stop = spark_server()
+    request >> check
     for domain in DOMAINS:
         with TaskGroup(domain):
             pin, spark = retraining(domain)
         request >> pin
-        start >> spark[1:]
+        check >> spark[1:]
         spark >> stop

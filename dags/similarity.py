@@ -25,8 +25,8 @@ with DAG(
     **TELLING_ARGUMENTS | {"max_active_runs": len(DOMAINS)},
 ) as dag:
     request = RequestOperator(task_id="request", retries=1, form=FORM)
-    start, stop = spark_server()
-    request >> start
+    check, stop = spark_server()
+    request >> check
     for domain in DOMAINS:
         with TaskGroup(domain):
             pin = job("pin", domain, TRIGGER, when=f"{{{{ '{domain}' in params.domains }}}}")
@@ -34,5 +34,5 @@ with DAG(
             both = [job(f"{entity}_similarity", domain, pool="spark") for entity in ("item", "user")]
             pin >> clean >> vocabulary >> both
         request >> pin
-        start >> [vocabulary, *both]
+        check >> [vocabulary, *both]
         [clean, vocabulary, *both] >> stop

@@ -114,7 +114,7 @@ JOBS = (
     Job("html_report", "jobs.html_report", "write the HTML report of a published run", task="report"),
 )
 COMMANDS: Mapping[str, Command | Job] = {command.name: command for command in (*INTERACTIVE, *JOBS)}
-SPARK = ("spark_start", "spark_stop")  # tasks of the run, beside those of its domains
+SPARK = ("spark_check", "spark_stop")  # tasks of the run, beside those of its domains
 
 
 def tasks(models: Collection[str]) -> list[str]:

@@ -31,7 +31,8 @@ from jobs.known_ids import of_kind
 from jobs.night import Attempt, Night
 from jobs.spark.event_reader import EVENT, NONE, EventReader, columns_of, pack_frame
 from jobs.spark.events import event_files, read_events, vocabulary, vocabulary_in_memory
-from jobs.spark.parts import BlockStore, PartWriter, finish_blocks
+from jobs.spark.local import fits_here
+from jobs.spark.parts import BlockStore, PartWriter, finish_all
 from jobs.spark.session import session
 from jobs.spark.splits import PARTS, Block, Facts, Histograms, assign_parts, choose_split, count_days
 from jobs.spark.times import known_times
@@ -52,13 +53,14 @@ log = logging.getLogger(__name__)
 
 def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     """Reads all events up to the night, writes them in order of user and time."""
-    spark = session(night)
     times, known = known_times(event_files(night)), vocabulary_in_memory(night)
+    here = known is not None and fits_here(night.settings, times.events, known.num_rows)
+    spark = None if here and not (night.domain.sentiment_weight or times.missing) else session(night)
     blocks = -(-times.events // BLOCK_EVENTS) or 1
     users = count_users(spark, night, known)
     store = BlockStore(attempt.folder("events"), users, -(-users // blocks) or 1)
     writer = PartWriter(store, ("events",), HASHED if times.missing else EVENT, MAX_EVENTS, REMEDY)
-    parts = pack(spark, night, known, writer).persist()  # two stages read them
+    parts = pack(spark, night, known, writer)
     facts = choose_split(times, night.domain, partial(count_all, spark, parts, writer, night.domain))
     attempt.facts |= facts
     log.info("held out by %s", ", ".join(f"{name} {value}" for name, value in facts.items()))
@@ -66,33 +68,38 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
         log.warning("%s: no times and no order: recency and sequence models are left out", night.run.domain)
     kinds = {name: kind.weight for name, kind in night.domain.kinds.items()}
     split = BlockSplitter(attempt.folder("sequences"), kinds, facts, times.timed == times.events)
-    finish_blocks(spark, parts, writer, split).collect()
-    parts.unpersist()
+    finish_all(spark, parts, writer, split)
+    if isinstance(parts, DataFrame):
+        parts.unpersist()
     delete_folder(store.folder)
 
 
-def count_users(spark: SparkSession, night: Night, known: pa.Table | None) -> int:
+def count_users(spark: SparkSession | None, night: Night, known: pa.Table | None) -> int:
     """Rows of users in the vocabulary, those between that are of a later night included."""
     if known is not None:
         return 1 + int(of_kind(known, "user")["row"].to_numpy().max(initial=-1))
+    assert spark is not None
     last = vocabulary(spark, night, "user").agg(F.max("user_row")).first()
     return 1 + int(last[0]) if last is not None and last[0] is not None else 0
 
 
-def pack(spark: SparkSession, night: Night, known: pa.Table | None, writer: PartWriter) -> DataFrame:
+def pack(spark: SparkSession | None, night: Night, known: pa.Table | None, writer: PartWriter) -> DataFrame | pa.Table:
     """The parts of blocks that tasks make of the night's events: read by themselves, unless Spark must join them.
 
-    known: the vocabulary, where this process can hold it.
+    known: the vocabulary, where this process can hold it. A DataFrame is persisted, because two stages read it.
     """
     kinds, hashed = tuple(night.domain.kinds), writer.schema == HASHED
     if known is None or night.domain.sentiment_weight or hashed:
+        assert spark is not None
         rows = in_rows(read_events(spark, night), vocabulary(spark, night, "user"), vocabulary(spark, night, "item"))
-        return pack_frame(rows.withColumn("part", hash_part(night.domain)) if hashed else rows, kinds, writer)
+        rows = rows.withColumn("part", hash_part(night.domain)) if hashed else rows
+        return pack_frame(rows, kinds, writer).persist()
     reader = EventReader("user_id", "item_id", f"{writer.store.folder}/numbers", kinds)
     for column in (reader.row, reader.feature):
         ids = of_kind(known, column.removesuffix("_id"))
         reader.write_numbers(column, ids["id"].combine_chunks(), ids["row"].to_numpy())
-    return reader.pack(spark, event_files(night), writer)
+    files = event_files(night)
+    return reader.pack_here(files, writer) if spark is None else reader.pack(spark, files, writer).persist()
 
 
 def in_rows(interactions: DataFrame, users: DataFrame, items: DataFrame) -> DataFrame:
@@ -107,12 +114,14 @@ def hash_part(domain: Domain) -> F.Column:
     return F.when(place < held, 2).when(place < 2 * held, 1).otherwise(0).cast("tinyint")
 
 
-def count_all(spark: SparkSession, parts: DataFrame, writer: PartWriter, domain: Domain, newest: int) -> Histograms:
+def count_all(
+    spark: SparkSession | None, parts: DataFrame | pa.Table, writer: PartWriter, domain: Domain, newest: int
+) -> Histograms:
     """The histograms of all users."""
     total = Histograms.empty()
     count = partial(report_days, domain, newest)
-    for row in finish_blocks(spark, parts, writer, count, "histogram tinyint, key long, n long").collect():
-        total[row.histogram][row.key] += row.n
+    for row in finish_all(spark, parts, writer, count, "histogram tinyint, key long, n long"):
+        total[row["histogram"]][row["key"]] += row["n"]
     return total
 
 

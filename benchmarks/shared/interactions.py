@@ -38,10 +38,15 @@ def generate(size: Fraction, times: int = 1, seed: int = 7) -> sp.csr_array:
     Users and items shrink with the root of the size, so that the matrix is as dense at any size. `times`: so many
     times the users and their events, of the same items.
     """
-    random, root = np.random.default_rng(seed), float(size) ** 0.5
-    users, items, events = int(USERS * root) * times, int(ITEMS * root), int(EVENTS * size) * times
+    root = float(size) ** 0.5
+    return draw(int(USERS * root) * times, int(ITEMS * root), int(EVENTS * size) * times, 20 * root, seed)
+
+
+def draw(users: int, items: int, events: int, shift: float, seed: int = 7) -> sp.csr_array:
+    """Ratings 1..5 [users, items] of so many different pairs: item popularity 1/(shift + rank), log-normal users."""
+    random = np.random.default_rng(seed)
     activity = random.lognormal(0, 1, users)
-    popularity = np.cumsum(1 / (20 * root + 1 + random.permutation(items)))
+    popularity = np.cumsum(1 / (shift + 1 + random.permutation(items)))
     pairs = np.empty(0, np.int64)
     while len(pairs) < events:
         draws = random.multinomial(int((events - len(pairs)) * 1.5) + 1000, activity / activity.sum())

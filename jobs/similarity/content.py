@@ -36,7 +36,7 @@ Batches = Iterator[pa.RecordBatch]
 def write_items(spark: SparkSession, night: Night, store: BlockStore, rows: DataFrame) -> tuple[str, ...]:
     """Writes the parts of the items' content; returns their names. rows: (item_id, row) of all rows of the store."""
     items = read(spark, night.tonight("items"), TABLES["items"].schema).join(rows, on="item_id", how="inner")
-    terms = items.select("row", *TEXTS).mapInArrow(_terms, from_arrow_schema(TERMS))
+    terms = items.select("row", *TEXTS).mapInArrow(count_terms, from_arrow_schema(TERMS))
     parts = {"text": _weight(spark, terms, store, "terms"), **_vectors(spark, night, rows)}
     write_matrices(spark, store, parts)
     return tuple(parts)
@@ -51,7 +51,7 @@ def write_users(
     """
     users = ComparedRows(store.folder, "events")
     numbers = spark.range(0, len(users.blocks), 1, max(len(users.blocks), 1))
-    profile = numbers.mapInArrow(_profiles(users, items), "row int, feature int, value double")
+    profile = numbers.mapInArrow(profile_blocks(users, items), "row int, feature int, value double")
     user_facts = read(spark, night.tonight("users"), TABLES["users"].schema).join(rows, on="user_id", how="inner")
     decade = (F.floor(F.col("age") / 10) * 10).cast("string")
     facts = {"segment": F.col("segment"), "country": F.col("country"), "age": decade}
@@ -62,7 +62,7 @@ def write_users(
     return tuple(parts)
 
 
-def _terms(batches: Batches) -> Batches:
+def count_terms(batches: Batches) -> Batches:
     """Texts to (row, term, how often the row has it)."""
     for batch in batches:
         owners, words, counts = [], [], []
@@ -98,7 +98,7 @@ def _vectors(spark: SparkSession, night: Night, rows: DataFrame) -> dict[str, Da
     return {f"vectors_{model}": entries.where(F.col("model") == model).drop("model") for model in models}
 
 
-def _profiles(users: ComparedRows, items: ComparedRows) -> Callable[[Batches], Batches]:
+def profile_blocks(users: ComparedRows, items: ComparedRows) -> Callable[[Batches], Batches]:
     """What a Spark task does: the profiles of the users of some blocks, from the content of their items."""
 
     def entries(numbers: Batches) -> Batches:

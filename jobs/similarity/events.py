@@ -2,6 +2,7 @@
 
 import logging
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -29,14 +30,14 @@ def write_events(job: SimilarityJob) -> None:
     setting = f"domains.{domain.name}.{job.entity}_methods"
     merger = PreferenceMerger(weights, job.ids, day_end(job.night.ds) if aged else None, setting)
     writer = part_writer(job.store, (ALL_EVENTS if domain.max_events_per_item else EVENTS,), EVENT)
-    write_blocks(job.spark, pack_events(job, writer), writer, merger)
+    write_blocks(None if job.here else job.spark, pack_events(job, writer), writer, merger)
     if domain.max_events_per_item:
         values = with_ids(job, read_matrix(job.spark, job.store, ALL_EVENTS))
         values = limit_events(values, domain.max_events_per_item, job.attempt)
         write_matrices(job.spark, job.store, {EVENTS: values.select(merger.columns)})
 
 
-def pack_events(job: SimilarityJob, writer: PartWriter) -> DataFrame:
+def pack_events(job: SimilarityJob, writer: PartWriter) -> DataFrame | pa.Table:
     """The parts of blocks that tasks make of the night's events: read by themselves, unless Spark must join them."""
     kinds = tuple(job.domain.kinds)
     if job.vocabulary is None or job.domain.sentiment_weight:
@@ -45,7 +46,8 @@ def pack_events(job: SimilarityJob, writer: PartWriter) -> DataFrame:
     reader.write_numbers(reader.row, *job.ids.in_memory())
     features = of_kind(job.vocabulary, job.feature)
     reader.write_numbers(reader.feature, features["id"].combine_chunks(), features["row"].to_numpy())
-    return reader.pack(job.spark, event_files(job.night), writer)
+    files = event_files(job.night)
+    return reader.pack_here(files, writer) if job.here else reader.pack(job.spark, files, writer)
 
 
 def with_ids(job: SimilarityJob, entries: DataFrame) -> DataFrame:

@@ -12,22 +12,42 @@ from jobs.night import Attempt, Night
 from jobs.similarity.matrix import choose_block_rows
 from jobs.similarity.numbering import NumberedIds, number_ids, number_ids_in_memory
 from jobs.spark.events import event_files, vocabulary, vocabulary_in_memory
+from jobs.spark.local import fits_here
 from jobs.spark.parts import BlockStore
+from jobs.spark.session import session
 from jobs.storage.files import count_rows
 from schemas.domains import Domain
-from schemas.methods import Method
+from schemas.methods import CONTENT, COSINE, HYBRID, Method
 
 OTHER = {"item": "user", "user": "item"}
+PLAIN = (COSINE, CONTENT, HYBRID)  # measures of values as they are
 
 
 @dataclass(frozen=True)
 class SimilarityJob:
     """Compares every `entity` of a night, item or user, by what it shares with others."""
 
-    spark: SparkSession
     night: Night
     attempt: Attempt
     entity: str
+
+    @cached_property
+    def spark(self) -> SparkSession:
+        """The session; it starts Spark where the night has none yet."""
+        return session(self.night)
+
+    @cached_property
+    def here(self) -> bool:
+        """Whether this process does all of it: the night is small, and nothing needs Spark's joins."""
+        if self.vocabulary is None or self.domain.sentiment_weight or self.domain.max_events_per_item:
+            return False
+        plain = all(not method.weightings and method.measure in PLAIN for method in self.methods.values())
+        return plain and fits_here(self.night.settings, self.events, self.vocabulary.num_rows)
+
+    @cached_property
+    def events(self) -> int:
+        """How many events there are up to the night."""
+        return count_rows(event_files(self.night))
 
     @property
     def feature(self) -> str:
@@ -74,5 +94,5 @@ class SimilarityJob:
     @cached_property
     def store(self) -> BlockStore:
         """The matrices of the job."""
-        events, rows = count_rows(event_files(self.night)), self.ids.count
-        return BlockStore(self.folder, rows, choose_block_rows(self.domain.block_rows, events, rows))
+        rows = self.ids.count
+        return BlockStore(self.folder, rows, choose_block_rows(self.domain.block_rows, self.events, rows))

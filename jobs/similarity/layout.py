@@ -10,11 +10,13 @@ from functools import partial, reduce
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.similarity.matrix import COUNTS, STORED
-from jobs.spark.parts import PARTS, BlockStore, PartWriter, finish_blocks
+from jobs.errors import InputError
+from jobs.similarity.matrix import COUNTS, ENTRIES, STORED
+from jobs.spark.parts import PARTS, PARTS_SCHEMA, BlockStore, PartWriter, finish_all
 from jobs.storage.files import delete_folder
 from jobs.storage.frames import write
 from models.kernels.merging import argsort_pairs
@@ -44,9 +46,29 @@ def write_matrices(spark: SparkSession, store: BlockStore, matrices: Mapping[str
     write_blocks(spark, entries.mapInArrow(writer.pack, PARTS), writer, sort_entries)
 
 
-def write_blocks(spark: SparkSession, parts: DataFrame, writer: PartWriter, merge: Merge) -> None:
+def write_tables(store: BlockStore, matrices: Mapping[str, pa.Table]) -> None:
+    """Adds matrices of ENTRIES that this process has in memory, by their names; without Spark, else as the above."""
+    writer = part_writer(store, tuple(matrices), ENTRIES)
+    numbered = (entries for number, table in enumerate(matrices.values()) for entries in _numbered(table, number))
+    parts = pa.Table.from_batches([writer.write_parts(numbered, 0)], PARTS_SCHEMA)
+    write_blocks(None, parts, writer, sort_entries)
+
+
+def _numbered(entries: pa.Table, number: int) -> list[pa.RecordBatch]:
+    """The entries that are not 0, with the number of their matrix."""
+    kept = entries.filter(pc.field("value") != 0)
+    value = kept["value"].to_numpy()
+    if len(wrong := np.flatnonzero(~np.isfinite(value))):
+        row = kept["row"][int(wrong[0])].as_py()
+        raise InputError(f"similarity: values must be finite, got {value[wrong[0]]} in row {row}")
+    matrix = pa.repeat(number, kept.num_rows).cast(pa.int8())
+    batches: list[pa.RecordBatch] = kept.append_column("matrix", matrix).to_batches()
+    return batches
+
+
+def write_blocks(spark: SparkSession | None, parts: DataFrame | pa.Table, writer: PartWriter, merge: Merge) -> None:
     """Adds matrices whose entries, or what `merge` makes entries of, lie in parts."""
-    finish_blocks(spark, parts, writer, partial(store_block, writer.store.folder, merge)).collect()
+    finish_all(spark, parts, writer, partial(store_block, writer.store.folder, merge))
     delete_folder(writer.parts)
 
 

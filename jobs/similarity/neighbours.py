@@ -7,6 +7,7 @@ Streams: of anything larger a task owns a piece of the rows and streams all bloc
 nothing is merged.
 """
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -122,14 +123,18 @@ class Lists:
         write_batches(batches, self.table.schema, self.table.folder, f"part-{self.number:03d}-{part:05d}")
 
 
-def write_neighbours(spark: SparkSession, comparisons: Sequence[Comparison], table: SimilarityTable) -> None:
+def write_neighbours(spark: SparkSession | None, comparisons: Sequence[Comparison], table: SimilarityTable) -> None:
     """Writes the table, a file a task: the k nearest of all rows by each method, in the table's order.
 
-    Tasks write themselves, under the same names if they are tried again: no row of a list goes through the JVM.
+    Tasks write themselves, under the same names if they are tried again: no row of a list goes through the JVM. Without
+    Spark this process compares all rows whole.
     """
     create_folder(table.folder)  # also where there is nothing to write: then the table has no rows tonight
-    threads = int(spark.conf.get("spark.task.cpus", "1") or 1)
+    threads = len(os.sched_getaffinity(0)) if spark is None else int(spark.conf.get("spark.task.cpus", "1") or 1)
     every = [Lists(n, one, table, threads) for n, one in enumerate(comparisons) if one.rows.blocks]
+    if spark is None:
+        run_tasks(None, [partial(write_whole, lists) for lists in every])
+        return
     plans = [choose_plan(lists.compared, table) for lists in every]
     whole, shared, streamed = (
         [lists for lists, plan in zip(every, plans, strict=True) if plan == name]

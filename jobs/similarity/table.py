@@ -15,7 +15,7 @@ from pyspark.errors import PySparkException
 
 from jobs.errors import InputError
 from jobs.night import Attempt, Night
-from jobs.similarity import content
+from jobs.similarity import content, local_content
 from jobs.similarity.events import EVENTS, write_events
 from jobs.similarity.job import SimilarityJob
 from jobs.similarity.layout import write_matrices
@@ -23,7 +23,6 @@ from jobs.similarity.matrix import ComparedRows, read_matrix
 from jobs.similarity.neighbours import Comparison, SimilarityTable, write_neighbours
 from jobs.similarity.weighting import weightings
 from jobs.spark.parts import BlockStore
-from jobs.spark.session import session
 from jobs.storage.files import delete_folder
 from models.kernels.neighbours import Measure
 from schemas.methods import CONTENT, COSINE, HYBRID, JACCARD, LOG_LIKELIHOOD, Method
@@ -42,7 +41,7 @@ SETS = (JACCARD, LOG_LIKELIHOOD)  # compared without values
 def compute(night: Night, attempt: Attempt, entity: str) -> None:
     """Writes <entity>_similarity: the domain's `neighbours` nearest of every entity, by each of its methods."""
     try:
-        write_similarity(SimilarityJob(session(night), night, attempt, entity))
+        write_similarity(SimilarityJob(night, attempt, entity))
     except PySparkException as error:
         if "USER_RAISED_EXCEPTION" in str(error):  # by raise_error, where data or settings are wrong
             raise InputError(str(error)) from error
@@ -59,21 +58,22 @@ def write_similarity(job: SimilarityJob) -> None:
     comparisons = [comparison(job, name, method, parts) for name, method in job.methods.items()]
     folder = job.attempt.folder(f"{job.entity}_similarity")
     table = SimilarityTable(job.entity, job.domain.name, job.night.ds, job.ids, job.domain.neighbours, folder)
-    write_neighbours(job.spark, comparisons, table)
+    write_neighbours(None if job.here else job.spark, comparisons, table)
     delete_folder(job.folder)
 
 
 def write_weighted(job: SimilarityJob) -> None:
     """Writes a matrix for each chain of weightings that a method asks for."""
-    by_name = weightings(job.ids.count, job.domain.half_life_days)
     weighted = {matrix_name(method) for method in job.methods.values() if method.weightings or method.measure in SETS}
+    if not weighted:
+        return
+    by_name = weightings(job.ids.count, job.domain.half_life_days)
     events = read_matrix(job.spark, job.store, EVENTS)
     matrices = {
         chain: reduce(lambda entries, name: by_name[name](entries), chain.split("-"), events).drop("age_days")
         for chain in sorted(weighted)
     }
-    if matrices:
-        write_matrices(job.spark, job.store, matrices)
+    write_matrices(job.spark, job.store, matrices)
 
 
 def matrix_name(method: Method) -> str:
@@ -86,6 +86,8 @@ def write_content(job: SimilarityJob) -> tuple[str, ...]:
     if not any(method.measure in (CONTENT, HYBRID) for method in job.methods.values()):
         return ()
     job.attempt.facts["alpha"] = alpha(job.night)
+    if job.here:
+        return local_content.write(job)
     if job.entity == "item":
         return content.write_items(job.spark, job.night, job.store, job.rows)
     rows = job.feature_rows("item").withColumnRenamed("item_row", "row")

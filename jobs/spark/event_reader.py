@@ -15,7 +15,7 @@ from pyarrow import parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.spark.parts import PARTS, PartWriter
+from jobs.spark.parts import PARTS, PARTS_SCHEMA, PartWriter
 from jobs.storage.files import filesystem, sizes_and_groups
 from jobs.storage.frames import read, write
 
@@ -60,6 +60,11 @@ class EventReader:
             return writer.pack(batch for share in wanted for batch in self.read(share))
 
         return spark.range(0, len(shares), 1, max(len(shares), 1)).mapInArrow(pack, PARTS)
+
+    def pack_here(self, files: Sequence[str], writer: PartWriter) -> pa.Table:
+        """The same parts, made by this process; PARTS_SCHEMA."""
+        shares = enumerate(split_files(files))
+        return pa.Table.from_batches([writer.write_parts(self.read(some), n) for n, some in shares], PARTS_SCHEMA)
 
     def read(self, share: RowGroups) -> Batches:
         """Events of some row groups with numbers in place of their ids: EVENT, and `matrix` 0."""

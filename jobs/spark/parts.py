@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -133,6 +134,20 @@ def finish_blocks(
     return by_block.mapInArrow(partial(finish_parts, writer, finish), schema)
 
 
+def finish_all(
+    spark: SparkSession | None,
+    parts: DataFrame | pa.Table,
+    writer: PartWriter,
+    finish: Finish,
+    schema: str = "done int",
+) -> list[dict[str, Any]]:
+    """All that `finish` reports, as rows of `schema`. Without Spark this process does it, of parts in a table."""
+    if spark is None:
+        reports = finish_parts(writer, finish, iter(parts.to_batches()))
+        return [row for report in reports for row in report.to_pylist()]
+    return [row.asDict() for row in finish_blocks(spark, parts, writer, finish, schema).collect()]
+
+
 def finish_parts(writer: PartWriter, finish: Finish, batches: Batches) -> Batches:
     """What a task does with its blocks."""
     parts = pa.Table.from_batches(batches, PARTS_SCHEMA)
@@ -144,8 +159,12 @@ def finish_parts(writer: PartWriter, finish: Finish, batches: Batches) -> Batche
             yield report
 
 
-def run_tasks(spark: SparkSession, tasks: Sequence[Callable[[], None]]) -> None:
-    """Does all of them, as one task of Spark each."""
+def run_tasks(spark: SparkSession | None, tasks: Sequence[Callable[[], None]]) -> None:
+    """Does all of them, as one task of Spark each, or without Spark in this process."""
+    if spark is None:
+        for task in tasks:
+            task()
+        return
 
     def run(numbers: Batches) -> Batches:
         for batch in numbers:

@@ -81,7 +81,7 @@ class Server:
 def parser() -> argparse.ArgumentParser:
     """Arguments of the command."""
     parser = argparse.ArgumentParser(prog="encore spark", description=__doc__)
-    parser.add_argument("action", choices=("start", "stop"))
+    parser.add_argument("action", choices=("start", "check", "stop"), help="check: whether it could start, and storage")
     parser.add_argument("--run", required=True, type=run_name, help="the run's id")
     return parser
 
@@ -89,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> int:
     """Starts or stops the server of a run."""
     config = settings.load()
-    if args.action == "start":
+    if args.action != "stop":
         require_jars(config)
         if config.catalog or not all(place.startswith("file://") for place in (config.warehouse, config.landing)):
             from jobs.storage import preflight  # PyIceberg takes a second to import: a night on a disk does without
@@ -97,6 +97,8 @@ def main(args: argparse.Namespace) -> int:
             preflight.require_storage(config)
     if config.spark_remote:
         say(json.dumps({"spark": "SPARK_REMOTE"}))
+    elif args.action == "check":
+        say(json.dumps({"spark": "not started"}))
     elif args.action == "start":
         say(json.dumps({"spark": "started", "port": running(config, args.run).port}))
     else:

@@ -54,10 +54,10 @@ def queue(made, *tasks: Waiting) -> None:
 
 
 def test_the_first_domain_goes_first_and_in_it_what_has_most_behind_it(side_by_side):
-    names = ["music.train_ncf", "movies.train_ncf", "games.train_ncf", "spark_start", "games.report", "games.evaluate"]
+    names = ["music.train_ncf", "movies.train_ncf", "games.train_ncf", "spark_check", "games.report", "games.evaluate"]
     weights = [9, 9, 2, 1, 1, 3]
     queue(side_by_side, *map(Waiting, names, weights))
-    assert given(side_by_side) == {"spark_start", "games.evaluate", "games.train_ncf"}
+    assert given(side_by_side) == {"spark_check", "games.evaluate", "games.train_ncf"}
 
 
 def test_a_pool_has_no_more_tasks_than_slots_and_others_pass(side_by_side):
@@ -124,7 +124,7 @@ echo "$* $start $(date +%s.%N)" >> "$CALLS"
 echo '{"champion": "ease"}'
 """
 
-COMMANDS = """spark start, pin, clean, vocabulary, sequences, item_similarity, user_similarity, sentiment, train,
+COMMANDS = """spark check, pin, clean, vocabulary, sequences, item_similarity, user_similarity, sentiment, train,
 evaluate, gate, recommend, continuations, activity, publish, html_report, spark stop"""
 
 

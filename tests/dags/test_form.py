@@ -107,7 +107,7 @@ def test_a_run_is_good_where_every_domain_is_complete_or_refused():
         ({"movies.publish": "skipped", "movies.pin": "skipped"}, "movies is neither complete nor refused"),
         ({"movies.publish": "upstream_failed", "movies.clean": "failed"}, "failed: movies.clean"),
         ({"movies.train_ease": "failed"}, "failed: movies.train_ease"),
-        ({"spark_start": "failed"}, "failed: spark_start"),
+        ({"spark_check": "failed"}, "failed: spark_check"),
     ],
 )
 def test_a_run_is_bad_where_a_domain_is_neither(changed, message):

@@ -206,10 +206,10 @@ def test_refusal_ends_with_3(airflow, ends, capsys):
 
 @pytest.mark.parametrize(("state", "code"), [("failed", 2), ("fault", 1)])
 def test_job_that_left_no_manifest_is_known_from_its_line(airflow, capsys, state, code):
-    line = f"2026-11-22T17:14:22Z [error    ] [encore] spark_start {state}: error: no java [17] here {TAIL}"
+    line = f"2026-11-22T17:14:22Z [error    ] [encore] spark_check {state}: error: no java [17] here {TAIL}"
     airflow(lines=[line], code=1)
     assert night() == code
-    assert "error: spark_start: no java [17] here\n" in capsys.readouterr().err
+    assert "error: spark_check: no java [17] here\n" in capsys.readouterr().err
 
 
 def test_second_try_makes_good(airflow):

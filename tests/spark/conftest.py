@@ -11,12 +11,13 @@ from jobs import settings
 from jobs.cli import main
 from jobs.night import Night
 from jobs.settings import Settings
+from jobs.spark import local
 from jobs.spark import server as spark_server
 from jobs.spark import session as spark
 from jobs.storage import frames
 from jobs.storage.runs import Run
 from schemas.tables import TABLES
-from tests.support.spark import RUN
+from tests.support.spark import RUN, forbid_spark
 
 
 @pytest.fixture(scope="session")
@@ -47,12 +48,14 @@ def encore(
 ) -> Callable[..., int]:
     """`encore` with a warehouse of its own on the shared server: encore("clean", ds="2020-01-01") → exit code.
 
-    `run` is another run than the tests' own; it uses their server too.
+    However small the night, it is computed on Spark, unless the fixture `here` is asked for. `run` is another
+    run than the tests' own; it uses their server too.
     """
     monkeypatch.setenv("ENCORE_STATE", config.state)
     monkeypatch.setenv("ENCORE_WAREHOUSE", str(tmp_path / "warehouse"))
     monkeypatch.setenv("ENCORE_LANDING", str(tmp_path / "landing"))
     monkeypatch.delenv("SPARK_REMOTE", raising=False)
+    monkeypatch.setattr(local, "MAX_EVENTS", -1)
 
     def call(job: str, *words: str, ds: str, domain: str = "movies", run: str = RUN) -> int:
         if run != RUN:
@@ -61,6 +64,12 @@ def encore(
         return main([job, *words, "--domain", domain, "--ds", ds, *words_of_run])
 
     return call
+
+
+@pytest.fixture
+def here(encore: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small night is computed in the task, and it asks for no session."""
+    forbid_spark(monkeypatch)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 from jobs import sequences
 from jobs.sequences import hash_part
 from tests.support.domains import MOVIES
+from tests.support.spark import forbid_spark
 
 Encore = Callable[..., int]
 DAY, START = 86_400, 946_684_800  # 2000-01-01
@@ -34,12 +35,14 @@ def test_a_share_by_hash_the_same_every_night(session: SparkSession) -> None:
     assert {pair: part for pair, part in later.items() if pair != ("u1", "new")} == dict(list(every.items())[1000:])
 
 
-@pytest.fixture(params=["read by tasks", "joined by Spark"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both ways into blocks, of few events each; one user has more than a block is to have."""
+@pytest.fixture(params=["in the job", "read by tasks", "joined by Spark"])
+def way(request: pytest.FixtureRequest, encore: Encore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All ways into blocks, of few events each; one user has more than a block is to have."""
     monkeypatch.setattr(sequences, "BLOCK_EVENTS", 64)
     if request.param == "joined by Spark":
         monkeypatch.setattr("jobs.spark.events.MAX_IDS", 0)
+    elif request.param == "in the job":
+        forbid_spark(monkeypatch)
 
 
 @pytest.mark.usefixtures("way")

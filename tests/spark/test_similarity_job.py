@@ -21,7 +21,7 @@ from models.features.content import content_matrix
 from models.features.weighting import tf_idf
 from schemas.tables import TABLES
 from tests.support.domains import DOMAINS
-from tests.support.spark import RUN
+from tests.support.spark import RUN, forbid_spark
 
 Encore = Callable[..., int]
 Table = Callable[..., list[dict[str, Any]]]
@@ -185,6 +185,7 @@ def test_items_in_every_method(
     assert sorted(map(str, again)) == sorted(str(row) for row in result if row["method"] in some)
 
 
+@pytest.mark.usefixtures("here")
 def test_vectors_count_as_much_as_texts_and_the_models_alpha_holds(
     encore: Encore, plant: Callable[..., Run], rows: Table
 ) -> None:
@@ -197,6 +198,7 @@ def test_vectors_count_as_much_as_texts_and_the_models_alpha_holds(
     assert_lists(result, "item", {name: expected[name] for name in ("content", "hybrid")}, names)
 
 
+@pytest.mark.usefixtures("here")
 def test_users_by_what_they_like_and_who_they_are(encore: Encore, plant: Callable[..., Run], rows: Table) -> None:
     run = plant(user_methods=("cosine", "content", "hybrid"), alpha=0.7)
     assert encore("user_similarity", ds=DS) == 0
@@ -214,6 +216,27 @@ def test_users_by_what_they_like_and_who_they_are(encore: Encore, plant: Callabl
     assert_lists(rows("user_similarity", "user_similarity", ds=DS), "user", expected, [user(n) for n in range(USERS)])
 
 
+@pytest.mark.parametrize("entity", ["item", "user"])
+def test_the_job_itself_gives_the_bits_of_spark(
+    encore: Encore, plant: Callable[..., Run], rows: Table, monkeypatch: pytest.MonkeyPatch, entity: str
+) -> None:
+    plant(item_methods=("cosine", "content", "hybrid"), user_methods=("cosine", "hybrid"), vectors=VECTORS, alpha=0.7)
+    assert encore(f"{entity}_similarity", ds=DS) == 0
+    on_spark = rows(f"{entity}_similarity", f"{entity}_similarity", ds=DS)
+    forbid_spark(monkeypatch)
+    assert encore(f"{entity}_similarity", ds=DS) == 0
+    assert rows(f"{entity}_similarity", f"{entity}_similarity", ds=DS) == on_spark
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_vector_that_is_no_number_is_named(encore: Encore, plant: Callable[..., Run], value: float) -> None:
+    run = plant(item_methods=("content",), vectors=np.where(np.arange(ITEMS)[:, None] == 3, value, VECTORS))
+    assert encore("item_similarity", ds=DS) == 2
+    assert f"values must be finite, got {value} in row 3" in str(getattr(run.find("item_similarity"), "error", None))
+
+
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(("alpha", "same"), [(0.0, "content"), (1.0, "cosine")])
 def test_at_its_ends_alpha_leaves_one_part(
     encore: Encore, plant: Callable[..., Run], rows: Table, alpha: float, same: str
