@@ -95,8 +95,14 @@ def _list_seen(histories: Histories | None, n: int) -> tuple[IntArray, npt.NDArr
 
 def in_blocks(work: Callable[[int], None], n: int, threads: int = 0) -> None:
     """Calls `work` with the first of every TASK_USERS among n users; threads: 0 takes all cores of this process."""
-    with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as pool:
-        list(pool.map(work, range(0, n, TASK_USERS)))
+    starts = range(0, n, TASK_USERS)
+    count = min(threads or len(os.sched_getaffinity(0)), len(starts))
+    if count <= 1:  # a thread takes longer to begin than few users
+        for start in starts:
+            work(start)
+        return
+    with ThreadPoolExecutor(count) as pool:
+        list(pool.map(work, starts))
 
 
 @kernel
