@@ -11,7 +11,11 @@ from urllib.parse import quote
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.expressions import And, BooleanExpression, EqualTo, LessThan, Or
+from pyiceberg.io.pyarrow import _pyarrow_to_schema_without_ids
+from pyiceberg.partitioning import PARTITION_FIELD_ID_START, PartitionField, PartitionSpec
+from pyiceberg.schema import assign_fresh_schema_ids
 from pyiceberg.table import Table as IcebergTable
+from pyiceberg.transforms import IdentityTransform
 from sqlalchemy.exc import DBAPIError
 
 from jobs.errors import InputError
@@ -98,11 +102,14 @@ class Tables:
                     update.union_by_name(table.schema)
 
     def _create(self, table: Table) -> None:
+        """In one write of metadata, where a transaction that adds the partition to a new table takes three times as
+        long."""
+        schema = assign_fresh_schema_ids(_pyarrow_to_schema_without_ids(table.schema))
+        ids = {field.name: field.field_id for field in schema.fields}
+        columns = enumerate(table.partition, PARTITION_FIELD_ID_START)
+        spec = PartitionSpec(*(PartitionField(ids[name], n, IdentityTransform(), name) for n, name in columns))
         name, location = f"{NAMESPACE}.{table.name}", f"{self.warehouse}/tables/{table.name}"
-        new = self.catalog.create_table_transaction(name, table.schema, location, properties=PROPERTIES)
-        with new, new.update_spec() as spec:
-            for column in table.partition:
-                spec.add_identity(column)
+        self.catalog.create_table(name, schema, location, spec, properties=dict(PROPERTIES))
 
     def check_format(self, create: bool = False) -> None:
         """InputError where there is no warehouse, or one of a newer format than this Encore knows."""

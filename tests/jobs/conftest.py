@@ -1,16 +1,32 @@
 """A warehouse of its own for a test, and one for tests that only read."""
 
+import sqlite3
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event
 
 from jobs.cli import main
 from jobs.settings import Settings
 from tests.support.disk import mount
 from tests.support.fakes import fake_night, publish_words
 from tests.support.warehouse import borrowed, use
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_catalogs() -> Iterator[None]:
+    """SQLite catalogs of this process do not wait for the disk: no test cuts the power."""
+
+    def connected(connection: Any, record: Any) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous = OFF")
+
+    event.listen(Engine, "connect", connected)
+    yield
+    event.remove(Engine, "connect", connected)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from jobs.storage.sql import open_tables
 from models.classic.item_knn import ItemKNN
 from schemas.tables import TABLES
 from tests.support.domains import DOMAINS
+from tests.support.warehouse import make_tables
 
 DS = "2026-11-20"
 USERS = ("u1", "ü'2", '日"3', "[u4]")
@@ -46,7 +47,7 @@ def fake_night(
     they are written.
     """
     night = Night(config, Run(config.warehouse, domain, ds, run))
-    night.tables.create()
+    make_tables(config)
     configuration = resolve(DOMAINS[domain], list(MODELS), {})
     facts = {"trigger": "manual", "configuration": configuration, "configuration_hash": fingerprint(configuration)}
     night.run.record(Entry("pin", "done", "a", facts={**facts, **pin.pin_tables(night), "inputs": []}))

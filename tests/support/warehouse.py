@@ -1,14 +1,20 @@
 """A warehouse of its own for a test."""
 
+import atexit
+import json
 import shutil
+import sqlite3
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from jobs import settings
 from jobs.settings import Settings
+from jobs.storage.catalog import Tables
 
 
 def use(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
@@ -20,6 +26,33 @@ def use(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
         monkeypatch.setenv(f"ENCORE_{name.upper()}", str(folder / place))
     monkeypatch.setenv("POLARS_ICEBERG_PLANNER", "pyiceberg")  # what it would choose, without its warning
     return settings.load()
+
+
+def make_tables(config: Settings) -> None:
+    """What `Tables.create` does, where it makes a local warehouse with all tables: by a copy of one, with its address
+    in place of the other's."""
+    folder = Path(config.warehouse.removeprefix("file://"))
+    if config.catalog or not config.warehouse.startswith("file://") or folder.exists():
+        Tables(config).create()
+        return
+    made = empty_warehouse()
+    old, new = f"file://{made}", config.warehouse
+    in_json = [json.dumps(address, ensure_ascii=False)[1:-1] for address in (old, new)]
+    shutil.copytree(made, folder)
+    for file in folder.rglob("*.metadata.json"):
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace(*in_json), encoding="utf-8")
+    with closing(sqlite3.connect(folder / "catalog.db")) as db, db:
+        db.execute("UPDATE iceberg_tables SET metadata_location = replace(metadata_location, ?, ?)", (old, new))
+
+
+@cache
+def empty_warehouse() -> Path:
+    """A warehouse whose tables have no rows; of this process, and gone with it."""
+    keeper = tempfile.TemporaryDirectory(prefix="encore-tests-")
+    atexit.register(keeper.cleanup)
+    Tables(settings.load({"ENCORE_WAREHOUSE": f"{keeper.name}/warehouse"})).create()
+    return Path(keeper.name) / "warehouse"
 
 
 @contextmanager
