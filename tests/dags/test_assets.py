@@ -28,6 +28,7 @@ def events(database):
     return take
 
 
+@pytest.mark.usefixtures("movies_alone")
 @pytest.mark.parametrize("state", ["complete", "refused"])
 def test_a_complete_night_emits_an_event_and_a_refused_one_none(night, events, monkeypatch, state):
     publication = {**MOVIES, "state": state}

@@ -78,6 +78,7 @@ def test_a_domain_without_files_is_left_out(night):
     assert set(movies.values()) == {"success"}
 
 
+@pytest.mark.usefixtures("movies_alone")
 def test_one_model_is_enough_but_a_failed_one_shows(night):
     conf = {"domains": ["movies"], "ds": "2026-03-01"}
     state, states, calls = night(conf, {"--model=item_knn": 1})
@@ -88,12 +89,14 @@ def test_one_model_is_enough_but_a_failed_one_shows(night):
     assert sum("--model=item_knn" in call for call in calls) == 3  # a fault is tried again, twice
 
 
+@pytest.mark.usefixtures("movies_alone")
 def test_what_only_adds_to_the_night_does_not_stop_it(night):
     state, states, _ = night({"domains": ["movies"], "ds": "2026-03-01"}, {"sentiment": 2})
     assert state == "failed"
     assert (states["movies.sentiment"], states["movies.publish"]) == ("failed", "success")
 
 
+@pytest.mark.usefixtures("movies_alone")
 @pytest.mark.parametrize("champion", ["sasrec", "ensemble"])
 def test_a_champion_with_networks_recommends_on_the_gpu_queue(night, monkeypatch, champion):
     monkeypatch.setenv("FAKE_CHAMPION", champion)
@@ -103,6 +106,7 @@ def test_a_champion_with_networks_recommends_on_the_gpu_queue(night, monkeypatch
     assert sum(call[0] == "recommend" for call in calls) == 1
 
 
+@pytest.mark.usefixtures("movies_alone")
 def test_no_model_no_publication(night):
     conf = {"domains": ["movies"], "models": ["popularity"], "ds": "2026-03-01"}
     state, states, _ = night(conf, {"train": 2})
@@ -111,8 +115,9 @@ def test_no_model_no_publication(night):
     assert (movies["evaluate"], movies["publish"]) == ("failed", "upstream_failed")
 
 
+@pytest.mark.usefixtures("movies_alone")
 def test_without_spark_only_what_needs_none_is_computed(night):
-    state, states, calls = night({"domains": ["movies"], "ds": "2026-03-01"}, {"spark start": 2})
+    state, states, calls = night({"domains": ["movies"], "ds": "2026-03-01"}, {"spark check": 2})
     assert state == "failed"
     movies = states_of(states, "movies")
     assert (movies["clean"], movies["vocabulary"], movies["publish"]) == (
@@ -123,6 +128,7 @@ def test_without_spark_only_what_needs_none_is_computed(night):
     assert {call[0] for call in calls} == {"spark", "pin", "clean", "sentiment"}
 
 
+@pytest.mark.usefixtures("movies_alone")
 def test_a_run_that_asks_for_no_night_is_refused_before_anything_runs(night):
     state, states, calls = night({"domains": ["movies"]}, logical_date=None)
     assert state == "failed"
@@ -130,11 +136,13 @@ def test_a_run_that_asks_for_no_night_is_refused_before_anything_runs(night):
     assert calls == []
 
 
+@pytest.mark.usefixtures("movies_alone")
 def test_a_logical_date_before_the_schedule_is_refused(night, caplog):
     state, states, calls = night({"domains": ["movies"]}, logical_date=datetime(2018, 9, 25, tzinfo=UTC))
     assert (state, states["request"], calls) == ("failed", "failed", [])
 
 
+@pytest.mark.usefixtures("movies_alone")
 def test_a_run_that_is_marked_failed_is_failed(night, dag, monkeypatch):
     """Airflow skips what has not run yet, but for teardowns; a run whose last tasks are skipped is green."""
     from airflow.api.common.mark_tasks import set_dag_run_state_to_failed

@@ -68,6 +68,7 @@ def test_a_webhook_is_an_address_of_the_web(monkeypatch, capfd, tmp_path):
     assert "the webhook was not sent: ValueError" in "".join(capfd.readouterr())
 
 
+@pytest.mark.usefixtures("movies_alone")
 def test_a_failed_night_sends_it(night, webhook, monkeypatch):
     address, bodies = webhook
     monkeypatch.setenv("ENCORE_WEBHOOK", address)

@@ -18,7 +18,7 @@ def run(database, encore):
 
     def run(name, conf, codes=None):
         calls = encore(**(codes or {}))
-        dag = DagBag(ROOT / "dags").dags[name]
+        dag = DagBag(ROOT / "dags" / f"{name}.py").dags[name]
         for task in dag.tasks:
             task.retry_delay *= 0
         done = dag.test(run_conf=conf)

@@ -114,6 +114,7 @@ def test_a_night_without_networks_trains_none(config: Settings, monkeypatch: pyt
     assert next(row["value"] for row in rows(night, "metrics") if row["metric"] == "auc") > 0.6
 
 
+@pytest.mark.slow
 def test_it_is_the_same_when_it_runs_again(night: Night) -> None:
     before = rows(night, "activity"), rows(night, "metrics")
     assert main(["activity", *WORDS]) == 0

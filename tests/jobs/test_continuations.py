@@ -59,6 +59,7 @@ def test_vectors_and_continuations_are_published(config: Settings, night: Night)
     assert ask(config, "SELECT count(*) FROM latest.continuations") == [(0,)]
 
 
+@pytest.mark.slow
 def test_a_continuation_is_what_the_user_has_not_had(config: Settings, night: Night) -> None:
     rows = [
         {"user_row": user, "item_row": item, "value": 1.0, "ts": item, "part": "train"}

@@ -120,7 +120,14 @@ def small_warehouse(small_disk: Path, config: Settings, monkeypatch: pytest.Monk
     return config
 
 
-@pytest.mark.parametrize("leave", [0, 16 * 1024, 160 * 1024], ids=["at once", "soon", "after some commits"])
+@pytest.mark.parametrize(
+    "leave",
+    [
+        pytest.param(0, id="at once", marks=pytest.mark.slow),
+        pytest.param(16 * 1024, id="soon", marks=pytest.mark.slow),
+        pytest.param(160 * 1024, id="after some commits"),
+    ],
+)
 def test_a_full_disk_stops_a_publication_cleanly(
     small_warehouse: Settings, small_disk: Path, capsys: Captured, leave: int
 ) -> None:

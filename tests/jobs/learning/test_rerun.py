@@ -73,9 +73,10 @@ def check(config: Settings, models: Sequence[str], settings: Mapping[str, Mappin
     return before
 
 
-def test_models_without_networks(config: Settings) -> None:
-    metrics = check(config, CLASSIC, {})["metrics"]
-    assert {row["model"] for row in metrics} == set(CLASSIC)
+@pytest.mark.parametrize("models", [("popularity", "item_knn"), pytest.param(CLASSIC, marks=pytest.mark.slow)])
+def test_models_without_networks(config: Settings, models: Sequence[str]) -> None:
+    metrics = check(config, models, {})["metrics"]
+    assert {row["model"] for row in metrics} == set(models)
 
 
 @pytest.mark.slow

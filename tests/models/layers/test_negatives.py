@@ -110,7 +110,7 @@ def test_a_step_moves_the_rows_of_its_batch_alone() -> None:
         assert np.flatnonzero(np.array(moments).any(axis=1)).tolist() == [7, 8, 9, 500, 700]
 
 
-@pytest.mark.parametrize("seconds", [60.0, 0.0])
+@pytest.mark.parametrize("seconds", [pytest.param(60.0, marks=pytest.mark.slow), 0.0])
 def test_an_interrupted_training_ends_as_if_it_had_not_been(
     seconds: float, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -70,6 +70,7 @@ def test_what_is_saved_predicts_the_same(model: Activity, tmp_path: Path) -> Non
         Activity.load(tmp_path)
 
 
+@pytest.mark.slow
 def test_of_too_many_examples_some_are_drawn() -> None:
     config = ActivityConfig(days=2, units=2, epochs=1, examples=1000, batch=1000)
     assert np.isfinite(Activity(config).fit(DAYS, LEARN).loss)

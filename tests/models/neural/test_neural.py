@@ -163,6 +163,7 @@ def test_curves_tell_of_every_epoch(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert all(scalar["events/s"] > 0 for scalar in scalars)
 
 
+@pytest.mark.slow
 def test_bfloat16_is_for_training_alone(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     seen = set_validation(monkeypatch, [0.1] * 5)
@@ -228,6 +229,7 @@ def test_going_on_starts_from_the_weights_and_new_items_are_added() -> None:
         model.refit(TrainingData(example()))
 
 
+@pytest.mark.slow
 def test_going_on_ends_with_the_mean_of_its_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
     model = SASRec(replace(CONFIG, epochs=8)).fit(TrainingData(example()))
     after: list[list[Any]] = []
@@ -244,6 +246,7 @@ def test_going_on_ends_with_the_mean_of_its_epochs(monkeypatch: pytest.MonkeyPat
         np.testing.assert_allclose(result, (first + 2 * second) / 3, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_later_events_are_learned() -> None:
     items = [[1, 2, 3, 1, 2, 3]] * 20
     config = SASRecConfig(dim=8, blocks=1, length=6, batch_rows=8, epochs=40, learning_rate=0.01)

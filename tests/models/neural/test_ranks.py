@@ -49,9 +49,9 @@ def test_a_rank_counts_the_items_above_with_equal_scores_by_row() -> None:
 @pytest.mark.parametrize(
     "model",
     [
-        SASRec(SASRecConfig(dim=4, blocks=1, length=6, batch_rows=8, epochs=1)),
+        pytest.param(SASRec(SASRecConfig(dim=4, blocks=1, length=6, batch_rows=8, epochs=1)), marks=pytest.mark.slow),
         NCF(NCFConfig(dim=4, units=4, length=6, epochs=1)),
-        Seq2Seq(Seq2SeqConfig(dim=4, units=4, length=6, epochs=1)),
+        pytest.param(Seq2Seq(Seq2SeqConfig(dim=4, units=4, length=6, epochs=1)), marks=pytest.mark.slow),
     ],
     ids=lambda model: model.name,
 )

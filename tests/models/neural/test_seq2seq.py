@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import pytest
 
 from models.base import TrainingData
 from models.neural.seq2seq import Seq2Seq, Seq2SeqConfig, windows
@@ -62,6 +63,7 @@ class TestSeq2Seq(RecommenderContract):
         np.testing.assert_allclose(result.scores, expected.scores, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_it_continues_a_round() -> None:
     """Everyone goes round the items in order, from a place of their own."""
     random = np.random.default_rng(0)

@@ -104,6 +104,7 @@ def test_the_learning_rate_begins_high_and_falls_to_nothing(monkeypatch: pytest.
     assert 0 < rates[-1] < 0.4 * CONFIG.learning_rate
 
 
+@pytest.mark.slow
 def test_it_is_shorter_and_the_setting_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     before = first(epochs=10)
     seen = set_validation(monkeypatch, [0.1, 0.3, 0.2])
@@ -151,6 +152,7 @@ def test_an_interruption_does_not_show(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert again.trained == whole.trained
 
 
+@pytest.mark.slow
 def test_another_network_is_not_begun_with(caplog: pytest.LogCaptureFixture) -> None:
     other = SASRec(replace(CONFIG, dim=8)).fit(TrainingData(silent(2, N_ITEMS)))
     for start, message in ((other, "sasrec trains from scratch"), (NCF(), "")):
@@ -161,6 +163,7 @@ def test_another_network_is_not_begun_with(caplog: pytest.LogCaptureFixture) -> 
         assert_weights(result.network.get_weights(), first().network.get_weights())
 
 
+@pytest.mark.slow
 def test_going_on_places_new_items_too() -> None:
     model = SASRec(CONFIG).fit(TrainingData(example()))
     before = np.array(model.network.table)
