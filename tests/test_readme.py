@@ -62,6 +62,7 @@ def test_the_tables_read_from_python_and_duckdb(clone: Path, capfd: pytest.Captu
     assert len(rows) == len(result["frame"])
 
 
+@pytest.mark.slow
 def test_the_tables_commands_work(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
     commands = [line.split("#")[0].strip() for block in blocks("") for line in block.splitlines()]
     calls = [shlex.split(line)[1:] for line in commands if line.startswith("encore tables ")]

@@ -67,6 +67,7 @@ def test_a_failure_stays_in_its_domain_and_fails_the_run(night):
     assert states["spark_stop"] == "success"  # and yet the run is red
 
 
+@pytest.mark.slow
 def test_a_domain_without_files_is_left_out(night):
     codes = {"pin --domain=music": 3, "html_report --domain=movies": 2}
     state, states, calls = night({"domains": ["movies", "music"], "ds": "2026-03-01"}, codes)
@@ -97,7 +98,7 @@ def test_what_only_adds_to_the_night_does_not_stop_it(night):
 
 
 @pytest.mark.usefixtures("movies_alone")
-@pytest.mark.parametrize("champion", ["sasrec", "ensemble"])
+@pytest.mark.parametrize("champion", [pytest.param("sasrec", marks=pytest.mark.slow), "ensemble"])
 def test_a_champion_with_networks_recommends_on_the_gpu_queue(night, monkeypatch, champion):
     monkeypatch.setenv("FAKE_CHAMPION", champion)
     state, states, calls = night({"domains": ["movies"], "ds": "2026-03-01"})

@@ -113,6 +113,7 @@ def test_retrain_publishes_what_was_measured_where_the_gate_refuses(run):
     assert "publish" in jobs_of(calls, "games")
 
 
+@pytest.mark.slow
 def test_retrain_fails_where_the_training_fails(run):
     state, states, calls = run("retrain", {**RETRAIN, "publish": True}, {"train": 2})
     assert state == "failed"

@@ -103,6 +103,7 @@ def clone(tmp_path):
     return build
 
 
+@pytest.mark.slow
 def test_environment_is_built_once_and_repaired(clone):
     stamp = clone.folder / "env" / ".built"
     first = clone()

@@ -59,6 +59,7 @@ def test_a_killed_scheduler_is_seen_and_started_again(airflow):
     assert {part: after[part] for part in PARTS[:2]} == {part: before[part] for part in PARTS[:2]}
 
 
+@pytest.mark.slow
 def test_down_ends_what_a_killed_scheduler_leaves_and_what_does_not_listen(airflow):
     (airflow.home / "hang").touch()
     airflow("up")

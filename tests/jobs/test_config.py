@@ -51,6 +51,7 @@ def test_right_files_are_said_to_be_right(config: Path, capsys: Captured) -> Non
     ]
 
 
+@pytest.mark.slow
 def test_settings_of_networks_are_checked_without_the_log_of_their_backend(config: Path) -> None:
     config.write_text("[models.sasrec]\ndim = 32\n")
     words = [sys.executable, "-m", "jobs", "config", "check"]

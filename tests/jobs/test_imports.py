@@ -383,6 +383,7 @@ print(cli.main(sys.argv[1:]), re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
 def test_a_line_of_1_gb_is_refused_in_little_memory(tmp_path: Path) -> None:
     files = tmp_path / "ml"

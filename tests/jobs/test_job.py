@@ -163,6 +163,7 @@ def test_a_full_disk_is_told_although_the_failure_cannot_be_recorded(
     assert list((small_disk / "warehouse").rglob("*.tmp")) == []
 
 
+@pytest.mark.slow
 def test_a_read_only_warehouse_is_named_and_stays(
     small_warehouse: Settings, small_disk: Path, capsys: Captured
 ) -> None:

@@ -49,6 +49,7 @@ def test_the_last_complete_night_of_each_domain(config: Settings) -> None:
     assert timedelta(0) < times[1] - times[0] < timedelta(minutes=5)
 
 
+@pytest.mark.slow
 def test_expiry_does_not_change_when_a_night_was_published(published: Settings) -> None:
     publish(published, 2, ds="2026-11-21", run="next")
     [before] = statuses(Upkeep(published), ["movies"], (), datetime(2026, 11, 23, tzinfo=UTC))

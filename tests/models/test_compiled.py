@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.slow
 def test_a_night_compiles_no_kernel() -> None:
     """In a process of its own: other tests call kernels with types that no night has."""
     code = "from tests.support.programs.compiled import check; check()"

@@ -40,7 +40,9 @@ def test_the_newest_sentiment_of_the_item_counts(session: SparkSession) -> None:
     assert [row.item_id for row in result.where("value IS NULL").collect()] == ["d"]
 
 
-@pytest.mark.parametrize(("weight", "expected"), [(0.0, [4.0, 2.0]), (0.5, [2.0, 2.0])])
+@pytest.mark.parametrize(
+    ("weight", "expected"), [pytest.param(0.0, [4.0, 2.0], marks=pytest.mark.slow), (0.5, [2.0, 2.0])]
+)
 def test_a_night_takes_it_from_the_setting(
     weight: float,
     expected: list[float],

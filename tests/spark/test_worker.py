@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pyarrow as pa
+import pytest
 from pyspark.sql import SparkSession
 
 
@@ -18,6 +19,7 @@ def test_tasks_find_the_kernels_loaded(session: SparkSession) -> None:
     assert [row.n for row in result] == [1, 1]
 
 
+@pytest.mark.slow
 def test_tasks_look_for_garbage_among_their_own_objects_alone(session: SparkSession) -> None:
     def seen(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import gc

@@ -86,6 +86,7 @@ def change(night: Night, task: str, **facts: Any) -> Entry:
     return entry
 
 
+@pytest.mark.slow
 def test_a_night_begins_with_the_weights_of_the_last(before: Night, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     night = tonight(before.settings, "run")

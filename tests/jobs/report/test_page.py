@@ -150,6 +150,7 @@ def test_every_plot_says_what_it_shows_and_ids_are_unique(planted: tuple[str, Pa
     assert set(used) <= set(ids)
 
 
+@pytest.mark.slow
 def test_the_same_night_gives_the_same_page(published: Settings) -> None:
     first, second = (written_page(published, DS, "first") for _ in range(2))
     assert first != second

@@ -93,6 +93,7 @@ def test_real_steam(real: Callable[[str], Path], read: Any) -> None:
     assert all(row["unparsable"] == [] for rows in result.values() for row in rows)
 
 
+@pytest.mark.slow
 def test_real_imdb(real: Callable[[str], Path], read: Any) -> None:
     (rows,) = read(imdb.readings, real("imdb-reviews")).values()
     assert len({row["review_id"] for row in rows}) == len(rows) == 50_000

@@ -151,6 +151,7 @@ def test_a_checkpoint_that_cannot_be_read_is_not_gone_on_from(
     assert_weights(result.network.get_weights(), undisturbed().network.get_weights())
 
 
+@pytest.mark.slow
 def test_curves_tell_of_every_epoch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     set_validation(monkeypatch, [0.25, 0.5, 0.375, 0.125, 0.25, 0.125, 0.25])
     SASRec(CONFIG).fit(TrainingData(example(), validation=ANYBODY, workspace=tmp_path))

@@ -56,6 +56,7 @@ def test_batches_in_halves_make_the_same_steps(
     assert "sasrec trains with each batch in two halves" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_second_time_is_the_end_and_gives_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     full_at(monkeypatch, 1, 2)
     message = (
