@@ -8,10 +8,13 @@ from pathlib import PurePosixPath
 from pyarrow import ArrowInvalid
 from pyarrow import fs as arrow_fs
 from pyarrow import parquet as pq
+from tenacity import Retrying, retry_if_exception_message, stop_after_attempt, wait_random_exponential
 
 from jobs.errors import InputError
-from jobs.storage.object_store import s3
+from jobs.storage.object_store import object_store, s3
 
+# Where a store refuses for the moment in more bytes than the file has: AWS's library then does not try again itself.
+LONG_REFUSAL = "Failed to flush response stream"
 OBJECT_STORES = (arrow_fs.S3FileSystem, arrow_fs.GcsFileSystem)  # without folders; a file shows when it is whole
 
 
@@ -28,11 +31,21 @@ def filesystem(address: str) -> tuple[arrow_fs.FileSystem, str]:
 def read_bytes(address: str) -> bytes | None:
     """The content of a file; None where there is none."""
     fs, path = filesystem(address)
+    attempts = Retrying(
+        retry=retry_if_exception_message(match=f".*{LONG_REFUSAL}"),
+        stop=stop_after_attempt(object_store().max_attempts),
+        wait=wait_random_exponential(0.1, 5),
+        reraise=True,
+    )
     try:
-        with fs.open_input_stream(path) as stream:
-            return bytes(stream.read())
+        return attempts(_read, fs, path)
     except (FileNotFoundError, IsADirectoryError):
         return None
+
+
+def _read(fs: arrow_fs.FileSystem, path: str) -> bytes:
+    with fs.open_input_stream(path) as stream:
+        return bytes(stream.read())
 
 
 def write_bytes(address: str, content: bytes) -> None:

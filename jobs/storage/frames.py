@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+from pyarrow import fs as arrow_fs
 from pyarrow import parquet as pq
 
 from jobs.storage.files import create_folder, filesystem
@@ -24,7 +25,8 @@ def read(addresses: Sequence[str], schema: pa.Schema, columns: Sequence[str] | N
 def _read_one(address: str, schema: pa.Schema) -> pa.Table:
     fs, path = filesystem(address)
     with fs.open_input_file(path) as source:
-        file = pq.ParquetFile(source)
+        # Not column by column, which are requests on a store, of so few bytes that a refusal is not tried again.
+        file = pq.ParquetFile(source, pre_buffer=not isinstance(fs, arrow_fs.LocalFileSystem))
         table = file.read(columns=[name for name in schema.names if name in file.schema_arrow.names])
     for index, field in enumerate(schema):
         if field.name not in table.column_names:
