@@ -1,10 +1,13 @@
 """Erasure: nights with planted users, then a scan of every file that there is."""
 
+import fcntl
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from jobs.cli import main
@@ -13,14 +16,16 @@ from jobs.privacy.records import Records
 from jobs.settings import Settings
 from jobs.storage import files
 from jobs.storage.catalog import Tables
+from jobs.storage.deliveries import deliveries
 from jobs.storage.runs import Entry, Run
 from jobs.storage.sql import open_tables
-from tests.support.fakes import DS, fake_night, publish_words
+from tests.support.fakes import DS, Rows, fake_night, publish_words
 from tests.support.nights import publish
 from tests.support.nights import warehouse as folder_of
 from tests.support.planted_users import (
     ERASED,
     LONG,
+    ODD,
     SHORT,
     STAYS,
     USERS,
@@ -204,6 +209,54 @@ def test_it_waits_for_a_run_that_writes(config: Settings, tmp_path: Path, capsys
     assert main(["erase", LONG, "--domain", "movies", "--yes"]) == 2
     assert "run busy of movies" in capsys.readouterr().err
     assert set(before) <= set(places_of_users(config, tmp_path))
+
+
+def test_it_waits_for_an_import_and_clears_up_after_a_killed_one(config: Settings, tmp_path: Path) -> None:
+    both_nights(config)
+    aside = tmp_path / "landing" / ".aside" / "movies-2026-11-20-killed" / "rows"
+    aside.parent.mkdir(parents=True)
+    aside.write_text(LONG)
+    handle = os.open(aside.parent, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)  # as an import does while it runs
+    before = places_of_users(config, tmp_path)
+    assert main(erase_words(LONG)) == 2
+    assert places_of_users(config, tmp_path) == before
+    os.close(handle)
+    assert main(erase_words(LONG)) == 0
+    assert not aside.exists()
+
+
+def test_it_refuses_where_a_branch_would_keep_the_user(config: Settings, tmp_path: Path, capsys: Captured) -> None:
+    both_nights(config)
+    table = Tables(config)._load("users")
+    snapshot = table.current_snapshot()
+    assert snapshot is not None
+    table.manage_snapshots().create_branch(snapshot.snapshot_id, "theirs").commit()
+    before = places_of_users(config, tmp_path)
+    assert main(erase_words(LONG)) == 2
+    assert "table users has branches beside main" in capsys.readouterr().err
+    assert set(before) <= set(places_of_users(config, tmp_path))
+
+
+def test_a_rejected_row_goes_with_its_landed_row_where_its_text_has_the_id_in_another_form(
+    config: Settings, tmp_path: Path
+) -> None:
+    """As csv doubles the quotes of an id; of another user's row the same text stays."""
+    assert import_users(tmp_path) == 0
+    text = '"' + ODD.replace('"', '""') + '",s1,rating,x'
+    (ratings,) = (one for one in deliveries(config.landing, "movies") if one.table == "interactions")
+    rows = pq.read_table([file.removeprefix("file://") for file in ratings.data]).to_pylist()
+    lines = {row["user_id"]: row["line"] for row in rows}
+
+    def reject(night: dict[str, Rows]) -> None:
+        one = night["rejected"][0]
+        night["rejected"] = [
+            {**one, "delivery": ratings.number, "line": lines[user], "raw": text} for user in (ODD, STAYS[0])
+        ]
+
+    publish(config, 1, ds=DS, users=USERS, broken=reject)
+    assert main(erase_words(ODD)) == 0
+    assert ask(config, "SELECT line FROM rejected") == [(lines[STAYS[0]],)]
 
 
 def test_exports_lose_the_user_too(config: Settings, tmp_path: Path) -> None:
