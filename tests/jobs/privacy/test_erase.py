@@ -7,10 +7,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from jobs.cli import main
+from jobs.learning.artifacts import fingerprint
 from jobs.privacy.ids import sha256
 from jobs.privacy.records import Records
 from jobs.settings import Settings
@@ -19,6 +21,9 @@ from jobs.storage.catalog import Tables
 from jobs.storage.deliveries import deliveries
 from jobs.storage.runs import Entry, Run
 from jobs.storage.sql import open_tables
+from models.base import TrainingData
+from models.classic.user_knn import UserKNN
+from tests.support.examples import example
 from tests.support.fakes import DS, Rows, fake_night, publish_words
 from tests.support.nights import publish
 from tests.support.nights import warehouse as folder_of
@@ -257,6 +262,30 @@ def test_a_rejected_row_goes_with_its_landed_row_where_its_text_has_the_id_in_an
     publish(config, 1, ds=DS, users=USERS, broken=reject)
     assert main(erase_words(ODD)) == 0
     assert ask(config, "SELECT line FROM rejected") == [(lines[STAYS[0]],)]
+
+
+def test_a_model_loses_its_row_of_the_user(config: Settings) -> None:
+    """The artifact that `models` names afterwards is another one with a checksum of its own; the old one is gone."""
+    knn = UserKNN(UserKNN.Config()).fit(TrainingData(example()))
+    user = int(np.flatnonzero(np.diff(knn.users.indptr))[0])
+    old = folder_of(config) / "runs" / "movies" / DS / "run" / "train_user_knn" / "a" / "artifact"
+    knn.save(old, ["i"] * example().n_items)
+
+    def name_it(night: dict[str, Rows]) -> None:
+        night["models"][0] |= {"model": "user_knn", "artifact": f"file://{old}", "checksum": fingerprint(old)}
+
+    publish(config, 1, ds=DS, users=USERS, broken=name_it)
+    ((one,),) = ask(config, f"SELECT id FROM vocabulary WHERE kind = 'user' AND row = {user}")
+    assert main(erase_words(one)) == 0
+    ((address, checksum),) = ask(config, "SELECT artifact, checksum FROM models WHERE model = 'user_knn'")
+    folder = Path(address.removeprefix("file://"))
+    assert checksum == fingerprint(folder)
+    learned = UserKNN.load(folder, ["i"] * example().n_items)
+    expected = knn.users.toarray()
+    assert expected[user].any()
+    expected[user] = 0
+    np.testing.assert_array_equal(learned.users.toarray(), expected)
+    assert not old.exists()
 
 
 def test_exports_lose_the_user_too(config: Settings, tmp_path: Path) -> None:
