@@ -8,7 +8,12 @@ from jobs.errors import InputError
 
 
 def address(place: str | Path) -> str:
-    """A path made absolute behind file://, unescaped as Spark and Iceberg take it; other URIs without a last slash."""
+    """A path made absolute behind file://, unescaped as Spark and Iceberg take it; other URIs without a last slash.
+
+    InputError for a text that names nothing: an empty one, or a scheme alone.
+    """
+    if not str(place).strip() or re.fullmatch(r"(?!file:)[a-z0-9]+:/+", str(place)):
+        raise InputError(f"{str(place)!r} is no address; it must be a folder, or as in s3://bucket/folder")
     text = str(place).rstrip("/") or "/"
     if text.startswith("file://"):
         return unquote(text)

@@ -13,6 +13,7 @@ examples:
 """
 
 import argparse
+import math
 import re
 import sys
 from collections.abc import Sequence
@@ -60,12 +61,23 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--verify", action="store_true", help="erase nothing, look for what is left")
     parser.add_argument(
         "--idle-minutes",
-        type=float,
+        type=minutes,
         default=IDLE_MINUTES,
         metavar="N",
         help=f"refuse while a run has written within so many minutes (default: {IDLE_MINUTES:g})",
     )
     return parser
+
+
+def minutes(text: str) -> float:
+    """A number of minutes from 0 on; argparse's error otherwise."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number of minutes, 0 or more, got {text[:80]!r}")
+    return value
 
 
 def _digest(text: str) -> str:
@@ -77,6 +89,7 @@ def _digest(text: str) -> str:
 def main(args: argparse.Namespace) -> int:
     """Erases, or verifies that it was done."""
     config = settings.load()
+    require_known(config, args.domain)
     tables = Rewriting(config)
     forms = forms_of(config.warehouse, args.domain, users_of(args))
     digests = args.sha256 or [sha256(stored) for *_, stored in forms]
@@ -94,9 +107,19 @@ def main(args: argparse.Namespace) -> int:
     return DONE
 
 
+def require_known(config: Settings, domain: str) -> None:
+    """InputError for a domain that nothing is known of, as of a mistyped one: it would be said to be without the
+    user."""
+    places = [config.landing, f"{config.warehouse}/runs", f"{config.warehouse}/erasures"]
+    if domain not in config.domains and not any(domain in files.folders(place) for place in places):
+        raise InputError(f"there is no domain {domain!r}; there are: {', '.join(config.domains)}")
+
+
 def users_of(args: argparse.Namespace) -> Lists:
     """The ids that were given; InputError where the file has none."""
     if args.user is not None:
+        if not args.user.strip():
+            raise InputError(f"{args.user!r} is no user's id: it must have a visible character")
         return [args.user]
     return [] if args.users is None else read_users(args.users)
 
@@ -129,6 +152,7 @@ def erase(
     published = files.read_bytes(f"{config.warehouse}/format.json") is not None
     if published:
         tables.check_format()
+        tables.require_own()
         require_no_branches(tables)
         erasing = Erasing.of(tables, domain, ids, record.name)
         leftovers.require_idle(tables, every_run(tables), idle_minutes)

@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     rotate.add_argument("--yes", action="store_true", help="do not ask")
     rotate.add_argument(
         "--idle-minutes",
-        type=float,
+        type=erase.minutes,
         default=erase.IDLE_MINUTES,
         metavar="N",
         help=f"refuse while a run has written within so many minutes (default: {erase.IDLE_MINUTES:g})",
@@ -171,6 +171,7 @@ def bring(config: Settings, tables: Rewriting, state: State, chain: Chain, idle_
     ids: Ids = OldPseudonyms(chain) if state.keys else Ids(stored_ids(config, domain), chain.advance)
     if published:
         tables.check_format()
+        tables.require_own()
         require_no_branches(tables)
         rotating = Rotating.of(tables, domain, Ids(()), f"rotation-{given[-1]}")
         rotating.chain, rotating.withhold = chain, not state.keys

@@ -149,7 +149,7 @@ def read_users(file: str) -> list[str]:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"--users {file}: cannot be read ({error}); name a text file in UTF-8") from error
-    ids = [line for line in text.split("\n") if line]
+    ids = [line for line in text.split("\n") if line.strip()]
     if not ids:
         raise InputError(f"--users {file}: no id in it; it takes one a line")
     return ids

@@ -22,7 +22,7 @@ from jobs.errors import InputError
 from jobs.settings import Settings
 from jobs.states import PUBLISHED, last_publications
 from jobs.storage import files
-from jobs.storage.commits import replace_files, retry
+from jobs.storage.commits import replace_files, require_below, retry
 from jobs.storage.frames import read
 from jobs.storage.object_store import iceberg_properties
 from schemas.table import Table
@@ -93,6 +93,7 @@ class Tables:
         retry(DBAPIError)(lambda: self.catalog.create_namespace_if_not_exists(NAMESPACE))  # others may be making it
         for table in TABLES.values():
             known = self._find(table.name)
+            require_below(self.warehouse, known)
             if known is None:
                 with suppress(TableAlreadyExistsError, CommitFailedException):  # another domain's night has made it
                     self._create(table)
@@ -128,6 +129,11 @@ class Tables:
         elif create and version < FORMAT:
             log.info("warehouse %s: format %d becomes %d", self.warehouse, version, FORMAT)
             files.write_bytes(address, json.dumps({"format": FORMAT}).encode())
+
+    def require_own(self) -> None:
+        """InputError where a table's files are not below the warehouse, for who is about to write or delete some."""
+        for name in TABLES:
+            require_below(self.warehouse, self._find(name))
 
     def _find(self, name: str) -> IcebergTable | None:
         try:

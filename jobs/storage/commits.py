@@ -1,5 +1,6 @@
 """Commits to an Iceberg table: replacing files in one transaction, and retrying where another process was faster."""
 
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 
@@ -9,6 +10,8 @@ from pyiceberg.table import Transaction
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.update.snapshot import ManageSnapshots
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
+
+from jobs.errors import InputError
 
 COMMITS = 30  # tries while others commit to the same table
 
@@ -57,3 +60,19 @@ def replace_files(
             transaction.remove_properties(*metrics)
         if (snapshot := transaction.table_metadata.current_snapshot_id) is not None:
             ManageSnapshots(transaction).create_tag(snapshot, tag).commit()
+
+
+def require_below(warehouse: str, table: IcebergTable | None) -> None:
+    """InputError where a table's files are not below the warehouse, as after it was copied or moved: the catalog names
+    absolute addresses, so that what is written or deleted here would be the other one's."""
+    if table is not None and not f"{_scheme(table.location())}/".startswith(f"{_scheme(warehouse)}/"):
+        raise InputError(
+            f"ENCORE_WAREHOUSE={warehouse}: its catalog names files at {table.location()}, as a copy of a warehouse "
+            "does; nothing was changed. Set ENCORE_WAREHOUSE to where the files are; for a second one, `encore tables "
+            "export` there"
+        )
+
+
+def _scheme(address: str) -> str:
+    """The address with one name for S3, of which Hadoop has several."""
+    return re.sub("^s3[an]://", "s3://", address)

@@ -148,6 +148,9 @@ def query(db: duckdb.DuckDBPyConnection, sql: str, form: str = "table", output: 
 
 
 def _print(result: pa.Table, form: str, stream: TextIO) -> None:
+    names = result.column_names
+    if form == "json" and (twice := sorted({name for name in names if names.count(name) > 1})):
+        raise InputError(f"several columns of the query are named {twice[0]!r}, which JSON cannot tell apart; use AS")
     columns = [column.to_pylist() for column in result.columns]
     rows = list(zip(*columns, strict=True))
     if form == "table":

@@ -27,6 +27,7 @@ def roll_back(settings: Settings, domain: str, ds: str, to: str) -> str:
     Raises InputError where that run has not completed the night.
     """
     there = Night(settings, Run(settings.warehouse, domain, ds, to))
+    there.tables.require_own()
     row = find_published(there)
     with alone(there.tables, domain) as require_alone:
         sequence = there.tables.last_sequence(domain) + 1

@@ -106,6 +106,12 @@ def test_addresses(place: str | Path, expected: str) -> None:
     assert address(place) == expected
 
 
+@pytest.mark.parametrize("place", ["", " ", "s3://", "s3:/", "gs:///"])
+def test_what_names_nothing_is_no_address(place: str) -> None:
+    with pytest.raises(InputError, match="is no address"):
+        address(place)
+
+
 def test_a_relative_path_is_below_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert address("here/there") == f"file://{tmp_path}/here/there"

@@ -106,6 +106,11 @@ def test_sql_as_csv_writes_lists_as_json_and_keeps_columns_of_one_name(say: Say)
     assert row == ['["a", "ü"]', "1", "2"]
 
 
+def test_sql_as_json_refuses_columns_of_one_name(published: Settings, capsys: Captured) -> None:
+    assert main(["tables", "sql", "SELECT 1 AS y, 2 AS y", "--format", "json"]) == 2
+    assert "several columns of the query are named 'y'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("form", ["csv", "json", "parquet", "table"])
 def test_sql_into_a_file(say: Say, tmp_path: Path, form: str) -> None:
     file = tmp_path / f"out.{form}"
