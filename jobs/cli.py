@@ -13,7 +13,7 @@ from contextlib import redirect_stderr
 
 from jobs import forkserver, output
 from jobs.commands import COMMANDS, INTERACTIVE, JOBS, PSEUDONYM_KEY, Command, Job
-from jobs.errors import DONE, FAULT, WRONG_INPUT, ContractError, InputError, RefusedError
+from jobs.errors import DONE, FAULT, WRONG_INPUT, ContractError, InputError, RefusedError, UnavailableError
 from jobs.version import code_version
 
 
@@ -61,7 +61,7 @@ def call(argv: list[str]) -> int:
     try:
         args = parse(parser(command), argv[1:])  # asks ENCORE_DOMAINS which domains there are
         return run(command, args)
-    except (InputError, RefusedError, ContractError) as error:
+    except (InputError, RefusedError, ContractError, UnavailableError) as error:
         output.complain(output.shorten(f"error: {error}"))
         return error.exit_code
     except KeyboardInterrupt:

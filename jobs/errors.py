@@ -25,6 +25,17 @@ class ContractError(Exception):
     exit_code = WRONG_INPUT
 
 
+class UnavailableError(Exception):
+    """Unavailable: a service does not answer. A fault, which is tried again; its line says all, without a traceback."""
+
+    exit_code = FAULT
+
+    def __init__(self, text: str, cause: Exception) -> None:
+        """`cause`: what the client of the service raised."""
+        super().__init__(text)
+        self.cause = cause
+
+
 def name_lost_server(error: Exception, remote: str | None) -> Exception:
     """Turns what gRPC says of a Spark Connect server that is gone into a ConnectionError that names it.
 

@@ -51,9 +51,9 @@ def main(args: argparse.Namespace) -> int:
     if args.export is not None:
         return export(args)
     config = settings.load()
-    stored = stored_id(config, args)
     tables = Tables(config)
     tables.check_format()
+    stored = stored_id(config, args)
     with open_some(tables, ["runs"]) as db:
         night = complete_night(db, args.domain, args.ds)
         add_publications(db, tables, "shown", [night], SHOWN)

@@ -1,7 +1,8 @@
 """`encore config`: checks the settings, shows them with their origin, or writes the page that lists them.
 
-`jobs/cli.py` calls it, and nothing else imports it; it imports the settings and what they are made of, no job and no
-table. Begin with `__init__.py`, an action after the other; `page.py` generates docs/settings.md.
+`jobs/cli.py` calls it, and nothing else imports it; it imports the settings, what they are made of and what checks the
+places that they name, no job and no table. Begin with `__init__.py`, an action after the other; `page.py` generates
+docs/settings.md.
 """
 
 import argparse
@@ -55,9 +56,20 @@ def main(args: argparse.Namespace) -> int:
     if args.action == "show":
         say(*show_settings(config))
         return DONE
+    require_places(config)
     say(f"no fault in {config_source(config.config) or 'ENCORE_CONFIG, which is not set'}")
     say(f"domains: {', '.join(config.domains)}")
     return DONE
+
+
+def require_places(config: Settings) -> None:
+    """InputError for a warehouse, landing folder or catalog that cannot be, as far as no server has to be asked."""
+    from jobs.storage.catalog_loading import require_catalog_settings  # PyIceberg takes a second to import
+    from jobs.storage.files import require_folder
+
+    require_folder(VARIABLES["warehouse"], config.warehouse)
+    require_folder(VARIABLES["landing"], config.landing)
+    require_catalog_settings(config.catalog)
 
 
 def show_settings(config: Settings) -> Iterator[str]:

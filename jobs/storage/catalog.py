@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from urllib.parse import quote
 
-from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.expressions import And, BooleanExpression, EqualTo, LessThan, Or
 from pyiceberg.io.pyarrow import _pyarrow_to_schema_without_ids
@@ -22,14 +21,13 @@ from jobs.errors import InputError
 from jobs.settings import Settings
 from jobs.states import PUBLISHED, last_publications
 from jobs.storage import files
+from jobs.storage.catalog_loading import NAMESPACE, open_catalog
 from jobs.storage.commits import replace_files, require_below, retry
 from jobs.storage.frames import read
-from jobs.storage.object_store import iceberg_properties
 from schemas.table import Table
 from schemas.tables import TABLES
 
 FORMAT = 2  # 2: rows know their delivery; format 1 becomes it when the next night adds the columns
-NAMESPACE = "encore"
 METRICS = "write.metadata.metrics"
 PROPERTIES = {"commit.retry.num-retries": "0"}  # PyIceberg's own retry forgets the tag; `replace` tries again itself
 log = logging.getLogger(__name__)
@@ -47,28 +45,6 @@ class Pointer:
     tags: Mapping[str, int] = field(default_factory=dict)
 
 
-def open_catalog(warehouse: str, properties: Mapping[str, str]) -> Catalog:
-    """The catalog of [catalog], or a local warehouse's own in SQLite; InputError where neither can be."""
-    if properties:
-        return _load_catalog({"warehouse": warehouse, **iceberg_properties(properties)})
-    if not warehouse.startswith("file://"):
-        raise InputError(
-            f"ENCORE_WAREHOUSE={warehouse}: the SQLite catalog needs a local folder; name a catalog in [catalog] of "
-            'ENCORE_CONFIG, as in type = "sql", uri = "postgresql+psycopg2://catalog.example.org/encore"'
-        )
-    uri = f"sqlite:///{quote(warehouse.removeprefix('file://'))}/catalog.db?timeout=60"
-    return _load_catalog({"type": "sql", "uri": uri, "warehouse": f"{warehouse}/tables"})
-
-
-def _load_catalog(properties: Mapping[str, str]) -> Catalog:
-    try:
-        return load_catalog(NAMESPACE, **properties)
-    except DBAPIError as error:
-        if "already exists" not in str(error):
-            raise
-        return load_catalog(NAMESPACE, **properties)  # another process has made its tables meanwhile
-
-
 class Tables:
     """The tables of one warehouse.
 
@@ -78,17 +54,19 @@ class Tables:
     def __init__(self, settings: Settings) -> None:
         self.warehouse = settings.warehouse
         self._properties = dict(settings.catalog)
+        self._creates = False
         self.before_commit: Callable[[], None] = lambda: None
 
     @cached_property
     def catalog(self) -> Catalog:
         """The catalog itself; tables are read and committed through this class alone."""
         self.check_format()
-        return open_catalog(self.warehouse, self._properties)
+        return open_catalog(self.warehouse, self._properties, self._creates)
 
     def create(self) -> None:
         """Makes the warehouse and the tables that are missing, and adds columns that a newer Encore knows."""
         self.check_format(create=True)
+        self._creates = True
         files.create_folder(self.warehouse)
         retry(DBAPIError)(lambda: self.catalog.create_namespace_if_not_exists(NAMESPACE))  # others may be making it
         for table in TABLES.values():
@@ -114,6 +92,7 @@ class Tables:
 
     def check_format(self, create: bool = False) -> None:
         """InputError where there is no warehouse, or one of a newer format than this Encore knows."""
+        files.require_folder("ENCORE_WAREHOUSE", self.warehouse)
         address = f"{self.warehouse}/format.json"
         content = files.read_bytes(address)
         if content is None:

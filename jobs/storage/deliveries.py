@@ -50,6 +50,7 @@ def deliveries(landing: str, domain: str, ds: str | None = None) -> list[Deliver
 
 def batches(landing: str, domain: str) -> list[tuple[str, str]]:
     """(night, name) of the folders of all imports of a domain."""
+    files.require_folder("ENCORE_LANDING", landing)
     nights = files.folders(f"{landing}/{domain}")
     return [(night, name) for night in nights for name in files.folders(f"{landing}/{domain}/{night}")]
 

@@ -1,9 +1,10 @@
 """Reading and writing files at addresses (`file://`, `s3://`, `gs://`, `hdfs://`), whole or not at all."""
 
+import os
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from pyarrow import ArrowInvalid
 from pyarrow import fs as arrow_fs
@@ -19,13 +20,36 @@ OBJECT_STORES = (arrow_fs.S3FileSystem, arrow_fs.GcsFileSystem)  # without folde
 
 
 def filesystem(address: str) -> tuple[arrow_fs.FileSystem, str]:
-    """The file system of an address and the path in it. A local path stands in its address as it is, not as %20."""
+    """The file system of an address and the path in it; InputError for addresses that no storage has.
+
+    A local path stands in its address as it is, not as %20.
+    """
     if address.startswith("file://"):
         return arrow_fs.LocalFileSystem(), address.removeprefix("file://")
     if address.startswith("s3://"):
         return s3(), address.removeprefix("s3://")
-    fs, path = arrow_fs.FileSystem.from_uri(address)
+    try:
+        fs, path = arrow_fs.FileSystem.from_uri(address)
+    except ArrowInvalid as error:
+        raise InputError(
+            f"{address}: no storage has such addresses; name a path, or an address file://, s3://, gs:// or hdfs://"
+        ) from error
     return fs, path
+
+
+def require_folder(variable: str, address: str) -> None:
+    """InputError where no folder can be at an address: a file is in the way, or no storage has such addresses."""
+    try:
+        if not address.startswith("file://"):
+            filesystem(address)
+            return
+    except InputError as error:
+        raise InputError(f"{variable}={error}") from error
+    path = Path(address.removeprefix("file://"))
+    # Path.exists would raise for what this user may not look into
+    there = next(one for one in (path, *path.parents) if os.path.exists(one))  # noqa: PTH110
+    if not there.is_dir():
+        raise InputError(f"{variable}={address}: {there} is a file, it must be a folder; name another one")
 
 
 def read_bytes(address: str) -> bytes | None:
@@ -39,7 +63,7 @@ def read_bytes(address: str) -> bytes | None:
     )
     try:
         return attempts(_read, fs, path)
-    except (FileNotFoundError, IsADirectoryError):
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         return None
 
 

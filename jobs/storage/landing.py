@@ -87,7 +87,10 @@ class Batch:
 
 
 def require_landing(settings: Settings) -> None:
-    """InputError where the landing folder is on an object store that does not answer, or the catalog with its lock."""
+    """InputError where the landing folder or the warehouse cannot be; for a landing folder on an object store also
+    where this, or the catalog with its lock, does not answer."""
+    files.require_folder("ENCORE_WAREHOUSE", settings.warehouse)
+    files.require_folder("ENCORE_LANDING", settings.landing)
     if not settings.landing.startswith("file://"):
         import_module("jobs.storage.preflight").require_storage(settings)  # PyIceberg takes a second to import
 

@@ -17,7 +17,8 @@ from pyiceberg.table import Table
 from sqlalchemy.exc import DBAPIError
 
 from jobs.settings import Settings
-from jobs.storage.catalog import Tables, open_catalog
+from jobs.storage.catalog import Tables
+from jobs.storage.catalog_loading import open_catalog
 from jobs.storage.commits import retry
 from jobs.storage.files import create_folder, delete_folder, filesystem
 

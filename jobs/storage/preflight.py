@@ -9,7 +9,6 @@ from pyiceberg.exceptions import (
     BadRequestError,
     ForbiddenError,
     NoSuchNamespaceError,
-    NotInstalledError,
     OAuthError,
     RESTError,
     UnauthorizedError,
@@ -17,13 +16,12 @@ from pyiceberg.exceptions import (
 from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
-from jobs.errors import InputError
+from jobs.errors import UnavailableError
 from jobs.settings import Settings
-from jobs.storage.catalog import NAMESPACE, open_catalog
-from jobs.storage.store_check import hide_password, require_address, short
+from jobs.storage.catalog_loading import NAMESPACE, open_catalog, wrong_catalog
+from jobs.storage.store_check import require_address
 
-SQL = 'type = "sql", uri = "postgresql+psycopg2://catalog.example.org/encore"'
-REST = 'type = "rest", uri = "https://catalog.example.org"'
+REFUSALS = (RESTError, OAuthError, UnauthorizedError, ForbiddenError, BadRequestError)
 
 
 def require_storage(settings: Settings) -> None:
@@ -37,15 +35,12 @@ def require_catalog(settings: Settings) -> None:
     """InputError where the catalog of the configuration does not open: unknown, unreachable, or without a driver."""
     if not settings.catalog and settings.warehouse.startswith("file://"):
         return
-    kind, uri = settings.catalog.get("type", ""), hide_password(settings.catalog.get("uri", ""))
     try:
         ask(open_catalog(settings.warehouse, settings.catalog))
-    except (SQLAlchemyError, NotInstalledError, ImportError) as error:
-        raise _wrong(kind, uri, error, SQL) from error
-    except (RequestException, RESTError, OAuthError, UnauthorizedError, ForbiddenError, BadRequestError) as error:
-        raise _wrong(kind, uri, error, REST) from error
-    except (ValueError, KeyError) as error:  # PyIceberg's, of properties that are unknown or missing
-        raise _wrong(kind, uri, error, SQL) from error
+    except UnavailableError as error:
+        raise wrong_catalog(settings.catalog, error.cause) from error
+    except (SQLAlchemyError, RequestException, ImportError, ValueError, KeyError, *REFUSALS) as error:
+        raise wrong_catalog(settings.catalog, error) from error
 
 
 def ask(catalog: Catalog) -> None:
@@ -54,10 +49,3 @@ def ask(catalog: Catalog) -> None:
         catalog.list_tables(NAMESPACE)
     except NoSuchNamespaceError:
         return
-
-
-def _wrong(kind: str, uri: str, error: Exception, example: str) -> InputError:
-    return InputError(
-        f"[catalog] of ENCORE_CONFIG (type = {kind!r}, uri = {uri!r}) does not open: {short(error)}; "
-        f"it needs what PyIceberg asks for, as in {example}"
-    )

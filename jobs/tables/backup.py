@@ -17,7 +17,8 @@ from jobs import settings
 from jobs.errors import DONE, InputError
 from jobs.output import say
 from jobs.settings import Settings
-from jobs.storage.catalog import NAMESPACE, Tables
+from jobs.storage.catalog import Tables
+from jobs.storage.catalog_loading import NAMESPACE
 from jobs.storage.files import filesystem, read_bytes
 
 BUSY_SECONDS = 5.0

@@ -22,7 +22,7 @@ from jobs.cleaning.unique import GROWING, shared_keys
 from jobs.contracts import SHOWN
 from jobs.errors import DONE, FAULT, InputError
 from jobs.output import show_json
-from jobs.storage.files import parquet_rows
+from jobs.storage.files import parquet_rows, read_bytes, require_folder
 from jobs.storage.frames import read
 from jobs.storage.inventory import GRACE_HOURS, RunFolder, artifacts, hours, owner, run_folders
 from jobs.storage.runs import Run
@@ -66,6 +66,9 @@ def parser() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> int:
     """Prints what is found."""
     tables = Upkeep(settings.load())
+    require_folder("ENCORE_WAREHOUSE", tables.warehouse)
+    if read_bytes(f"{tables.warehouse}/format.json") is None:
+        tables.check_format()  # there is no warehouse: nothing to find anything in
     problems = [*check(tables, datetime.now(UTC) - timedelta(hours=args.grace_hours))]
     findings = [finding for finding in problems if not finding.remark]
     if args.format == "json":

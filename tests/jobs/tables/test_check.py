@@ -190,3 +190,8 @@ def test_a_lost_artifact_is_found(normal: Settings, capsys: Captured) -> None:
 
     publish(normal, 4, domain="games", ds=NEXT, broken=trained)
     assert findings(capsys) == [("missing", f"{gone}/", "table models names it as the artifact of a model")]
+
+
+def test_where_there_is_no_warehouse_nothing_is_found(config: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tables", "check"]) == 2
+    assert capsys.readouterr().err.startswith(f"error: warehouse {config.warehouse}: nothing published there yet; ")
