@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -26,8 +25,7 @@ from airflow.sdk.api.datamodels._generated import TaskInstance
 from airflow.sdk.execution_time.supervisor import run_task_in_process
 
 from dags.common import DOMAINS
-
-GPU_DEVICE = Path("/dev/nvidiactl")  # of the driver; where there is none, trainings are like other tasks
+from schemas.names import GPU_DEVICE
 
 
 class SideBySideExecutor(BaseExecutor):

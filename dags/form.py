@@ -13,11 +13,10 @@ from airflow.sdk import BaseSensorOperator, Context, Param
 from airflow.sdk.exceptions import AirflowFailException
 
 from dags.common import DOMAINS
-from schemas.names import MAX_RUN_NAME, MODELS, RUN_CHARACTERS, domain_files, top_k_of
+from schemas.names import MAX_RUN_NAME, MAX_TOP_K, MODELS, RUN_CHARACTERS, domain_files, top_k_of
 
 # A day whose night is not that of the schedule is asked for by `ds`: what is a logical date of long ago to mean?
 SCHEDULED_SINCE = datetime(2026, 1, 1, tzinfo=UTC)
-MAX_TOP_K = 1000
 WAIT_SECONDS = 20.0  # from look to look whether an earlier night has ended
 LENGTHS = top_k_of(domain_files(os.environ.get("ENCORE_DOMAINS")), os.environ.get("ENCORE_CONFIG"))
 OWN_TOP_K = ", ".join(f"{domain} {count}" for domain, count in LENGTHS.items())

@@ -14,7 +14,8 @@ from types import ModuleType
 from typing import Any
 
 from jobs.errors import InputError
-from jobs.settings import GPU_DEVICE, Settings
+from jobs.settings import Settings
+from schemas.names import GPU_DEVICE
 
 COMPILED = "compiled-by-jax"  # a folder of the state
 COMPILED_BYTES = 2 << 30  # of programs that are kept

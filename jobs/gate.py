@@ -24,12 +24,11 @@ from jobs.learning.drift import Drift, drift
 from jobs.learning.incumbent import incumbent, name_of, trained_incumbents
 from jobs.night import Attempt, Night
 from jobs.storage.frames import read, write
-from schemas.names import HEADLINE, TaskState
+from schemas.names import DATA, HEADLINE, TaskState
 from schemas.records import ModelStatus
 from schemas.tables import TABLES
 from schemas.working import USER_METRICS
 
-DATA = "data"  # what drift is measured of, in the column `model` of `metrics`
 log = logging.getLogger(__name__)
 
 

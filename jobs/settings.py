@@ -20,7 +20,6 @@ from schemas.names import ACTIVITY, SENTIMENT, WITH_SETTINGS, domain_files
 
 SECTIONS = ("catalog", "spark", "domains", "models", "training")
 ROOT = Path(__file__).resolve().parents[1]
-GPU_DEVICE = Path("/dev/nvidiactl")  # of the driver; there where a process can use a GPU
 T = TypeVar("T")
 
 # Setting of the deployment → the environment variable that gives it; an empty variable counts as not set.

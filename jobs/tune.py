@@ -1,7 +1,7 @@
 """Searches settings of models on the last complete night of a domain, within a budget, and writes a TOML file.
 
 The file changes nothing until its sections are copied into that of ENCORE_CONFIG; the gate then compares them with the
-settings that reign. Models learn the night's training events and are judged on its validation; the test is not read.
+incumbent's settings. Models learn the night's training events and are judged on its validation; the test is not read.
 A search that was ended goes on where it was: its trials are kept beside the file, and the budget counts them. The same
 seed tries the same settings in the same order.
 """

@@ -27,7 +27,8 @@ from jobs.commands import JOBS
 from jobs.errors import DONE, FAULT, InputError
 from jobs.forkserver import ANSWER, LENGTH_BYTES, SOCKET, STREAMS
 from jobs.output import complain, show_error
-from jobs.settings import GPU_DEVICE, load
+from jobs.settings import load
+from schemas.names import GPU_DEVICE
 
 KILLED = 128  # added to the number of the signal that ended a job, as shells do
 

@@ -12,6 +12,8 @@ from pathlib import Path
 SHIPPED_DOMAINS = Path(__file__).parent / "domains"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")  # of domains and their kinds: they stand in paths, tags and SQL
 TOP_K = 20  # items of a user's list where a domain says nothing else
+MAX_TOP_K = 1000
+GPU_DEVICE = Path("/dev/nvidiactl")  # of the driver; there where a process can use a GPU
 NAME_RULE = "lower-case letters, digits and _, a letter first, at most 63"
 
 
@@ -89,6 +91,7 @@ ON_GPU = (*NEURAL, ENSEMBLE)  # champions that make lists on GPU workers: member
 HEADLINE = ("ndcg", 10)  # metric and length of lists by which the gate compares models
 # What learns something other than items: settings of its own, but no train task.
 SENTIMENT = "review_sentiment"  # judges reviews
+DATA = "data"  # the night's own events, in the column `model` of `metrics`: their drift is measured
 ACTIVITY = "activity"  # predicts how active users will be
 FORECASTERS = ("recency_frequency", ACTIVITY)  # one of which makes the table `activity`: the baseline, and the network
 WITH_SETTINGS = (*MODELS, SENTIMENT, ACTIVITY)

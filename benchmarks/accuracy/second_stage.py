@@ -2,7 +2,7 @@
 
     python -m benchmarks.accuracy.second_stage [--data games …] [--measurement FILE]
 
-Both ensembles have the same members. The stage is learned on validation, whether it reigns is decided there, then the
+Both ensembles have the same members. The stage is learned on validation, whether it is used is decided there, then the
 members learn the validation too, and both are judged on what came after. One core is enough.
 """
 
@@ -33,19 +33,19 @@ from models.serving.ranking import serve
 
 ROUNDS = 3
 COLUMNS = (
-    *("data", "split", "users", "reigns", "validation", "rank fusion", "next", "test day", "all"),
+    *("data", "split", "users", "used", "validation", "rank fusion", "next", "test day", "all"),
     *("CPU s to learn", "CPU s for 1,000 lists", "without"),
 )
 CAPTION = (
     "NDCG@10 with 95 % bootstrap intervals over users. `validation`: by how much the second stage is better than rank "
-    "fusion, each fifth of the users judged by trees of the others; it reigns where that interval is above 0. Rank "
+    "fusion, each fifth of the users judged by trees of the others; it is used where that interval is above 0. Rank "
     "fusion: NDCG@10 of all new items of the test. `next`, `test day`, `all`: by how much the second stage is better "
-    "on the test, paired by user, also where it does not reign (targets as in [accuracy over time](accuracy-time.md)). "
+    "on the test, paired by user, also where it is not used (targets as in [accuracy over time](accuracy-time.md)). "
     "CPU seconds to learn: of the second stage alone, beyond rank fusion; for 1,000 lists: with the second stage and "
     "without, the least of three rounds."
 )
 NOTES = (
-    "The members are those that train in a second; networks would be members alike. Where the stage does not reign, "
+    "The members are those that train in a second; networks would be members alike. Where the stage is not used, "
     "`ensemble` is rank fusion and nothing else."
 )
 

@@ -1,7 +1,6 @@
 """What lies beside the tables: run folders, reports, logs, state, exports. What nothing refers to goes as a whole."""
 
 from collections.abc import Callable, Collection, Iterable
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -129,9 +128,3 @@ def _change_exported(name: str, address: str, change: Change) -> bool:
     if new is not None:
         replace_parquet(new, address)
     return new is not None
-
-
-def remove_empty(folder: str) -> None:
-    """Removes an empty local folder."""
-    with suppress(OSError):
-        Path(files.filesystem(folder)[1]).rmdir()

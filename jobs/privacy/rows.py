@@ -1,6 +1,5 @@
 """How the rows of a table lose some users: pure functions, Arrow in, Arrow out."""
 
-import re
 import secrets
 from collections.abc import Mapping
 
@@ -14,7 +13,6 @@ from schemas.inputs import TOMBSTONE
 from schemas.tables import TABLES
 
 RAW = ("rejected", "held")  # tables with the texts of rows
-ERASED_ID = re.compile(re.escape(TOMBSTONE) + "[0-9a-f]{32}")
 Lines = Mapping[
     tuple[int, int], bool
 ]  # (delivery, line) of landed rows with a user → whether it is one of those erased

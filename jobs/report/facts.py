@@ -11,12 +11,11 @@ import duckdb
 
 from jobs.commands import JOBS
 from schemas.domains import Domain, eligible
-from schemas.names import FORECASTERS
+from schemas.names import DATA, FORECASTERS
 from schemas.records import ModelStatus
 
 Rows = list[dict[str, Any]]
 NIGHTS = 60  # of the history
-DATA = "data"  # metrics rows of this "model" are about the night's data itself: drift
 EXAMPLES = 3  # of the rejected rows, for each reason
 
 

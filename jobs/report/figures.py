@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from jobs.report import plots
-from jobs.report.facts import DATA, Rows
+from jobs.report.facts import Rows
 from jobs.report.plots import Plot
 from jobs.report.svg import FAINT, SERIES
-from schemas.names import HEADLINE
+from schemas.names import DATA, HEADLINE
 from schemas.records import ModelStatus
 
 

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jobs import usage
 from jobs.night import pinned_domain
 from jobs.report import activity, curves, facts, figures, imported, people, plots
-from jobs.report.facts import DATA, Rows
+from jobs.report.facts import Rows
 from jobs.report.posters import Posters
 from jobs.settings import load
 from jobs.states import last_complete
@@ -22,7 +22,7 @@ from jobs.storage.runs import Run
 from jobs.storage.sql import read_publications
 from models.config import settings_of
 from schemas.domains import Domain
-from schemas.names import NightState, TaskState
+from schemas.names import DATA, NightState, TaskState
 from schemas.records import ModelStatus
 from schemas.tables import TABLES
 

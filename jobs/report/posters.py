@@ -11,9 +11,9 @@ from PIL import Image
 
 from jobs.addresses import address
 from jobs.storage import files
+from models.features.posters import FORMATS
 
 SIZE = (96, 144)  # twice the shown size, for dense screens
-FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_FILE_BYTES, MAX_PIXELS = 20_000_000, 25_000_000
 BUDGET_BYTES = 900_000  # all pictures of a page together, as base64
 log = logging.getLogger(__name__)

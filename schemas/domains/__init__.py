@@ -16,7 +16,7 @@ from annotated_types import Interval, MinLen, Predicate, Unit, doc
 from schemas.countries import CODES
 from schemas.eligibility import ITEM_RULES, OLDEST_USER, USER_RULES
 from schemas.methods import are_methods
-from schemas.names import NAME, NAME_RULE, TOP_K
+from schemas.names import MAX_TOP_K, NAME, NAME_RULE, TOP_K
 from schemas.sql import quote
 
 Share = Annotated[float, Interval(ge=0.0, le=1.0)]
@@ -93,7 +93,7 @@ class Domain:
         doc("age from which users see items with an `age_rating` that nobody knows; 0: everyone does"),
     ] = 18  # fmt: skip
 
-    top_k: Annotated[int, Interval(ge=1, le=1000), Unit("items"), doc("length of a user's list")] = TOP_K
+    top_k: Annotated[int, Interval(ge=1, le=MAX_TOP_K), Unit("items"), doc("length of a user's list")] = TOP_K
     diversity_lambda: Annotated[
         float, Interval(ge=0.0, le=1.0), doc("λ of maximal marginal relevance: 1 ranks by score, 0 by variety alone")
     ] = 0.8

@@ -15,7 +15,8 @@ import pytest
 from jobs import continuations, recommend, sentiment, train
 from jobs.backend import require_gpu, set_up_keras
 from jobs.errors import InputError
-from jobs.settings import GPU_DEVICE, ROOT, Settings, load
+from jobs.settings import ROOT, Settings, load
+from schemas.names import GPU_DEVICE
 from schemas.tables import TABLES
 
 
