@@ -33,7 +33,7 @@ from jobs.privacy.records import Refusal
 from jobs.settings import Settings
 from jobs.sources import FORMATS
 from jobs.sources.folder import Folder, open_folder
-from jobs.sources.options import ALLOWED, Options, add_arguments, given_options
+from jobs.sources.options import ALLOWED, Options, add_arguments, given_options, local_path
 from jobs.sources.reading import Reading
 from jobs.sources.signatures import advice
 from jobs.sources.watch import Watch
@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("format", choices=list(FORMATS), metavar="FORMAT", help="one of: " + ", ".join(FORMATS))
-    parser.add_argument("path", type=Path, nargs="?", metavar="PATH", help="a folder, a file or a zip archive")
+    parser.add_argument("path", type=local_path, nargs="?", metavar="PATH", help="a folder, a file or a zip archive")
     parser.add_argument("--domain", required=True, choices=settings.domain_names(), help="whose files these are")
     parser.add_argument("--ds", required=True, type=iso_day, metavar="YYYY-MM-DD", help="the night that cleans them")
     parser.add_argument("--mode", choices=MODES, default=APPEND, help="what the files are (default: append)")

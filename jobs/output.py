@@ -24,6 +24,11 @@ def visible(text: str) -> str:
     return CONTROL.sub(lambda code: code[0].encode("unicode_escape").decode(), text)
 
 
+def in_one_line(text: str) -> str:
+    r"""The text with line ends as escapes too (`\n`), for a name within a message."""
+    return visible(text.replace("\n", "\\n"))
+
+
 def shorten(line: str, most: int = 2000) -> str:
     """A line by its two ends where it has more than `most` characters: somebody's value may be of any length."""
     return line if len(line) <= most else f"{line[: most // 2]} … {line[-most // 3 :]}"

@@ -17,6 +17,7 @@ from jobs.output import complain, say, show_json
 from jobs.report.prometheus import exposition
 from jobs.states import Publication
 from jobs.storage.files import write_bytes
+from jobs.storage.inventory import hours
 from jobs.storage.runs import Run
 from jobs.storage.sql import open_tables
 from jobs.storage.upkeep import Upkeep
@@ -60,8 +61,8 @@ def parser() -> argparse.ArgumentParser:
         help="may be given several times; a domain that is named must have a complete night (default: all that have)",
     )
     limit = parser.add_mutually_exclusive_group()
-    limit.add_argument("--max-age-hours", type=float, metavar="N", help="exit 1 where a night is older")
-    limit.add_argument("--max-age-days", type=float, metavar="N", help="the same in days")
+    limit.add_argument("--max-age-hours", type=hours, metavar="N", help="exit 1 where a night is older")
+    limit.add_argument("--max-age-days", type=days, metavar="N", help="the same in days")
     parser.add_argument(
         "--format", choices=("table", "json", "prometheus"), default="table",
         help="prometheus: metrics of all domains in Prometheus' text form (docs/monitoring.md)",
@@ -78,7 +79,7 @@ def main(args: argparse.Namespace) -> int:
     if args.format == "prometheus":
         text = exposition(tables, args.domain or config.domains)
         if args.to:
-            write_bytes(str(Path(args.to).resolve()), text.encode())
+            _write(args.to, text)
         else:
             say(text.removesuffix("\n"))
         return DONE
@@ -99,6 +100,18 @@ def main(args: argparse.Namespace) -> int:
     if problems:  # one line, which is what a scheduler shows as the reason
         complain(f"error: {'; '.join(problems)}")
     return FAULT if problems else DONE
+
+
+def days(text: str) -> float:
+    """A number of days, 0 or more; argparse's error otherwise."""
+    return hours(text, "days")
+
+
+def _write(file: str, text: str) -> None:
+    try:
+        write_bytes(f"file://{Path(file).resolve()}", text.encode())
+    except OSError as error:
+        raise InputError(f"--to {file}: cannot be written ({error}); name a file in a folder of your own") from error
 
 
 def statuses(tables: Upkeep, asked: Sequence[str] | None, configured: Iterable[str], now: datetime) -> list[Status]:

@@ -60,7 +60,8 @@ def read_chain() -> Chain | None:
     text, file = os.environ.get(PSEUDONYM_KEY), os.environ.get(FILE_VARIABLE)
     source = PSEUDONYM_KEY
     if not text and file:
-        text, source = _read_owned(Path(file)), f"{FILE_VARIABLE}={file}"
+        source = f"{FILE_VARIABLE}={file}"
+        text = _read_owned(Path(file), source, GIVE)
     if not text:
         return None
     words = re.split(r"[\s,]+", text.strip())
@@ -72,22 +73,23 @@ def read_chain() -> Chain | None:
     return Chain(tuple(map(bytes.fromhex, words)))
 
 
-def _read_owned(file: Path) -> str:
+def _read_owned(file: Path, source: str, remedy: str) -> str:
+    """The text of a file of keys; `source` is how errors name it, `remedy` what to do where it cannot be read."""
     try:
         mode = file.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise InputError(f"{source}: is a folder; name a file in it")
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise InputError(
-                f"{FILE_VARIABLE}={file}: others than its owner may use it (mode {stat.S_IMODE(mode):o}); chmod 600"
-            )
+            raise InputError(f"{source}: others than its owner may use it (mode {stat.S_IMODE(mode):o}); chmod 600")
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{FILE_VARIABLE}={file}: cannot be read ({error}); {GIVE}") from error
+        raise InputError(f"{source}: cannot be read ({error}); {remedy}") from error
 
 
 def add_key(file: Path) -> int:
     """Makes a key of 32 random bytes, the newest of a file's chain; returns how many there are. The file is replaced as
     a whole and is its owner's alone."""
-    old = _read_owned(file).split() if file.exists() else []
+    old = _read_owned(file, f"FILE {file}", "name another one").split() if file.exists() else []
     aside = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as new:
@@ -131,8 +133,9 @@ def keep_keys(warehouse: str, domain: str, chain: Chain) -> None:
 def forms_of(warehouse: str, domain: str, users: Iterable[str]) -> list[list[str]]:
     """For each user, named by id or by pseudonym, how the user may be stored, last as it is now.
 
-    InputError where it takes a key to know, and it is not given or not the right one.
+    InputError where it takes a key to know, and it is not given or not the right one, and for an id that is not UTF-8.
     """
+    users = [*map(_utf_8, users)]
     require_rotated(warehouse, domain)
     state = read_state(warehouse, domain)
     if not state.keys:
@@ -146,6 +149,15 @@ def forms_of(warehouse: str, domain: str, users: Iterable[str]) -> list[list[str
         chain = chain or require_keys(state, read_chain())
         forms.append(chain.forms(user))
     return forms
+
+
+def _utf_8(user: str) -> str:
+    """The id; InputError for bytes of a command line that are no text: no import takes them."""
+    try:
+        user.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"the id {user!r} is not UTF-8, and ids are; give it in the encoding UTF-8") from error
+    return user
 
 
 def require_keys(state: State, chain: Chain | None) -> Chain:

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from jobs.errors import InputError
+from jobs.output import in_one_line
 from jobs.sources.signatures import is_left_by_a_system, is_packed, is_zip
 
 BLOCK = 8 << 20
@@ -87,7 +88,7 @@ class Folder:
 
     def where(self, name: str) -> str:
         """The file as messages name it."""
-        return str(self.path / name)
+        return in_one_line(str(self.path / name))
 
     def size(self, name: str) -> int:
         """Bytes of the file as it is stored; InputError for an empty file."""
@@ -210,7 +211,7 @@ def open_folder(path: Path) -> Iterator[Folder]:
     if path.is_dir():
         yield Folder(path)
     elif not path.is_file():
-        raise InputError(f"{path}: there is no such file or folder; give the path of an existing one")
+        raise InputError(f"{in_one_line(str(path))}: there is no such file or folder; give the path of an existing one")
     elif path.suffix.lower() != ".zip" and not _is_zip(path):
         yield Folder(path.parent, chosen=(path.name,))
     else:

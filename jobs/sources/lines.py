@@ -89,6 +89,8 @@ def _without_marks(block: bytes, end: bytes) -> bytes:
 def _utf_8(stream: Stream, encoding: str) -> Iterator[bytes]:
     """The stream's bytes, in UTF-8 where they are of another encoding."""
     chunk = stream.read()
+    if chunk in BOMS or (not chunk and stream.position):  # nothing but a mark, or packed
+        raise InputError(f"{stream.where}: the file is empty; fetch it again, or take it out of the folder")
     refuse_other_kinds(stream.where, chunk[:2048])
     for mark, name in BOMS.items():
         if chunk.startswith(mark):

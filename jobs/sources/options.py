@@ -2,9 +2,11 @@
 
 import argparse
 import codecs
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from jobs.errors import InputError
@@ -87,6 +89,9 @@ def given_options(args: argparse.Namespace) -> dict[str, Any]:
             option = FLAGS.get(name, name.replace("_", "-"))
             other = "whose columns are known" if args.format not in ALLOWED else "which is read otherwise"
             raise InputError(f"--{option} is not for the format {args.format}, {other}; leave it out")
+    columns = [column for column, _ in options.get("columns", ())]
+    if twice := next((column for column in columns if columns.count(column) > 1), None):
+        raise InputError(f"--map {twice}=…: the column is mapped twice; say once which name it has in the file")
     for name, type in (("columns", dict), ("time_formats", dict), ("nulls", tuple)):
         if name in options:
             options[name] = type(options[name])
@@ -98,6 +103,13 @@ def given_options(args: argparse.Namespace) -> dict[str, Any]:
     for form in options.get("time_formats", {}).values():
         time_format(form)
     return options
+
+
+def local_path(text: str) -> Path:
+    """A path of this machine; argparse's error for an empty text and for an address."""
+    if not text or re.match("^[a-z0-9]+://", text):
+        raise argparse.ArgumentTypeError(f"must be a local file or folder, got {text!r}; copy the files here first")
+    return Path(text)
 
 
 def _pair(text: str) -> tuple[str, str]:

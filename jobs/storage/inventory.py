@@ -156,9 +156,9 @@ def delete(addresses: Iterable[str], root: str) -> None:
                     parent.rmdir()
 
 
-def hours(text: str) -> float:
-    """A number of hours, 0 or more; argparse's error otherwise."""
+def hours(text: str, unit: str = "hours") -> float:
+    """A number of hours (or of another unit), 0 or more; argparse's error otherwise."""
     value = float(text)
     if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be 0 hours or more, got {text}")
+        raise argparse.ArgumentTypeError(f"must be 0 {unit} or more, got {text}")
     return value

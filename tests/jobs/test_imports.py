@@ -1,5 +1,6 @@
 """The command: what it says, what it leaves, and that the same import again changes nothing."""
 
+import gzip
 import json
 import os
 import pty
@@ -234,12 +235,33 @@ def test_a_file_that_changes_meanwhile(files: Path, run: Any, landed: Any, monke
         (["jsonl", "PATH", "--domain", "movies", "--delimiter", ";"], "--delimiter is not for the format jsonl"),
         (["csv", "PATH", "--domain", "movies", "--map", "item_id=a"], "--map needs --table"),
         (["movielens", "--domain", "movies"], "PATH is missing"),
+        (["csv", "no\nfile", "--domain", "movies"], r"no\nfile: there is no such file or folder"),
+        (
+            ["csv", "PATH", "--domain=movies", "--table=interactions", "--map=user_id=a", "--map=user_id=b"],
+            "--map user_id=…: the column is mapped twice",
+        ),
     ],
 )
 def test_wrong_usage(files: Path, run: Any, words: list[str], message: str) -> None:
     code, _, error = run(*[files if word == "PATH" else word for word in words], "--ds", DAY)
     assert code == 2
     assert message in error
+
+
+@pytest.mark.parametrize("path", ["", "s3://bucket/plays.csv"])
+def test_a_path_is_a_local_one(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["import", "csv", path, "--domain", "movies", "--ds", DAY])
+    assert f"PATH: must be a local file or folder, got {path!r}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b"\xff\xfe", gzip.compress(b"")])
+def test_a_file_of_no_text_is_empty(run: Any, landed: Any, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "interactions.csv").write_bytes(content)
+    code, _, error = run("csv", tmp_path / "interactions.csv", "--domain", "movies", "--ds", DAY)
+    assert code == 2
+    assert "interactions.csv: the file is empty; " in error
+    assert landed() == []
 
 
 def test_a_landing_folder_that_is_full_or_read_only(

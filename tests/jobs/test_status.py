@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from pyiceberg.table import StaticTable
@@ -71,7 +72,7 @@ def test_a_night_that_is_too_old_is_a_problem() -> None:
     [
         ([], 0, ""),
         (["--max-age-days", "100000"], 0, ""),
-        (["--max-age-hours", "-1000000"], 1, "error: movies: the last complete night is 2026-11-20, "),
+        (["--max-age-hours", "36"], 1, "error: movies: the last complete night is 2026-11-20, "),
         (["--max-age-days", "100000", "--domain", "music"], 1, "error: music: there is no complete night"),
         (
             ["--max-age-days", "100000", "--domain", "music", "--domain", "games"],
@@ -80,7 +81,10 @@ def test_a_night_that_is_too_old_is_a_problem() -> None:
         ),
     ],
 )
-def test_exit_codes(shared: Settings, capsys: Captured, words: list[str], code: int, message: str) -> None:
+def test_exit_codes(
+    shared: Settings, capsys: Captured, monkeypatch: pytest.MonkeyPatch, words: list[str], code: int, message: str
+) -> None:
+    monkeypatch.setattr("jobs.status.age_hours", lambda ds, now: 36.5)
     assert main(["status", *words]) == code
     shown = capsys.readouterr()
     assert shown.err.startswith(message)
@@ -100,3 +104,17 @@ def test_json(shared: Settings, capsys: Captured) -> None:
 def test_no_warehouse(config: Settings, capsys: Captured) -> None:
     assert main(["status"]) == 2
     assert "nothing published there yet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", ["nan", "-1", "inf"])
+@pytest.mark.parametrize("unit", ["hours", "days"])
+def test_a_limit_that_is_none_is_wrong_usage(shared: Settings, capsys: Captured, unit: str, value: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["status", f"--max-age-{unit}={value}"])
+    assert f"must be 0 {unit} or more, got {value}" in capsys.readouterr().err
+
+
+def test_metrics_need_a_file_to_go_to(shared: Settings, tmp_path: Path, capsys: Captured) -> None:
+    assert main(["status", "--format=prometheus", f"--to={tmp_path}"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: --to {tmp_path}: cannot be written (")

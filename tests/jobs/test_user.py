@@ -108,3 +108,12 @@ def test_export_holds_every_row_of_the_user_and_nobody_else_reads_it(shared: Set
     assert all(table["meaning"] for table in export["tables"].values())
     assert main(["user", USERS[1], "--domain", "movies", "--export", str(target)]) == 2  # not over another's
     assert main(["user", "nobody", "--domain", "movies", "--export", "-"]) == 2
+
+
+@pytest.mark.parametrize("words", [["user"], ["user", "--export=-"], ["erase", "--yes"], ["pseudonyms", "show"]])
+def test_an_id_that_is_not_utf_8_is_refused(
+    shared: Settings, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert main([*words, "--domain=movies", "\udcff\udcfe"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(r"error: the id '\udcff\udcfe' is not UTF-8")

@@ -204,6 +204,15 @@ def test_a_new_key_is_its_owners_alone(tmp_path: Path, capsys: Captured) -> None
     assert main(["pseudonyms", "new-key", str(tmp_path / "nowhere" / "a.key")]) == 2
 
 
+def test_a_new_key_is_refused_by_the_name_of_its_argument(tmp_path: Path, capsys: Captured) -> None:
+    assert main(["pseudonyms", "new-key", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"error: FILE {tmp_path}: is a folder; name a file in it\n"
+    (tmp_path / "open.key").write_text("00")
+    (tmp_path / "open.key").chmod(0o644)
+    assert main(["pseudonyms", "new-key", str(tmp_path / "open.key")]) == 2
+    assert capsys.readouterr().err.startswith(f"error: FILE {tmp_path}/open.key: others than its owner may use it")
+
+
 def test_the_holder_of_the_key_looks_ids_up(
     config: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
