@@ -14,7 +14,7 @@ from annotated_types import doc
 
 from jobs.addresses import address, require_path
 from jobs.errors import InputError
-from models.config import Setting, settings_of
+from models.config import Setting, in_toml, settings_of
 from schemas.domains import Domain
 from schemas.names import ACTIVITY, SENTIMENT, WITH_SETTINGS, domain_files
 
@@ -132,7 +132,7 @@ def read_domain(file: Path) -> Domain:
     name, source = file.stem, str(file)
     values = read_toml(source, source)
     if values.setdefault("name", name) != name:
-        raise InputError(f"{source}: name must be {name!r}, as the file is called, got {values['name']!r}")
+        raise InputError(f"{source}: name must be {name!r}, as the file is called, got {in_toml(values['name'])}")
     return build(Domain, values, f"domains.{name}", source)
 
 
@@ -238,12 +238,12 @@ def _require_known(what: str, given: Mapping[str, Any], known: Any, source: str)
 
 def _table(where: str, value: Any, source: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise _error(f"{where} must be a table, got {value!r}", source)
+        raise _error(f"{where} must be a table, got {in_toml(value)}", source)
     return value
 
 
 def _strings(section: str, values: Mapping[str, Any], source: str) -> dict[str, str]:
     for name, value in values.items():
         if isinstance(value, (dict, list)):
-            raise _error(f"{section}.{name} must be a single value, got {value!r}", source)
+            raise _error(f"{section}.{name} must be a single value, got {in_toml(value)}", source)
     return {name: str(value) for name, value in values.items()}

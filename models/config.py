@@ -11,6 +11,7 @@ import math
 import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, fields
+from datetime import date, time
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
@@ -60,7 +61,7 @@ class Setting:
         if not self._is_of_type(value):
             return f"must be {TYPES.get(self.kind, 'a table')}, got {_short(value)}"
         if self.choices and value not in self.choices:
-            return f"must be {self.rule}, got {value!r}"
+            return f"must be {self.rule}, got {_short(value)}"
         for rule in self.rules:
             try:
                 kept = _keeps(rule, value)
@@ -79,8 +80,22 @@ class Setting:
         return isinstance(value, self.kind) and (self.kind is bool or not isinstance(value, bool))
 
 
+def in_toml(value: Any) -> str:
+    """A value as a TOML file has it; texts between the quotes of Python, which are TOML's too."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case date() | time():
+            return value.isoformat()
+        case list() | tuple():
+            return f"[{', '.join(map(in_toml, value))}]"
+        case Mapping():
+            return "{" + ", ".join(f"{name} = {in_toml(part)}" for name, part in value.items()) + "}"
+    return repr(value)
+
+
 def _short(value: Any) -> str:
-    text = repr(value)
+    text = in_toml(value)
     return text if len(text) <= 100 else f"{text[:97]}…"
 
 

@@ -67,6 +67,14 @@ KNN = "[models.item_knn]\nneighbours = 50"
     ("old", "new", "message"),
     [
         ("top_k = 7", "top_k = 5000", "domains.movies.top_k must be between 1 and 1000, got 5000"),
+        ("top_k = 7", "top_k = true", "domains.movies.top_k must be a whole number, got true"),
+        ("top_k = 7", "first_day = 2020-01-01", "domains.movies.first_day must be a text, got 2020-01-01"),
+        ("top_k = 7", "verb = [true, {a = 1}]", "domains.movies.verb must be a text, got [true, {a = 1}]"),
+        (
+            "[models.item_knn]\nneighbours = 50",
+            "[models]\nitem_knn = false",
+            "models.item_knn must be a table, got false",
+        ),
         ("top_k = 7", "topk = 7", "domains.movies.topk is not a setting; there are: verb, kinds"),
         ("neighbours = 50", "neighbours = 0", "models.item_knn.neighbours must be between 1 and 100000, got 0"),
         ("neighbours = 50", 'neighbours = "50"', "models.item_knn.neighbours must be a whole number, got '50'"),

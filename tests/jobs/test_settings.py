@@ -153,7 +153,7 @@ def test_the_file_overrides_domains_models_catalog_and_spark(load_toml: Loader) 
         ("[domains.movies]\ntopk = 5", "domains.movies.topk is not a setting; there are: "),
         ("[domains.movies]\ntop_k = 5.5", "domains.movies.top_k must be a whole number, got 5.5"),
         ("[domains.movies]\ntop_k = '5'", "domains.movies.top_k must be a whole number, got '5'"),
-        ("[domains.movies]\ntop_k = true", "domains.movies.top_k must be a whole number, got True"),
+        ("[domains.movies]\ntop_k = true", "domains.movies.top_k must be a whole number, got true"),
         ("[domains.movies]\ntest_share = '10 %'", "domains.movies.test_share must be a number, got '10 %'"),
         ("[domains.movies]\ntop_k = 0", "domains.movies.top_k must be between 1 and 1000, got 0"),
         ("[domains.movies]\ntest_share = nan", "domains.movies.test_share must be between 0.001 and 0.5, got nan"),
@@ -216,7 +216,7 @@ def test_an_override_keeps_the_rest() -> None:
     [
         ({"unknown": 1}, "choices.unknown is not a setting; there are: whole, real, word, yes, words, chosen"),
         ({"whole": 1.0}, "choices.whole must be a whole number, got 1.0"),
-        ({"whole": True}, "choices.whole must be a whole number, got True"),
+        ({"whole": True}, "choices.whole must be a whole number, got true"),
         ({"real": "1"}, "choices.real must be a number, got '1'"),
         ({"yes": 1}, "choices.yes must be true or false, got 1"),
         ({"yes": "true"}, "choices.yes must be true or false, got 'true'"),
