@@ -19,7 +19,7 @@ from jobs.settings import ROOT
 
 OURS = ("jobs", "models", "schemas")
 # What tasks import, with all that these require. Spark brings pyspark itself.
-NEEDED = ("numpy", "scipy", "numba", "pyarrow", "pandas", "fsspec", "pillow", "annotated-types", "duckdb")
+NEEDED = ("numpy", "scipy", "numba", "pyarrow", "pandas", "fsspec", "pillow", "annotated-types", "duckdb", "tenacity")
 SPARKS = ("pyspark", "py4j")
 
 
