@@ -55,8 +55,8 @@ test-celery: setup ## Airflow scaled out: a night on Celery workers of which som
 	@docker/environment.sh .venv-airflow-workers docker/airflow-workers.lock
 	@.ci/test celery
 
-fuzz: setup ## 20,000 damaged files of every form that is read (FUZZ=… another number), each seeded by its own
-	@ENCORE_FUZZ=$${FUZZ:-20000} .venv/bin/python -m pytest tests/fuzz -q -s
+fuzz: setup ## 20,000 damaged files (FUZZ=… another number), each seeded by its own, and an erasure killed at every step
+	@ENCORE_FUZZ=$${FUZZ:-20000} ENCORE_KILL_EVERY=1 .venv/bin/python -m pytest tests/fuzz tests/jobs/privacy/test_erase_killed.py -q -s
 
 lint-images: setup ## Dockerfile and compose.yaml by their linters and schemas
 	@docker/environment.sh .venv-services docker/services.lock

@@ -73,6 +73,12 @@ ELSEWHERE = (
     ("ENCORE_GPU_IMAGE", "text", "none", "image of the pods that train on a GPU"),
     ("ENCORE_GPU_NODES", "`name=value`", "none", "label of the nodes with GPUs, where those pods go"),
     ("ENCORE_DATA", "path", "none", "a folder with public data sets, for tests and benchmarks ([data.md](data.md))"),
+    (
+        "ENCORE_KILL_EVERY",
+        "a whole number",
+        "`7`",
+        "how many steps of an erasure lie between two kills in tests; 1 in `make fuzz`",
+    ),
     ("ENCORE_FUZZ", "a whole number", "`400`", "how many damaged files `tests/fuzz` reads; set by `make fuzz`"),
     ("KERAS_BACKEND", "`tensorflow`, `jax`", "none", "goes before `training.backend`; read by Keras"),
 )
