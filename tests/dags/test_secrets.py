@@ -72,7 +72,7 @@ def test_a_night_leaks_none_of_its_secrets(tmp_path, in_jobs_environment, pytest
     config.write_text(
         f'[catalog]\ntype = "sql"\nuri = "sqlite:///{place}/catalog.db"\ncredential = "{planted["catalog"]}"\n'
         f'[spark]\n"spark.hadoop.fs.s3a.secret.key" = "{planted["spark"]}"\n'
-        "[domains.movies]\npseudonyms = true\n"
+        "[domains.movies]\npseudonyms = true\nmax_events_per_item = 1000\n"  # with which similarity takes Spark
     )
     key.write_text(planted["key"])
     key.chmod(0o600)
