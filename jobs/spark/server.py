@@ -87,7 +87,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Starts or stops the server of a run."""
+    """Starts or stops the server of a run, or looks whether it could start and the storage answers."""
     config = settings.load()
     if args.action != "stop":
         require_jars(config)

@@ -31,7 +31,7 @@ def open_catalog(warehouse: str, properties: Mapping[str, str], create: bool = T
     try:
         return _load({"warehouse": warehouse, **iceberg_properties(properties)})
     except (DBAPIError, RequestException) as error:
-        raise UnavailableError(f"{_described(properties)} does not answer: {short(error)}", error) from error
+        raise UnavailableError(f"{_describe(properties)} does not answer: {short(error)}", error) from error
     except (SQLAlchemyError, NotInstalledError, ImportError, ValueError, KeyError) as error:
         raise wrong_catalog(properties, error) from error
 
@@ -84,9 +84,9 @@ def wrong_catalog(properties: Mapping[str, str], problem: Exception | str) -> In
     """The error for a [catalog] that does not open."""
     text = problem if isinstance(problem, str) else short(problem)
     example = REST if properties.get("type") == "rest" else SQL
-    return InputError(f"{_described(properties)} does not open: {text}; write it as in {example}")
+    return InputError(f"{_describe(properties)} does not open: {text}; write it as in {example}")
 
 
-def _described(properties: Mapping[str, str]) -> str:
+def _describe(properties: Mapping[str, str]) -> str:
     kind, uri = properties.get("type", ""), hide_password(properties.get("uri", ""))
     return f"[catalog] of ENCORE_CONFIG (type = {kind!r}, uri = {uri!r})"
