@@ -1,6 +1,6 @@
 """Values that describe a night's cleaning: deliveries, parts of their files, published files, what became of each.
 
-Tasks get them pickled, so that they hold names and addresses, never rows.
+Spark carries them to its tasks, so that they hold names and addresses, never rows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
