@@ -109,8 +109,10 @@ def run(command: Command | Job, args: argparse.Namespace) -> int:
         from jobs import job, settings
         from jobs.spark import server as spark_server
 
-        server = spark_server.pid_of(settings.load(), args.run) if command.spark else None
-        return job.run(command.task_of(vars(args)), module.compute, args, server)
+        config = settings.load()
+        server = spark_server.pid_of(config, args.run) if command.spark else None
+        log = str(spark_server.log_of(config, args.run))
+        return job.run(command.task_of(vars(args)), module.compute, args, server, log)
     return int(module.main(args) or DONE)
 
 

@@ -36,15 +36,20 @@ class UnavailableError(Exception):
         self.cause = cause
 
 
-def name_lost_server(error: Exception, remote: str | None) -> Exception:
+def name_lost_server(error: Exception, remote: str | None, log: str) -> Exception:
     """Turns what gRPC says of a Spark Connect server that is gone into a ConnectionError that names it.
 
-    Any other error is returned as it is. remote: SPARK_REMOTE; without it the server is the run's own.
+    Any other error is returned as it is. remote: SPARK_REMOTE; without it the server is the run's own, which
+    has written `log`.
     """
     if UNAVAILABLE not in str(error) or not type(error).__module__.startswith(("pyspark.", "grpc.")):
         return error
     details = next((line.strip() for line in str(error).splitlines() if "details" in line), UNAVAILABLE)
-    server = f"SPARK_REMOTE={without_token(remote)}" if remote else "the Spark server of this run"
+    server = (
+        f"SPARK_REMOTE={without_token(remote)}"
+        if remote
+        else f"the Spark server of this run has ended; the end of {log} says why"
+    )
     return ConnectionError(f"{server}: {details[:300]}")
 
 

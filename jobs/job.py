@@ -36,11 +36,13 @@ def parser(job: Job, description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def run(task: str, compute: Compute, args: argparse.Namespace, server: int | None = None) -> int:
+def run(
+    task: str, compute: Compute, args: argparse.Namespace, server: int | None = None, server_log: str = "its log"
+) -> int:
     """Runs a job and records its attempt as the one that counts; prints one line of JSON for XCom.
 
     An error is recorded before it is raised, so that the run's manifest says why it ended. server: the process
-    of the run's Spark server, for a job that uses it.
+    of the run's Spark server, for a job that uses it; server_log: the file that it writes.
     """
     deployment = settings.load()
     set_up_keras(deployment)
@@ -65,7 +67,7 @@ def run(task: str, compute: Compute, args: argparse.Namespace, server: int | Non
         record(TaskState.REFUSED, refusal, refusal.exit_code)
         raise
     except Exception as error:
-        cause = name_lost_server(explain(error, night.run.warehouse), deployment.spark_remote)
+        cause = name_lost_server(explain(error, night.run.warehouse), deployment.spark_remote, server_log)
         try:
             record(TaskState.FAILED, cause, getattr(cause, "exit_code", FAULT))
         except OSError as second:

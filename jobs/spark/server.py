@@ -31,6 +31,7 @@ from jobs.settings import Settings
 from jobs.spark.properties import write_owned, write_properties
 from jobs.storage.runs import run_name
 
+LOOPBACK = "127.0.0.1"
 START_SECONDS = 120
 STOP_SECONDS = 20
 ARCHIVE_SECONDS = 60
@@ -73,7 +74,7 @@ class Server:
 
     def answers(self) -> bool:
         """Whether something listens on its port."""
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=2):
+        with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, self.port), timeout=2):
             return True
         return False
 
@@ -132,10 +133,10 @@ def pid_of(config: Settings, run: str) -> int | None:
 
 def _start(config: Settings, run: str, folder: Path) -> Server:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((LOOPBACK, 0))
         port = int(probe.getsockname()[1])
     token = secrets.token_hex(16)
-    logfile = folder / f"{run}.log"
+    logfile = log_of(config, run)
     with logfile.open("ab") as output:
         child = subprocess.Popen(
             _command(config, run, port, folder),
@@ -177,9 +178,11 @@ def _command(config: Settings, run: str, port: int, folder: Path) -> list[str]:
         "spark.sql.warehouse.dir": str(folder / "spark-warehouse"),
         "spark.hadoop.fs.permissions.umask-mode": f"{umask():03o}",  # Hadoop goes by its own, not by the process's
         **config.spark,
-        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.address": LOOPBACK,
         "spark.connect.grpc.binding.port": str(port),
     }
+    if chosen["spark.master"].startswith("local"):  # the driver's own ports ask for no token
+        chosen = {**dict.fromkeys(("spark.driver.host", "spark.driver.bindAddress"), LOOPBACK), **chosen}
     chosen[JAVA_OPTIONS] = f"{chosen[JAVA_OPTIONS]} {_sharing(folder, port)}"
     properties = folder / f"{run}.properties"
     write_properties(properties, chosen)
@@ -228,6 +231,11 @@ def _lives(pid: int) -> bool:
     with contextlib.suppress(ChildProcessError):  # where this very process started it, it waits to be noticed
         return os.waitpid(pid, os.WNOHANG)[0] == 0
     return Path(f"/proc/{pid}").exists()
+
+
+def log_of(config: Settings, run: str) -> Path:
+    """The log of the run's server, which stays when the server has ended."""
+    return _file(config, run).with_suffix(".log")
 
 
 def _file(config: Settings, run: str) -> Path:

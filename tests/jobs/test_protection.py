@@ -88,6 +88,19 @@ def test_settings_of_spark_are_in_a_file_and_not_in_a_command(config: Settings, 
     assert "spark.connect.grpc.binding.address" in {name.encode().decode("unicode_escape") for name in values}
 
 
+def test_the_ports_of_a_local_spark_are_on_the_loopback(tmp_path: Path) -> None:
+    def addresses(**spark: str) -> list[str]:
+        config = Settings(state=str(tmp_path), spark={name.replace("_", "."): value for name, value in spark.items()})
+        command = spark_server._command(config, "run", 1, tmp_path)
+        text = Path(command[command.index("--properties-file") + 1]).read_text()
+        values = dict(line.encode().decode("unicode_escape").split("=", 1) for line in text.splitlines())
+        return [values.get(f"spark.driver.{name}", "") for name in ("host", "bindAddress")]
+
+    assert addresses() == ["127.0.0.1", "127.0.0.1"]
+    assert addresses(spark_driver_host="10.0.0.1") == ["10.0.0.1", "127.0.0.1"]
+    assert addresses(spark_master="spark://10.0.0.2:7077") == ["", ""]  # its executors come from other machines
+
+
 def test_letters_beyond_the_first_plane_are_two_units(tmp_path: Path) -> None:
     write_properties(tmp_path / "a.properties", {"a": "\U0001f600"})
     assert (tmp_path / "a.properties").read_text() == "a=\\ud83d\\ude00\n"

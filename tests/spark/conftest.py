@@ -25,7 +25,11 @@ def config() -> Iterator[Settings]:
     """Settings whose Spark server is shared by the tests and stopped after them."""
     config = settings.load({})
     yield config
+    server = spark_server._find(config, RUN)
+    lives = server is None or server.answers()
     spark_server.stop(config, RUN)
+    end_of_log = spark_server.log_of(config, RUN).read_text(errors="replace")[-20_000:] if not lives else ""
+    assert lives, f"the Spark server ended before its tests did:\n{end_of_log}"
 
 
 @pytest.fixture(scope="session")

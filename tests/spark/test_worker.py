@@ -1,10 +1,29 @@
-"""Spark's Python daemon: tasks begin with kernels in memory, which no collection of garbage goes through."""
+"""Spark's processes: the server listens on the loopback alone, and the Python daemon's tasks begin with kernels in
+memory, which no collection of garbage goes through."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
+
+from jobs.settings import Settings
+from jobs.spark import server as spark_server
+from tests.support.spark import RUN
+
+LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}  # as the kernel has it
+LISTENS = "0A"
+
+
+@pytest.mark.usefixtures("session")
+def test_nothing_but_the_loopback_reaches_the_server(config: Settings) -> None:
+    process = Path(f"/proc/{spark_server.pid_of(config, RUN)}")
+    own = {str(file.readlink()) for file in process.glob("fd/*") if file.is_symlink()}
+    lines = [line.split() for name in ("tcp", "tcp6") for line in (process / "net" / name).read_text().splitlines()[1:]]
+    places = [line[1].partition(":")[0] for line in lines if line[3] == LISTENS and f"socket:[{line[9]}]" in own]
+    assert len(places) >= 3  # Spark Connect, the driver, the block manager
+    assert {*places} <= LOOPBACK
 
 
 def test_tasks_find_the_kernels_loaded(session: SparkSession) -> None:
