@@ -8,7 +8,6 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import scipy.sparse as sp
 
 from jobs.known_ids import of_kind
 from jobs.night import Night
@@ -18,7 +17,6 @@ from jobs.similarity.layout import write_tables
 from jobs.similarity.matrix import ENTRIES, ComparedRows
 from jobs.spark.parts import BlockStore
 from jobs.storage.frames import read
-from models.features.weighting import tf_idf
 from schemas.tables import TABLES
 
 
@@ -74,14 +72,16 @@ def fact_terms(users: pa.Table) -> pa.Table:
 
 
 def weigh(terms: pa.Table, rows: int) -> pa.Table:
-    """ENTRIES: TF-IDF of (row, term, value), terms numbered in the order of their bytes. rows: how many there are."""
+    """ENTRIES: TF-IDF of (row, term, value), as `jobs.similarity.weighting.tf_idf` has it, with the terms numbered in
+    the order of their bytes."""
     coded = terms["term"].combine_chunks().dictionary_encode()
     order = pc.sort_indices(coded.dictionary).to_numpy()
     number = np.empty(len(order), np.int32)
     number[order] = np.arange(len(order), dtype=np.int32)
-    places = terms["row"].to_numpy(), number[coded.indices.to_numpy()]
-    weighted = tf_idf(sp.csr_array((terms["value"].to_numpy(), places), (rows, len(number)))).tocoo()
-    return pa.table([weighted.row.astype(np.int32), weighted.col.astype(np.int32), weighted.data], schema=ENTRIES)
+    feature, value = number[coded.indices.to_numpy()], terms["value"].to_numpy()
+    rarity = 1 + np.log(float(max(rows, 1)) / (1 + np.bincount(feature, minlength=len(number))))
+    weighted = np.sign(value) * np.sqrt(np.abs(value)) * rarity[feature]
+    return pa.table([terms["row"].cast(pa.int32()), feature, weighted], schema=ENTRIES)
 
 
 def vectors(night: Night, rows: pa.Table) -> Mapping[str, pa.Table]:
