@@ -22,14 +22,19 @@ from tests.support.spark import RUN, forbid_spark
 
 @pytest.fixture(scope="session")
 def config() -> Iterator[Settings]:
-    """Settings whose Spark server is shared by the tests and stopped after them."""
+    """Settings whose Spark server is shared by the tests and stopped after them.
+
+    Java makes no archive of its classes when it ends: that takes ten seconds, and no other server would read it.
+    """
     config = settings.load({})
-    yield config
-    server = spark_server._find(config, RUN)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(spark_server, "_sharing", lambda folder, port: "")
+        yield config
+    server, log = spark_server._find(config, RUN), spark_server.log_of(config, RUN)
     lives = server is None or server.answers()
     spark_server.stop(config, RUN)
-    end_of_log = spark_server.log_of(config, RUN).read_text(errors="replace")[-20_000:] if not lives else ""
-    assert lives, f"the Spark server ended before its tests did:\n{end_of_log}"
+    crashes = [file.read_text()[:5_000] for file in log.parent.glob("hs_err_pid*")] if not lives else []
+    assert lives, f"the Spark server ended before its tests did:\n{log.read_text()[-20_000:]}\n{crashes}"
 
 
 @pytest.fixture(scope="session")
