@@ -119,7 +119,7 @@ class Folder:
                 f"{self.where(name)}: leads outside of the imported folder (to {target}); put the file itself there"
             )
         if not target.is_file():
-            raise InputError(f"{self.where(name)}: there is no such file; give the path of an existing one")
+            raise _no_file(target, self.where(name), "file")
         _check_readable(target)
         return target
 
@@ -198,6 +198,12 @@ def _unpack(file: IO[bytes], where: str) -> AbstractContextManager[IO[bytes]]:
     return gzip.GzipFile(fileobj=file) if packed else nullcontext(file)  # type: ignore[return-value]
 
 
+def _no_file(path: Path, where: str, wanted: str) -> InputError:
+    if path.exists() and not path.is_dir():
+        return InputError(f"{where}: is a pipe, a device or a socket; write what it gives to a file and import that")
+    return InputError(f"{where}: there is no such {wanted}; give the path of an existing one")
+
+
 def _is_zip(path: Path) -> bool:
     with path.open("rb") as file:
         return is_zip(file)
@@ -211,7 +217,7 @@ def open_folder(path: Path) -> Iterator[Folder]:
     if path.is_dir():
         yield Folder(path)
     elif not path.is_file():
-        raise InputError(f"{in_one_line(str(path))}: there is no such file or folder; give the path of an existing one")
+        raise _no_file(path, in_one_line(str(path)), "file or folder")
     elif path.suffix.lower() != ".zip" and not _is_zip(path):
         yield Folder(path.parent, chosen=(path.name,))
     else:

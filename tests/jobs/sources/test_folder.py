@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,17 @@ def test_archives_of_nothing_and_of_nameless_members(tmp_path: Path) -> None:  #
     archive.write_bytes(b"PX" + whole[2:])  # the member's own header
     with open_folder(archive) as opened, pytest.raises(InputError, match=r"a\.csv: truncated or damaged"):
         opened.checksum("a.csv")
+
+
+def test_what_is_there_but_no_file_is_named(folder: Any, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "events.csv")
+    for path in (tmp_path / "events.csv", Path("/dev/null")):
+        with pytest.raises(InputError, match=f"{path}: is a pipe, a device or a socket; write"), open_folder(path):
+            pass
+    with open_folder(folder({"a.csv": "1"})) as opened:
+        (opened.root / "b.csv").symlink_to(tmp_path / "events.csv")
+        with pytest.raises(InputError, match=r"b\.csv"):
+            opened.size("b.csv")
 
 
 def test_nothing_there(folder: Any, tmp_path: Path) -> None:
