@@ -56,9 +56,9 @@ def submit(
 
 def class_archive() -> Path:
     """Java's archive of Spark's classes for all benchmarks."""
-    from jobs.spark import server as spark_server
+    from jobs.spark import class_archive as spark_archive
 
-    return spark_server.class_archive(ROOT / ".state" / "benchmarks")
+    return spark_archive.class_archive(ROOT / ".state" / "benchmarks")
 
 
 def shuffled_bytes(log: Path) -> int:

@@ -12,29 +12,26 @@ import json
 import logging
 import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
-from importlib.metadata import distribution
 from pathlib import Path
-from zlib import crc32
 
 from jobs import settings
 from jobs.errors import InputError
 from jobs.forkserver import umask
 from jobs.output import say
 from jobs.settings import Settings
+from jobs.spark.class_archive import keep_archive, sharing
 from jobs.spark.properties import write_owned, write_properties
 from jobs.storage.runs import run_name
 
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 120
 STOP_SECONDS = 20
-ARCHIVE_SECONDS = 60
 UTF_8 = {"LC_ALL": "C.UTF-8"}  # Java takes from it which names files may have
 JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 # Without them Arrow checks the bounds of every value on its way to Python: about half of the time of a transfer.
@@ -165,8 +162,7 @@ def stop(config: Settings, run: str) -> float:
         deadline = time.monotonic() + STOP_SECONDS
         while server.answers() and time.monotonic() < deadline:
             time.sleep(0.1)
-        if not class_archive(_file(config, run).parent).exists():
-            _keep_archive(_file(config, run).parent, server)
+        keep_archive(_file(config, run).parent, server.port, server.pid)
     for ending in (".json", ".lock", ".properties"):
         _file(config, run).with_suffix(ending).unlink(missing_ok=True)
     return peak
@@ -183,54 +179,13 @@ def _command(config: Settings, run: str, port: int, folder: Path) -> list[str]:
     }
     if chosen["spark.master"].startswith("local"):  # the driver's own ports ask for no token
         chosen = {**dict.fromkeys(("spark.driver.host", "spark.driver.bindAddress"), LOOPBACK), **chosen}
-    chosen[JAVA_OPTIONS] = f"{chosen[JAVA_OPTIONS]} {_sharing(folder, port)}"
+    chosen[JAVA_OPTIONS] = f"{chosen[JAVA_OPTIONS]} {sharing(folder, port)}"
     properties = folder / f"{run}.properties"
     write_properties(properties, chosen)
     options = ["--properties-file", str(properties), "--load-spark-defaults"]
     server = "org.apache.spark.sql.connect.service.SparkConnectServer"
     submit = str(Path(sys.executable).parent / "spark-submit")
     return [submit, "--class", server, "--name", f"encore-{run}", *options, "spark-internal"]
-
-
-def _sharing(folder: Path, port: int) -> str:
-    """Java's option to take loaded classes from an archive (class data sharing), or to make one when it ends.
-
-    The first run with a Spark and a Java makes it and every later one starts in half the time: most of a small night is
-    the JVM meeting Spark's classes.
-    """
-    archive = class_archive(folder)
-    if archive.exists():
-        return f"-Xshare:auto -XX:SharedArchiveFile={archive}"
-    return f"-XX:ArchiveClassesAtExit={archive.with_suffix(f'.{port}')}"
-
-
-def class_archive(folder: Path) -> Path:
-    """Where the archive of these jars for this Java is, or will be: Java takes no other."""
-    home, spark = os.environ.get("JAVA_HOME"), distribution("pyspark")
-    java = shutil.which(f"{home}/bin/java" if home else "java") or "java"
-    of = [Path(str(spark.locate_file("pyspark/jars"))), Path(java).resolve()]
-    stamp = crc32(repr([(str(path), path.stat().st_mtime_ns) for path in of if path.exists()]).encode())
-    return folder / f"classes-{spark.version}-{stamp:08x}.jsa"
-
-
-def _keep_archive(folder: Path, server: Server) -> None:
-    """Waits for the JVM to end, and gives the archive that it made its name, whole; older ones go."""
-    kept = class_archive(folder)
-    made = kept.with_suffix(f".{server.port}")
-    deadline = time.monotonic() + ARCHIVE_SECONDS
-    while _lives(server.pid) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    if made.exists() and not _lives(server.pid):
-        made.replace(kept)
-        for other in folder.glob("classes-*.jsa"):
-            if other != kept:
-                other.unlink(missing_ok=True)
-
-
-def _lives(pid: int) -> bool:
-    with contextlib.suppress(ChildProcessError):  # where this very process started it, it waits to be noticed
-        return os.waitpid(pid, os.WNOHANG)[0] == 0
-    return Path(f"/proc/{pid}").exists()
 
 
 def log_of(config: Settings, run: str) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.spark.server import Server, _keep_archive, class_archive
+from jobs.spark.class_archive import class_archive, keep_archive
 
 
 @pytest.fixture
@@ -36,5 +36,5 @@ def test_a_new_archive_takes_the_place_of_older_ones(tmp_path: Path) -> None:
     (tmp_path / "classes-1.0.jsa").write_text("old")
     new = class_archive(tmp_path)
     new.with_suffix(".1234").write_text("new")
-    _keep_archive(tmp_path, Server(1234, "token", ended.pid))
+    keep_archive(tmp_path, 1234, ended.pid)
     assert {file.name: file.read_text() for file in tmp_path.glob("classes-*")} == {new.name: "new"}
