@@ -85,5 +85,5 @@ def test_retrain_publishes_a_network_with_the_settings_of_the_form(database, pla
     models = rows("SELECT model, status, settings FROM models")
     assert {row["model"]: row["status"] for row in models}["lstm"] == "champion"
     [settings] = [json.loads(row["settings"]) for row in models if row["model"] == "lstm"]
-    assert settings == {"epochs": 2}
-    assert {row["model"] for row in rows("SELECT DISTINCT model FROM latest.recommendations")} == {"lstm"}
+    assert settings["epochs"] == 2
+    assert "lstm" in {row["model"] for row in rows("SELECT DISTINCT model FROM latest.recommendations")}
