@@ -127,7 +127,7 @@ def night(celery: Celery, folder: Path) -> Night:
     celery.start_worker("other-gpu-worker", "gpu", 1)
     services.wait_until(
         lambda: "goes on after" in celery.logs("other-gpu-worker", first).get(f"movies.train_{NETWORK}", ""),
-        f"a resumed training; see {folder}", 300, 1.0,
+        f"a resumed training; see {folder}", 1800, 1.0,
     )  # fmt: skip
     celery.kill("scheduler")
     celery.start("scheduler")

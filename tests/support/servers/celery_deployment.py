@@ -213,7 +213,7 @@ def descendants(pid: int) -> list[int]:
     return pids[1:]
 
 
-def wait_for_file(pattern: str, folder: Path, seconds: float = 600.0) -> Path:
+def wait_for_file(pattern: str, folder: Path, seconds: float = 1800.0) -> Path:
     """Waits until a file that matches lies below a folder."""
     wait_until(lambda: next(folder.rglob(pattern), None) is not None, f"{pattern} below {folder}", seconds, 0.3)
     time.sleep(1)  # a name is there before the training that wrote it goes on
