@@ -28,7 +28,7 @@ def config() -> Iterator[Settings]:
     """
     config = settings.load({})
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(spark_server, "_sharing", lambda folder, port: "")
+        monkeypatch.setattr(spark_server, "sharing", lambda folder, port: "")
         yield config
     server, log = spark_server._find(config, RUN), spark_server.log_of(config, RUN)
     lives = server is None or server.answers()
