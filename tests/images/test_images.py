@@ -34,6 +34,14 @@ def test_an_image_lists_its_packages(image: Image, target: str, parts: set[str])
         assert {"airflow": "apache-airflow", "jobs": "pyspark"}[part] in names
 
 
+@pytest.mark.parametrize("target", ["jobs", "trainer"])
+def test_a_pod_of_the_kubernetes_executor_finds_airflow_and_encore(image: Image, target: str) -> None:
+    """By the words that the executor starts a task with, and those that the task starts a job with."""
+    words = ("podman", "run", "--rm", image(target))
+    assert "--json-string" in call(*words, "python", "-m", "airflow.sdk.execution_time.execute_workload", "--help")
+    assert call(*words, "sh", "-c", "$ENCORE --version").startswith("encore ")
+
+
 def test_redis_answers_and_its_health_check_sees_that_it_does_not(image: Image) -> None:
     name, port = image("services"), str(free_port())
     with container(
