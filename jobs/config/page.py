@@ -85,6 +85,17 @@ ELSEWHERE = (
 # Variables of the templates in docker/kubernetes, which `envsubst` fills in.
 TEMPLATES = (
     ("ENCORE_NAMESPACE", "the namespace of all resources"),
+    ("ENCORE_INGRESS_NAMESPACE", "the namespace of the ingress controller, which reaches the API server"),
+    ("ENCORE_MONITORING_NAMESPACE", "the namespace of Prometheus"),
+    (
+        "ENCORE_SECRET_STORE",
+        "the ClusterSecretStore of External Secrets that holds `encore/airflow` and `encore/store`",
+    ),
+    ("ENCORE_LOG_CLASS", "a storage class whose volumes many pods can write, for logs of tasks"),
+    ("ENCORE_URL", "where people reach Airflow's API server"),
+    ("ENCORE_CATALOG", "`uri` of the Iceberg catalog, without its password"),
+    ("ENCORE_AIRFLOW_IMAGE", "the image `airflow`: API server, scheduler, DAG processor"),
+    ("ENCORE_STATSD_IMAGE", "an image of statsd_exporter"),
     ("ENCORE_SPARK_IMAGE", "an image with Spark and Encore, for a job by the Spark operator"),
     (
         "ENCORE_ARCHIVE",

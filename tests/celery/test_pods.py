@@ -1,4 +1,5 @@
-"""The pods of all tasks as KubernetesExecutor makes them, against the client's models and Kubernetes' own schemas."""
+"""The pods of all tasks as KubernetesExecutor makes them of the template in docker/kubernetes/airflow.yaml, against the
+client's models and Kubernetes' own schemas."""
 
 from datetime import UTC, datetime
 
@@ -7,30 +8,26 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.providers.cncf.kubernetes.pod_generator import PodGenerator
 from kubernetes.client import ApiClient
-from kubernetes.client import models as k8s
 
+from tests.support.manifests import rendered
 from tests.support.servers.services import ROOT
-
-BASE = k8s.V1Pod(
-    metadata=k8s.V1ObjectMeta(name="task", namespace="encore"),
-    spec=k8s.V1PodSpec(
-        containers=[k8s.V1Container(name="base", image="registry.example.org/airflow:1")], restart_policy="Never"
-    ),
-)
 
 
 @pytest.fixture(scope="module")
-def pods():
+def pods(tmp_path_factory):
     """Task → the pod that the executor would send to the API server, as JSON values."""
     bag = DagBag(ROOT / "dags")
     assert bag.import_errors == {}
+    (files,) = (one for one in rendered("airflow.yaml") if one["metadata"]["name"] == "encore-files")
+    (tmp_path_factory.getbasetemp() / "pod.yaml").write_text(files["data"]["pod.yaml"])
+    template = PodGenerator.deserialize_model_file(str(tmp_path_factory.getbasetemp() / "pod.yaml"))
     result = {}
     for task in bag.dags["nightly"].tasks:
         override = task.executor_config.get("pod_override")
         pod = PodGenerator.construct_pod(
             dag_id="nightly", task_id=task.task_id, pod_id="task", try_number=1, kube_image="registry.example.org/x:1",
             date=datetime(2026, 3, 1, tzinfo=UTC), args=["airflow", "task"], pod_override_object=override,
-            base_worker_pod=BASE, namespace="encore", scheduler_job_id="1", run_id="run",
+            base_worker_pod=template, namespace="encore", scheduler_job_id="1", run_id="run",
         )  # fmt: skip
         result[task.task_id] = ApiClient().sanitize_for_serialization(pod)
     return result
@@ -68,3 +65,12 @@ def test_other_tasks_get_no_gpu(pods):
         assert "nvidia.com/gpu" not in container["resources"]["limits"]
         assert "nodeSelector" not in pods[task]["spec"]
     assert pods["movies.clean"]["metadata"]["labels"]["encore"] == "spark"
+
+
+def test_a_task_has_the_stores_credentials_and_none_of_airflows(pods):
+    for task, pod in pods.items():
+        (container,) = pod["spec"]["containers"]
+        assert container["args"] == ["airflow", "task"], task
+        assert container["envFrom"] == [{"configMapRef": {"name": "encore"}}, {"secretRef": {"name": "encore-store"}}]
+        assert container["securityContext"]["readOnlyRootFilesystem"], task
+        assert pod["spec"]["automountServiceAccountToken"] is False, task

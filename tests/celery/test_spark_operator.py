@@ -1,36 +1,15 @@
 """The spark-operator's resources for Encore (docker/kubernetes), rendered, against the operator's own models."""
 
 import re
-from string import Template
 
 import pytest
-import yaml
 from kubeflow_spark_api.models import SparkV1alpha1SparkConnect, SparkV1beta2SparkApplication
 from pydantic import ValidationError
 
+from tests.support.manifests import rendered
 from tests.support.servers.services import ROOT
 
-FOLDER = ROOT / "docker" / "kubernetes"
 MODELS = {"spark-connect.yaml": SparkV1alpha1SparkConnect, "spark-application.yaml": SparkV1beta2SparkApplication}
-VALUES = {
-    "ENCORE_NAMESPACE": "encore",
-    "SPARK_IMAGE": "registry.example.org/spark:4.3.0",
-    "ENCORE_SPARK_IMAGE": "registry.example.org/encore-spark:1",
-    "ENCORE_ARCHIVE": "https://files.example.org/encore.tar.gz",
-    "ENCORE_JOB": "clean",
-    "ENCORE_DOMAIN": "movies",
-    "ENCORE_DS": "2026-03-01",
-    "ENCORE_RUN": "r",
-}
-
-
-def rendered(name):
-    """A resource as envsubst renders it, and the variables that its comment names."""
-    text = (FOLDER / name).read_text()
-    comment = "".join(line for line in text.splitlines(keepends=True) if line.startswith("#"))
-    for variable in re.findall(r"\$\{(\w+)\}", text):
-        assert variable in comment, variable
-    return yaml.safe_load(Template(text).substitute(VALUES))
 
 
 def require_valid(model, resource):
@@ -40,7 +19,7 @@ def require_valid(model, resource):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_operator_takes_the_resource(name):
-    resource = rendered(name)
+    (resource,) = rendered(name)
     require_valid(MODELS[name], resource)
     with pytest.raises(AssertionError):
         require_valid(MODELS[name], {**resource, "spec": {**resource["spec"], "sparkConfig": {}}})
@@ -53,7 +32,7 @@ def test_the_resources_set_what_jobs_ask_of_a_cluster():
     command = (ROOT / "docs" / "operations.md").read_text()
     settings = dict(re.findall(r"--conf (spark\.(?:executorEnv|python)\.[\w.]+)=(\S+)", command))
     assert len(settings) == 2
-    connect, application = rendered("spark-connect.yaml")["spec"], rendered("spark-application.yaml")["spec"]
+    connect, application = (rendered(name)[0]["spec"] for name in MODELS)
     assert settings.items() <= connect["sparkConf"].items()
     name = "spark.python.daemon.module"
     assert application["sparkConf"][name] == settings[name]
