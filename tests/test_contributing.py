@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+PARTIAL = shutil.ignore_patterns("*.pyc*", "*.tmp.*")  # of other processes that import or compile meanwhile
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 # A file of the project in a code span, and the code block that follows it.
 STEP = re.compile(
@@ -54,7 +55,7 @@ def section(name: str) -> str:
 def copy(folder: Path) -> None:
     """Packages, tests, pages; compiled kernels too: their caches hold where no source changes its time or size."""
     for package in ("schemas", "models", "jobs", "dags", "tests"):
-        shutil.copytree(ROOT / package, folder / package)
+        shutil.copytree(ROOT / package, folder / package, ignore=PARTIAL)
     shutil.copytree(ROOT / "docs", folder / "docs")
     for file in (ROOT / "setup.cfg", *ROOT.glob("*.md")):
         shutil.copy(file, folder)

@@ -88,7 +88,7 @@ def test_libgomp_is_installed_by_root(machine):
 def clone(tmp_path):
     """A project without dependencies of its own, and the uv of this clone."""
     for name in ("docker", "schemas"):
-        shutil.copytree(ROOT / name, tmp_path / name)
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("setup.cfg", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / ".state").mkdir()
