@@ -4,10 +4,12 @@ import importlib
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from benchmarks.shared import processes
 from benchmarks.shared.data import ROOT, data_folder
 
 MODULES = sorted(
@@ -45,3 +47,28 @@ def test_missing_data_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         data_folder("movielens-1m")
     (tmp_path / "movielens-1m").mkdir()
     assert data_folder("movielens-1m") == tmp_path / "movielens-1m"
+
+
+def test_processes_in_sessions_of_their_own_are_measured_and_ended(tmp_path: Path) -> None:
+    """A job of a fork server, which is no child of the command: here one that has left its parent's session."""
+    job = f"""
+import pathlib, time
+while time.process_time() < 0.5:
+    pass
+pathlib.Path({str(tmp_path / "pid")!r}).write_text(str(__import__("os").getpid()))
+time.sleep(600)
+"""
+    command = f"""
+import pathlib, subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", {job!r}], start_new_session=True)
+while not pathlib.Path({str(tmp_path / "pid")!r}).exists():
+    time.sleep(0.05)
+time.sleep(5 * {processes.PERIOD})
+"""
+    usage = processes.measure([sys.executable, "-c", command], tmp_path / "log", {})
+    assert usage.state == "done"
+    assert usage.cpu_seconds >= 0.5
+    process, deadline = Path("/proc", (tmp_path / "pid").read_text()), time.monotonic() + 60
+    while process.exists() and time.monotonic() < deadline:  # a killed process stays until its parent has noticed
+        time.sleep(0.1)
+    assert not process.exists()
