@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from airflow.sdk import BaseOperator, BaseOperatorLink, Connection, Context
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
+from dags import lineage
 from dags.outcome import REFUSED
 from dags.pods import executor_config
 from schemas.names import ENDINGS, ExitCode, domain_files, explain_end, run_folder
@@ -102,6 +104,7 @@ class JobOperator(BaseOperator):
     """
 
     template_fields = ("arguments", "when")
+    reported: Mapping[str, Any] = {}  # what the job has read and written, where lineage events are sent
 
     def __init__(
         self,
@@ -142,6 +145,7 @@ class JobOperator(BaseOperator):
             }
             error = errors.get(code, AirflowException)
             raise error(f"encore {self.job} ended with exit code {code}: {reason}")
+        self.reported = (result or {}).pop("lineage", {})
         for link in self.operator_extra_links:
             url = link.get_link(self, ti_key=None)  # type: ignore[arg-type] # ours needs the arguments alone
             self.log.info("%s: %s%s", link.name, origin(), url)
@@ -154,6 +158,7 @@ class JobOperator(BaseOperator):
         encore = os.environ.get("ENCORE") or str(Path(__file__).parents[1] / ".venv" / "bin" / "encore")
         result, last, reason = None, "", ""
         env = {FORKSERVER: "worker", **os.environ, **store_variables()}
+        env |= {lineage.VARIABLE: "1"} if lineage.is_wanted() else {}
         with Popen([encore, *argv], env=env, stdout=PIPE, stderr=STDOUT, start_new_session=True) as self.process:
             try:
                 for raw in self.process.stdout or ():
@@ -168,6 +173,10 @@ class JobOperator(BaseOperator):
         if code < 0 and not reason:
             reason = f"error: {argv[0]}: {explain_end(-code, getrusage(RUSAGE_CHILDREN).ru_maxrss / 1024)}"
         return code, result, reason or last
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """What the job read and wrote, for the events of Airflow's OpenLineage provider."""
+        return lineage.operator_lineage(self.reported, warehouse())
 
     def on_kill(self) -> None:
         """Ends the job with all that it started: it has a session of its own for this."""

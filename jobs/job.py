@@ -3,11 +3,12 @@
 import argparse
 import json
 import logging
+import os
 import resource
 import time
 from collections.abc import Callable
 
-from jobs import settings
+from jobs import lineage, settings
 from jobs.backend import set_up_keras
 from jobs.commands import Job
 from jobs.errors import DONE, FAULT, RefusedError, name_lost_server
@@ -76,6 +77,8 @@ def run(
             raise
         raise cause from error
     facts = {name: attempt.facts[name] for name in XCOM_FACTS if name in attempt.facts}
+    if os.environ.get(lineage.VARIABLE):
+        facts["lineage"] = lineage.lineage(night.read, entry.rows | attempt.committed)
     say(json.dumps({"task": task, "rows": entry.rows, "seconds": entry.seconds, **facts}))
     return DONE
 

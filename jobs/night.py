@@ -31,6 +31,7 @@ class Attempt:
     address: str
     facts: dict[str, Any] = field(default_factory=dict)
     kept: dict[str, list[str]] = field(default_factory=dict)  # table → files of earlier runs that stay
+    committed: dict[str, int] = field(default_factory=dict)  # table → rows of what it has published
 
     def folder(self, table: str) -> str:
         """Where the Parquet files of a table go; one folder a table."""
@@ -54,6 +55,7 @@ class Night:
 
     settings: Settings
     run: Run
+    read: set[str] = field(default_factory=set, compare=False)  # tables whose files the job has asked for
 
     @property
     def ds(self) -> str:
@@ -93,6 +95,7 @@ class Night:
 
     def tonight(self, table: str) -> list[str]:
         """Files of a table that this run wrote."""
+        self.read.add(table)
         return self.run.files(table)
 
     def history(self, table: str) -> list[str]:
@@ -132,7 +135,9 @@ class Night:
         amended = self.amended.get(table, {})
         files = [(ds, path) for ds, path in self.pin["history"][table] if ds not in amended]
         files += [(ds, path) for ds, paths in amended.items() for path in paths]
-        return sorted((ds, path) for ds, path in files if before is None or ds < before)
+        wanted = sorted((ds, path) for ds, path in files if before is None or ds < before)
+        self.read.update([table] if wanted else [])
+        return wanted
 
 
 def fingerprint(configuration: Mapping[str, Any]) -> str:

@@ -52,6 +52,8 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
         sequence = last + 1
         commit(night, files, sequence, changes(night, left, others))
         complete(night, attempt, sequence, columns | facts(night, entries))
+    night.read.update(files)
+    attempt.committed = rows
     measured = read(files["metrics"], TABLES["metrics"].schema).to_pylist()
     attempt.facts["publication"] = publication(night, entries["gate"], measured, state, sequence)
 

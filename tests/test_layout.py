@@ -29,6 +29,7 @@ FRAME = {
     "forkserver",
     "job",
     "known_ids",
+    "lineage",
     "local_airflow",
     "night",
     "output",

@@ -26,16 +26,21 @@ class Deliveries:
 
     def read_published(self, table: str, ds: str | None = None, other: str | None = None) -> pa.Table:
         """Rows of a published table: of all nights, of one, or of all but one."""
-        history = self.night.pin["history"][table]
+        history = self._history(table)
         paths = [path for night, path in history if (ds is None or night == ds) and night != other]
         return read(paths, TABLES[table].schema)
 
     def partitions(self, table: str) -> dict[str, list[str]]:
         """Night → files of a published table."""
         result: dict[str, list[str]] = {}
-        for ds, path in self.night.pin["history"][table]:
+        for ds, path in self._history(table):
             result.setdefault(ds, []).append(path)
         return result
+
+    def _history(self, table: str) -> list[tuple[str, str]]:
+        files: list[tuple[str, str]] = self.night.pin["history"][table]
+        self.night.read.update([table] if files else [])
+        return files
 
     def new(self, table: str) -> list[Landed]:
         """Those that are judged tonight."""

@@ -56,6 +56,12 @@ ELSEWHERE = (
         "none",
         "where failed runs are told by POST; for the workers ([monitoring.md](monitoring.md))",
     ),
+    (
+        "ENCORE_LINEAGE",
+        "any",
+        "none; for tasks of an Airflow that sends OpenLineage events `1`",
+        "a job's last line tells the tables that it read and wrote ([monitoring.md](monitoring.md))",
+    ),
     ("ENCORE_EMAIL", "text", "none", "e-mail addresses for the same, separated by commas; for the workers"),
     (
         "ENCORE_STORE_CONNECTION",

@@ -10,6 +10,7 @@ import threading
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
+from dags import lineage
 from dags.common import JobOperator
 
 
@@ -52,6 +53,19 @@ def test_output_that_is_no_text_or_no_json_does_no_harm(tmp_path, monkeypatch):
     program.chmod(0o755)
     monkeypatch.setenv("ENCORE", str(program))
     assert task().execute({}) == {"rows": 1}
+
+
+def test_what_a_job_read_and_wrote_is_for_lineage_events_and_no_xcom(tmp_path, monkeypatch):
+    program = tmp_path / "encore"
+    program.write_text("""#!/bin/sh\necho '{"rows": 1, "lineage": {"inputs": ["'$ENCORE_LINEAGE'"]}}'\n""")
+    program.chmod(0o755)
+    monkeypatch.setenv("ENCORE", str(program))
+    monkeypatch.delenv("ENCORE_LINEAGE", raising=False)
+    for wanted, given in ((False, ""), (True, "1")):
+        monkeypatch.setattr(lineage, "is_wanted", lambda: wanted)  # noqa: B023
+        one = task()
+        assert one.execute({}) == {"rows": 1}
+        assert one.reported == {"inputs": [given]}
 
 
 @pytest.mark.parametrize(

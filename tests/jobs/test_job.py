@@ -58,6 +58,31 @@ def test_a_job_that_is_done(config: Settings, capsys: Captured) -> None:
     assert message["seconds"] == result.seconds >= 0
 
 
+def test_the_last_line_tells_what_a_job_read_and_wrote_where_it_is_asked_to(
+    config: Settings, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
+        night.tonight("interactions")
+        night.read.add("sequences")  # files of a run that are no table
+        assert night.history("reviews") == []
+        write(ROWS, attempt.folder("users"))
+        attempt.committed = {"items": 5}
+
+    fake_night(config, 1, run="manual__1_00_00")
+    args = argparse.Namespace(**{**vars(call()), "run": "manual__1_00_00"})
+    assert job.run("sentiment", compute, args) == 0
+    assert "lineage" not in json.loads(capsys.readouterr().out)
+    monkeypatch.setenv("ENCORE_LINEAGE", "1")
+    assert job.run("sentiment", compute, args) == 0
+    reported = json.loads(capsys.readouterr().out)["lineage"]
+    assert [table["table"] for table in reported["inputs"]] == ["interactions"]
+    assert [(table["table"], table["rows"]) for table in reported["outputs"]] == [("items", 5), ("users", 2)]
+    columns = {name: (kind, meaning) for name, kind, meaning in reported["inputs"][0]["columns"]}
+    assert columns["value"][0] == "double"
+    assert columns["ts"][0] == "timestamp[us, tz=UTC]"
+    assert all(meaning for _, meaning in columns.values())
+
+
 @pytest.mark.parametrize(
     ("error", "state", "code", "last"),
     [
