@@ -30,6 +30,7 @@ PORTS = {
     r"postgres -c": 5432,
     r"redis-server": 6379,
     r"prometheus --": 9090,
+    r"http\.server 9100": 9100,
 }
 
 

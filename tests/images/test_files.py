@@ -57,6 +57,17 @@ def test_compose_names_what_is_not_set(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_prometheus_asks_a_service_of_compose_and_has_the_rules() -> None:
+    file = ROOT / "docker" / "images" / "prometheus.yaml"
+    (config,) = [word for word in services()["prometheus"]["command"] if word.startswith("--config.file=")]
+    assert config == f"--config.file=/opt/encore/{file.relative_to(ROOT)}"
+    settings = yaml.safe_load(file.read_text())
+    assert all((file.parent / rules).is_file() for rules in settings["rule_files"])
+    targets = [one for job in settings["scrape_configs"] for made in job["static_configs"] for one in made["targets"]]
+    assert targets == ["metrics:9100"]
+    assert "http.server 9100" in (ROOT / services()["metrics"]["command"][0]).read_text()
+
+
 @pytest.mark.parametrize("name", sorted(services()))
 def test_a_service_is_confined(name: str) -> None:
     service = services()[name]

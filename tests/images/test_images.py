@@ -12,6 +12,20 @@ from tests.support.servers.services import free_port
 
 Image = Callable[[str], str]
 TARGETS = ("airflow", "jobs", "trainer", "services")
+NIGHT = """
+set -e
+at="--domain games --ds 2026-03-01"
+encore import demo $at --size tiny
+encore nightly $at --models popularity,item_knn
+encore tables sql "SELECT count(*) AS n FROM latest.recommendations"
+docker/images/metrics.sh &
+read='import urllib.request as web; print(web.urlopen("http://127.0.0.1:9100/metrics.txt").read().decode())'
+for attempt in $(seq 120); do
+    if python3 -c "$read" 2>/dev/null | grep encore_complete_nights; then exit 0; fi
+    sleep 1
+done
+exit 1
+"""
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -21,7 +35,7 @@ def test_an_image_says_what_it_is_and_runs_as_nobody_else(image: Image, target: 
     labels = facts["Labels"]
     assert labels["org.opencontainers.image.title"] == f"encore-{target}"
     assert labels["org.opencontainers.image.revision"] == call("git", "rev-parse", "HEAD").strip()
-    assert facts["HealthCheck"]["Test"] == ["CMD", "python3", "docker/images/health.py"]
+    assert facts["Healthcheck"]["Test"] == ["CMD", "python3", "docker/images/health.py"]
     print(target, f"{facts['Size'] / 2**20:.0f} MiB")
 
 
@@ -79,16 +93,12 @@ def test_spark_starts(image: Image) -> None:
 
 
 def test_a_night_in_a_container(image: Image) -> None:
-    """A small night of games: import, the DAG, publication, with the state and the tables on a volume."""
+    """A small night of games: import, the DAG, publication, metrics; with the state and the tables on a volume."""
     options = ["--volume", "/var/lib/encore"]
     place = {"ENCORE_WAREHOUSE": "/var/lib/encore/warehouse", "ENCORE_LANDING": "/var/lib/encore/landing"}
-    script = (
-        "encore import demo --domain games --ds 2026-03-01 --size tiny && "
-        "encore nightly --domain games --ds 2026-03-01 --models popularity,item_knn && "
-        'encore tables sql "SELECT count(*) AS n FROM latest.recommendations"'
-    )
-    with container(image("jobs"), "bash", "-c", script, options=options, env=place) as number:
+    with container(image("jobs"), "bash", "-c", NIGHT, options=options, env=place) as number:
         code = call("podman", "wait", number, seconds=900).strip()
         done = subprocess.run(["podman", "logs", number], stdout=PIPE, stderr=STDOUT, text=True, check=True)
     assert code == "0", done.stdout[-5000:]
     assert "games 2026-03-01 is complete" in done.stdout
+    assert 'encore_complete_nights{domain="games"} 1' in done.stdout

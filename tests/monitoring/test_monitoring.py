@@ -150,6 +150,8 @@ REFUSED = 'encore_last_publication_complete{domain="movies"}'
         ("EncoreMetricsMissing", "1h", {'encore_complete_nights{domain="movies"}': "1x9"}, "4h", None),
         ("AirflowSchedulerSilent", "1m", {"airflow_scheduler_heartbeat": "0+60x5 300x40"}, "20m", {}),
         ("AirflowSchedulerSilent", "1m", {"airflow_scheduler_heartbeat": "0+60x40"}, "20m", None),
+        ("AirflowSchedulerSilent", "1m", {'up{job="airflow"}': "0x40"}, "20m", {}),
+        ("AirflowSchedulerSilent", "1m", {'up{job="encore"}': "1x40"}, "20m", None),  # Airflow's are not scraped
         ("AirflowTasksFail", "10m", {"airflow_ti_failures": "0 5 5"}, "20m", {}),
         ("AirflowTasksFail", "10m", {"airflow_ti_failures": "0 2 2"}, "20m", None),
     ],
