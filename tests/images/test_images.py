@@ -10,6 +10,7 @@ import pytest
 from tests.support.servers.images import await_health, call, container, inspect
 from tests.support.servers.services import free_port
 
+pytestmark = pytest.mark.timeout(3600)  # an image is built by the first test that asks for it
 Image = Callable[[str], str]
 TARGETS = ("airflow", "jobs", "trainer", "services")
 NIGHT = """
