@@ -27,9 +27,11 @@ from airflow.sdk.execution_time.supervisor import run_task_in_process
 from dags.common import DOMAINS
 from schemas.names import GPU_DEVICE
 
+WAIT_SECONDS = 4.0  # for a task to end; then Airflow looks whether one is to be tried again, or skipped
+
 
 class SideBySideExecutor(BaseExecutor):
-    """Runs tasks in `[core] parallelism` worker processes. A thread gives them tasks: Airflow looks once in a second.
+    """Runs tasks in `[core] parallelism` worker processes. A thread gives them tasks: Airflow looks now and then.
 
     waiting: tasks by key. tasks: what each worker runs, by our end of its pipe. ended: (key, why it failed or None).
     """
@@ -107,14 +109,18 @@ class SideBySideExecutor(BaseExecutor):
                     self._give()
 
     def sync(self) -> None:
-        """Tells Airflow which tasks have ended. Ends the run where the process that wanted it was killed."""
+        """Tells Airflow which tasks have ended. Waits for one where tasks run: after each call Airflow looks at all
+        tasks of the run, which takes it a tenth of a second. Ends the run where the process that wanted it was killed.
+        """
         if os.getppid() != self.parent:
             self.terminate()
             raise SystemExit("the process that started this run is gone")
+        seconds = WAIT_SECONDS if self.running else 0.0
         with suppress(Empty):
             while True:
-                key, reason = self.ended.get_nowait()
+                key, reason = self.ended.get(timeout=seconds)
                 self.fail(key, reason) if reason else self.success(key)
+                seconds = 0.0
 
     def end(self) -> None:
         """Ends the workers, which have nothing to do when the run has ended."""

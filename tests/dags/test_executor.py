@@ -82,6 +82,30 @@ def test_a_worker_that_is_done_gets_the_next_at_once(side_by_side):
     assert key not in side_by_side.running
 
 
+def test_airflow_looks_at_the_run_again_when_a_task_has_ended_and_not_before(side_by_side, monkeypatch):
+    monkeypatch.setattr(executor, "WAIT_SECONDS", 60.0)  # of which the test shall see none
+    queue(side_by_side, Waiting("games.train_lstm"))
+    (end,) = (end for end in side_by_side.ends if end.poll(0.5))
+    end.recv()
+    looked = threading.Event()
+    airflow = threading.Thread(target=lambda: (side_by_side.sync(), looked.set()), daemon=True)
+    airflow.start()
+    assert not looked.wait(0.2)
+    end.send(None)
+    airflow.join(30)
+    ((_, (state, _)),) = side_by_side.get_event_buffer().items()
+    assert state == "success"
+    side_by_side.sync()  # nothing runs any more: nothing to wait for
+
+
+def test_a_task_that_waits_to_be_tried_again_is_not_forgotten(side_by_side, monkeypatch):
+    """Airflow is let go on though nothing has ended."""
+    monkeypatch.setattr(executor, "WAIT_SECONDS", 0.01)
+    queue(side_by_side, Waiting("games.train_lstm"))
+    side_by_side.sync()
+    assert not side_by_side.get_event_buffer()
+
+
 def test_a_worker_that_dies_fails_its_task_and_another_takes_its_place(side_by_side):
     queue(side_by_side, *(Waiting(f"games.train_{name}") for name in ("lstm", "ncf", "ease", "sasrec")))
     before = given(side_by_side)
