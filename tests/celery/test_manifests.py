@@ -8,7 +8,7 @@ from tests.support.manifests import rendered
 
 FILES = ("access.yaml", "airflow.yaml", "monitoring.yaml")
 OF_OPERATORS = {"ExternalSecret", "PodMonitor"}  # whose schemas no package has
-PARTS = {"api-server", "scheduler", "dag-processor", "statsd"}
+PARTS = {"api-server", "scheduler", "dag-processor", "statsd", "metrics"}
 
 
 @pytest.fixture(scope="module")
