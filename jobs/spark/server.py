@@ -51,7 +51,8 @@ CONFIGURATION = {
     "spark.python.daemon.module": "jobs.similarity.worker",
     "spark.python.unix.domain.socket.enabled": "true",  # over TCP each Python task waits 20 ms for nothing
     # A short-lived JVM on few cores: the second compiler tier and a parallel collector cost more than they give.
-    JAVA_OPTIONS: f"-XX:+UseSerialGC -XX:TieredStopAtLevel=1 {ARROW_OPTIONS}",
+    # Without that tier Java has 48 MiB for compiled code; the classes that Spark generates fill them, and it ends.
+    JAVA_OPTIONS: f"-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m {ARROW_OPTIONS}",
     "spark.executor.extraJavaOptions": ARROW_OPTIONS,
 }
 

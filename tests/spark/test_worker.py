@@ -1,6 +1,8 @@
-"""Spark's processes: the server listens on the loopback alone, and the Python daemon's tasks begin with kernels in
-memory, which no collection of garbage goes through."""
+"""Spark's processes: the server has room for compiled code and listens on the loopback alone, and the Python daemon's
+tasks begin with kernels in memory, which no collection of garbage goes through."""
 
+import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,18 @@ from tests.support.spark import RUN
 
 LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}  # as the kernel has it
 LISTENS = "0A"
+
+
+def test_java_has_as_much_room_for_compiled_code_as_it_has_by_itself() -> None:
+    """Spark generates classes for every query, and ends where there is no room for what Java makes of them."""
+
+    def room(*options: str) -> int:
+        words = ["java", *options, "-XX:+PrintFlagsFinal", "-version"]
+        flags = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+        (size,) = re.findall(r"\bReservedCodeCacheSize\s+=\s+(\d+)", flags)
+        return int(size)
+
+    assert room(*spark_server.CONFIGURATION[spark_server.JAVA_OPTIONS].split()) >= room()
 
 
 @pytest.mark.usefixtures("session")

@@ -12,7 +12,7 @@ from tests.support.servers.services import ROOT, free_port, process
 HOME = next((ROOT / ".venv" / "lib").glob("python*/site-packages/pyspark"))
 MASTER, WORKER = "org.apache.spark.deploy.master.Master", "org.apache.spark.deploy.worker.Worker"
 CONNECT = "org.apache.spark.sql.connect.service.SparkConnectServer"
-JAVA = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+JAVA = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
 # What docs/operations.md has the Connect server started with.
 SETTINGS = {
     "spark.driver.memory": "2g",
