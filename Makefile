@@ -64,7 +64,7 @@ lint-images: setup ## Dockerfile and compose.yaml by their linters and schemas
 	@.ci/test image_files
 
 test-images: setup ## every image built and started, and a night in a container; needs root, no Docker engine
-	@docker/services.sh buildah podman conmon runc debootstrap
+	@docker/services.sh buildah podman conmon runc catatonit debootstrap
 	@docker/environment.sh .venv-services docker/services.lock
 	@docker/environment.sh .venv-airflow-workers docker/airflow-workers.lock
 	@.ci/test images
