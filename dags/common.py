@@ -19,7 +19,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from dags import lineage
 from dags.outcome import REFUSED
 from dags.pods import executor_config
-from schemas.names import ENDINGS, ExitCode, domain_files, explain_end, run_folder
+from schemas.names import ENDINGS, LINEAGE, ExitCode, domain_files, explain_end, run_folder
 
 POLICY = {
     "owner": "encore",
@@ -158,7 +158,7 @@ class JobOperator(BaseOperator):
         encore = os.environ.get("ENCORE") or str(Path(__file__).parents[1] / ".venv" / "bin" / "encore")
         result, last, reason = None, "", ""
         env = {FORKSERVER: "worker", **os.environ, **store_variables()}
-        env |= {lineage.VARIABLE: "1"} if lineage.is_wanted() else {}
+        env |= {LINEAGE: "1"} if lineage.is_wanted() else {}
         with Popen([encore, *argv], env=env, stdout=PIPE, stderr=STDOUT, start_new_session=True) as self.process:
             try:
                 for raw in self.process.stdout or ():

@@ -7,8 +7,6 @@ what they read.
 from collections.abc import Mapping
 from typing import Any
 
-VARIABLE = "ENCORE_LINEAGE"  # has a job add what it read and wrote to its last line
-
 
 def is_wanted() -> bool:
     """Whether this Airflow sends events."""

@@ -17,7 +17,7 @@ from jobs.output import say
 from jobs.storage.disk import explain
 from jobs.storage.runs import Entry, run_name
 from jobs.usage import Usage
-from schemas.names import TaskState
+from schemas.names import LINEAGE, TaskState
 
 Compute = Callable[[Night, Attempt, argparse.Namespace], None]
 XCOM_FACTS = ("champion", "publication")  # facts that a DAG decides by, or tells others
@@ -77,7 +77,7 @@ def run(
             raise
         raise cause from error
     facts = {name: attempt.facts[name] for name in XCOM_FACTS if name in attempt.facts}
-    if os.environ.get(lineage.VARIABLE):
+    if os.environ.get(LINEAGE):
         facts["lineage"] = lineage.lineage(night.read, entry.rows | attempt.committed)
     say(json.dumps({"task": task, "rows": entry.rows, "seconds": entry.seconds, **facts}))
     return DONE

@@ -5,8 +5,6 @@ from typing import Any
 
 from schemas.tables import TABLES
 
-VARIABLE = "ENCORE_LINEAGE"  # set by a task whose Airflow sends OpenLineage events
-
 
 def lineage(read: Collection[str], rows: Mapping[str, int]) -> dict[str, list[dict[str, Any]]]:
     """Describes the tables among those that were read, and among those that were written with their rows.

@@ -14,6 +14,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")  # of domains and their kinds: they s
 TOP_K = 20  # items of a user's list where a domain says nothing else
 MAX_TOP_K = 1000
 GPU_DEVICE = Path("/dev/nvidiactl")  # of the driver; there where a process can use a GPU
+LINEAGE = "ENCORE_LINEAGE"  # a variable that has a job add what it read and wrote to its last line
 NAME_RULE = "lower-case letters, digits and _, a letter first, at most 63"
 
 
