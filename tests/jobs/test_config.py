@@ -153,7 +153,9 @@ def test_the_page_has_every_setting_with_its_meaning() -> None:
 def test_the_page_has_every_variable_of_encore() -> None:
     """What stands in code, scripts, units, images and templates, and nothing that no file knows."""
     variable = re.compile(r"\bENCORE(?:_[A-Z]+)*\b")
-    files = [file for name in ("jobs", "dags", "docker") for file in (ROOT / name).rglob("*") if file.is_file()]
+    files = [
+        file for name in ("schemas", "jobs", "dags", "docker") for file in (ROOT / name).rglob("*") if file.is_file()
+    ]
     used = {
         name: file
         for file in [*files, ROOT / "Makefile"]
