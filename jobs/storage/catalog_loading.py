@@ -15,6 +15,7 @@ from jobs.storage.object_store import iceberg_properties
 from jobs.storage.store_check import hide_password, short
 
 NAMESPACE = "encore"
+SQL_TABLES = ("iceberg_tables", "iceberg_namespace_properties")  # which PyIceberg makes in a new SQL catalog
 SQL = 'type = "sql", uri = "postgresql+psycopg2://catalog.example.org/encore"'
 REST = 'type = "rest", uri = "https://catalog.example.org"'
 
@@ -47,12 +48,13 @@ def _own_catalog(warehouse: str) -> dict[str, str]:
 
 
 def _load(properties: Mapping[str, str]) -> Catalog:
-    try:
-        return load_catalog(NAMESPACE, **properties)
-    except DBAPIError as error:
-        if "already exists" not in str(error):
-            raise
-        return load_catalog(NAMESPACE, **properties)  # another process has made its tables meanwhile
+    for _ in SQL_TABLES:  # another process may be making each of them in this very moment
+        try:
+            return load_catalog(NAMESPACE, **properties)
+        except DBAPIError as error:
+            if "already exists" not in str(error):
+                raise
+    return load_catalog(NAMESPACE, **properties)
 
 
 def require_catalog_settings(properties: Mapping[str, str], create: bool = True) -> None:

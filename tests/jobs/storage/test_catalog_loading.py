@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import pytest
+from pyiceberg.catalog.sql import SqlCatalogBaseTable
+from sqlalchemy import Engine
 
 from jobs.cli import main
 from jobs.settings import Settings
+from jobs.storage.catalog_loading import open_catalog
 
 Captured = pytest.CaptureFixture[str]
 STATUS, CHECK = ["status"], ["config", "check"]
@@ -108,3 +111,19 @@ def test_a_landing_folder_that_cannot_be_is_wrong_input(
     line = one_line(capsys)
     assert line.startswith("error: ENCORE_LANDING=")
     assert place in line
+
+
+def test_tables_that_others_make_meanwhile_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of the two tables of a new catalog is made by somebody else between the look and the making."""
+    make, left = SqlCatalogBaseTable.metadata.create_all, list(SqlCatalogBaseTable.metadata.sorted_tables)
+
+    def race(engine: Engine) -> None:
+        if left:
+            table = left.pop()
+            table.create(engine, checkfirst=False)  # theirs
+            table.create(engine, checkfirst=False)  # ours, which fails
+        make(engine)
+
+    monkeypatch.setattr(SqlCatalogBaseTable.metadata, "create_all", race)
+    assert open_catalog(tmp_path.as_uri(), {}).list_namespaces() == []
+    assert left == []
