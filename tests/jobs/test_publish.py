@@ -274,10 +274,12 @@ AT_ONCE = """
 import sys
 from jobs.cli import main
 from jobs.settings import load
+from jobs.storage.catalog import Tables
 from tests.support.fakes import fake_night, publish_words
 domain = sys.argv[1]
 print("ready", flush=True)
 for mark in map(int, sys.stdin):
+    Tables(load()).create()
     fake_night(load(), mark, domain=domain, run=f"run{mark}")
     print(main(publish_words(f"run{mark}", domain=domain)), flush=True)
 """

@@ -1,6 +1,7 @@
 """A warehouse of its own for a test."""
 
 import atexit
+import errno
 import json
 import shutil
 import sqlite3
@@ -30,7 +31,7 @@ def use(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 def make_tables(config: Settings) -> None:
     """What `Tables.create` does, where it makes a local warehouse with all tables: by a copy of one, with its address
-    in place of the other's."""
+    in place of the other's. The copy appears whole: processes may make the same warehouse at once."""
     folder = Path(config.warehouse.removeprefix("file://"))
     if config.catalog or not config.warehouse.startswith("file://") or folder.exists():
         Tables(config).create()
@@ -38,12 +39,19 @@ def make_tables(config: Settings) -> None:
     made = empty_warehouse()
     old, new = f"file://{made}", config.warehouse
     in_json = [json.dumps(address, ensure_ascii=False)[1:-1] for address in (old, new)]
-    shutil.copytree(made, folder)
-    for file in folder.rglob("*.metadata.json"):
-        text = file.read_text(encoding="utf-8")
-        file.write_text(text.replace(*in_json), encoding="utf-8")
-    with closing(sqlite3.connect(folder / "catalog.db")) as db, db:
-        db.execute("UPDATE iceberg_tables SET metadata_location = replace(metadata_location, ?, ?)", (old, new))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="making-") as making:
+        copy = Path(shutil.copytree(made, f"{making}/warehouse"))
+        for file in copy.rglob("*.metadata.json"):
+            text = file.read_text(encoding="utf-8")
+            file.write_text(text.replace(*in_json), encoding="utf-8")
+        with closing(sqlite3.connect(copy / "catalog.db")) as db, db:
+            db.execute("UPDATE iceberg_tables SET metadata_location = replace(metadata_location, ?, ?)", (old, new))
+        try:
+            copy.rename(folder)
+        except OSError as error:  # another process has made it meanwhile
+            if error.errno != errno.ENOTEMPTY:
+                raise
 
 
 @cache
