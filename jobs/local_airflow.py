@@ -75,15 +75,17 @@ def workers(cores: int, memory: int) -> int:
 
 class Progress:
     """Reads Airflow's lines: prints one for each task that ends and one where nothing ends for a while, and keeps what
-    ended badly. ended: called with the name of each task that ended, well or not."""
+    ended badly, and the newest line. ended: called with the name of each task that ended, well or not."""
 
     def __init__(self, tasks: int, ended: Callable[[str], None]) -> None:
         self.problems: Problems = {}
+        self.newest = ""
         self.ended, self.left, self.last = ended, tasks, time.monotonic()
         self.running: dict[str, float] = {}
 
     def read(self, line: str) -> None:
         """Takes one line of Airflow's log."""
+        self.newest = line.strip() or self.newest
         if not (match := MARK.search(line)):
             return
         task, state, reason = match.groups(default="")

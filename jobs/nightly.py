@@ -69,7 +69,7 @@ def main(args: argparse.Namespace) -> int:
     finally:
         spark_server.stop(config, name)
     if code and not problems:
-        problems["airflow"] = (FAULT, f"ended with exit code {code}")
+        problems["airflow"] = (FAULT, f"ended with exit code {code}; its last line: {progress.newest}")
     return close(nights, shown, problems, log)
 
 

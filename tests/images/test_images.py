@@ -17,7 +17,7 @@ NIGHT = """
 set -e
 at="--domain games --ds 2026-03-01"
 encore import demo $at --size tiny
-encore nightly $at --models popularity,item_knn
+encore nightly $at --models popularity,item_knn || { tail -n 100 "$AIRFLOW_HOME"/logs/encore/*.log; exit 1; }
 encore tables sql "SELECT count(*) AS n FROM latest.recommendations"
 docker/images/metrics.sh &
 read='import urllib.request as web; print(web.urlopen("http://127.0.0.1:9100/metrics.txt").read().decode())'
@@ -50,10 +50,13 @@ def test_an_image_lists_its_packages(image: Image, target: str, parts: set[str])
 
 
 @pytest.mark.parametrize("target", ["jobs", "trainer"])
-def test_a_pod_of_the_kubernetes_executor_finds_airflow_and_encore(image: Image, target: str) -> None:
-    """By the words that the executor starts a task with, and those that the task starts a job with."""
+def test_a_worker_or_pod_finds_airflow_the_dags_and_encore(image: Image, target: str) -> None:
+    """By the words that KubernetesExecutor starts a task with, as Airflow imports a DAG from any folder, and by those
+    that the task starts a job with."""
     words = ("podman", "run", "--rm", image(target))
     assert "--json-string" in call(*words, "python", "-m", "airflow.sdk.execution_time.execute_workload", "--help")
+    in_home = ("podman", "run", "--rm", "--workdir", "/var/lib/encore", image(target))
+    assert call(*in_home, "python", "-c", "from dags.nightly import dag; print(dag.dag_id)").endswith("nightly\n")
     assert call(*words, "sh", "-c", "$ENCORE --version").startswith("encore ")
 
 

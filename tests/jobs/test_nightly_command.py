@@ -232,9 +232,10 @@ def test_nothing_published_is_a_failure(airflow, capsys):
 def test_airflow_that_fails_by_itself_is_a_fault(airflow, capsys):
     airflow(entries=[PUBLISH])
     assert night() == 0
-    airflow(code=4)
+    airflow(lines=["Traceback …", "AirflowException: no Dag nightly", ""], code=4)
     assert night() == 1
-    assert "error: airflow: ended with exit code 4" in capsys.readouterr().err
+    expected = "error: airflow: ended with exit code 4; its last line: AirflowException: no Dag nightly\n"
+    assert expected in capsys.readouterr().err
 
 
 def test_several_domains_in_one_run(airflow, ends):
