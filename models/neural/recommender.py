@@ -38,13 +38,14 @@ class Neural(Recommender):
     """A recommender whose scores a Keras network gives. Its config has at least `epochs`, `patience`, `learning_rate`.
 
     Items without a training event, and users without history, are not scored: nothing was learned of them.
-    bfloat16: whether its network can compute in it. padding: what rows of a batch hold that are no examples. network:
-    the keras model, in float32 but while it is trained. learned: bool [n_items], items with an event. trained: how the
-    training went. usage: of what device (see `Usage`).
+    bfloat16: whether its network can compute in it. xla_on_cpu: as of `Trainable`. padding: what rows of a batch hold
+    that are no examples. network: the keras model, in float32 but while it is trained. learned: bool [n_items], items
+    with an event. trained: how the training went. usage: of what device (see `Usage`).
     """
 
     by_chance: ClassVar[bool] = True
     bfloat16: ClassVar[bool] = False
+    xla_on_cpu: ClassVar[bool] = True
     padding: ClassVar[int] = 0
     network: keras.Model
     learned: npt.NDArray[np.bool_]

@@ -136,6 +136,7 @@ class Seq2Seq(DotProduct):
 
     name: ClassVar[str] = "seq2seq"
     Config: ClassVar[type] = Seq2SeqConfig
+    xla_on_cpu: ClassVar[bool] = False  # an epoch of MovieLens-1M takes XLA 37 s, TensorFlow's own loops 13
     padding: ClassVar[int] = -1
 
     def network_of(self, n_items: int) -> keras.Model:

@@ -51,7 +51,7 @@ def train(
     running mean of the epochs' weights, as most trainings that validation judges.
     """
     examples = model.examples_per_epoch(data.histories)
-    jit = examples * epochs >= COMPILED_EXAMPLES or on_gpu() or on_jax()
+    jit = on_gpu() or on_jax() or (model.xla_on_cpu and examples * epochs >= COMPILED_EXAMPLES)
     model.network.compile(jit_compile=jit)
     compiled, precision = "compiled by XLA" if jit else "without XLA", model.network.compute_dtype
     log.info("%s trains on %s in %s, %s", model.name, device(), precision, compiled)

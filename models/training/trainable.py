@@ -11,9 +11,13 @@ from models.histories import Histories
 
 
 class Trainable(Protocol):
-    """What the loop uses of a model. Its config has `patience` and `learning_rate`; `network` is what is trained."""
+    """What the loop uses of a model. Its config has `patience` and `learning_rate`; `network` is what is trained.
+
+    xla_on_cpu: whether a long training on a CPU is shorter by XLA.
+    """
 
     name: ClassVar[str]
+    xla_on_cpu: ClassVar[bool]
     config: Any
     network: keras.Model
 

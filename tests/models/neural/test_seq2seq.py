@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from models.base import TrainingData
+from models.layers.devices import on_gpu, on_jax
 from models.neural.seq2seq import Seq2Seq, Seq2SeqConfig, windows
+from models.training import loop
 from tests.support.contract import RecommenderContract, assert_lists
 from tests.support.examples import N_ITEMS, N_USERS, SILENT, example, histories_of
 
@@ -33,6 +35,15 @@ class TestSeq2Seq(RecommenderContract):
         ("patience", 0),
         ("learning_rate", float("nan")),
     )
+
+    @pytest.mark.skipif(on_jax() or on_gpu(), reason="XLA compiles everything there")
+    def test_a_long_training_on_a_cpu_goes_without_xla(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr(loop, "COMPILED_EXAMPLES", 0)
+        caplog.set_level("INFO")
+        Seq2Seq(Seq2SeqConfig(**self.settings)).fit(TrainingData(example(), seed=0))
+        assert "without XLA" in caplog.text
 
     def test_continuations_keep_to_what_is_allowed(self) -> None:
         histories, eligible = example(), np.ones((2, N_ITEMS), bool)
