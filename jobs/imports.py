@@ -104,7 +104,7 @@ def main(args: argparse.Namespace) -> int:
         _generate(path, place.landing, domain, args.ds, options)
     with open_folder(path) as folder:
         plan = make_plan(folder, domain, options, args)
-        new = _new(plan.deliveries, place.landing, args)
+        new, replaced = _new(plan.deliveries, place.landing, args)
         if not new:
             done = f"these {len(plan.deliveries)} files were imported before"
             say(f"nothing to do: {done}; `encore deliveries ls --domain {domain.name}` lists them")
@@ -113,8 +113,11 @@ def main(args: argparse.Namespace) -> int:
         try:
             keep_keys(place.warehouse, domain.name, chain)
             batch, watch = land(plan, new, place, refusal, chain, args)
+            withdrawn = withdraw(place.landing, domain.name, replaced)  # now that what replaces them is there
         except OSError as error:
             raise explain(error, place.landing) from error
+        for old in withdrawn:
+            say(f"withdrawn: delivery {old.number}, {old.path} → {old.table}, for {old.ds}")
         _report(batch, watch, chain, [one for one in plan.deliveries if one not in new])
         print_unread(folder, plan.checksums, args.format)
     if refusal.rows:
@@ -186,16 +189,13 @@ def _delivery(
     )
 
 
-def _new(asked: list[Delivery], landing: str, args: argparse.Namespace) -> list[Delivery]:
-    """What has not arrived yet; with --replace everything, after what arrived before has been withdrawn."""
+def _new(asked: list[Delivery], landing: str, args: argparse.Namespace) -> tuple[list[Delivery], list[int]]:
+    """What has not arrived yet; with --replace everything, and the numbers of the deliveries that it replaces."""
     before = deliveries(landing, args.domain)
     if not args.replace:
-        return new_deliveries(asked, before)
+        return new_deliveries(asked, before), []
     same = {(one.table, one.checksum) for one in asked}
-    numbers = [d.number for d in before if (d.table, d.checksum) in same and d.number > 0 and not d.withdrawn]
-    for old in withdraw(landing, args.domain, numbers):
-        say(f"withdrawn: delivery {old.number}, {old.path} → {old.table}, for {old.ds}")
-    return asked
+    return asked, [d.number for d in before if (d.table, d.checksum) in same and d.number > 0 and not d.withdrawn]
 
 
 def _demo_until(landing: str, domain: str, ds: str) -> str | None:

@@ -69,6 +69,8 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     kinds = {name: kind.weight for name, kind in night.domain.kinds.items()}
     split = BlockSplitter(attempt.folder("sequences"), kinds, facts, times.timed == times.events)
     finish_all(spark, parts, writer, split)
+    if not times.events:  # a run whose task left no file has not written the table
+        write(SEQUENCES.empty_table(), attempt.folder("sequences"))
     if isinstance(parts, DataFrame):
         parts.unpersist()
     delete_folder(store.folder)

@@ -79,8 +79,6 @@ def prepare(night: Night, name: str, precision: str) -> Material:
     """Reads the training events and what else `fit` takes; InputError where there are no events."""
     known = ids(night)
     parts = split(night, known)
-    if not len(parts.train.items):
-        raise InputError(f"{night.run.domain} {night.ds}: no training events; import more than the test share holds")
     items, models = catalogue(night, known), load_members(night, name, known)
     data = TrainingData(parts.train, items, parts.validation, night.seed, models=models)
     return Material(known, parts, replace(data, mixed_precision=PRECISIONS[precision]))

@@ -43,7 +43,9 @@ def metrics(db: duckdb.DuckDBPyConnection, run: dict[str, Any]) -> Grid:
         [run["domain"], run["ds"], list(SHOWN_METRICS), ModelStatus.CHAMPION],
     ).fetchall()  # fmt: skip
     measures = [measure for measure in SHOWN_METRICS if any(row[2] == measure for row in rows)]
-    grid = Grid(title=f"held-out events of {rows[0][6] if rows else 0} users, 95 % intervals", title_justify="left")
+    judged = next((row[6] for row in rows if row[6]), 0)
+    title = f"held-out events of {judged} users, 95 % intervals" if judged else "no held-out users to judge models on"
+    grid = Grid(title=title, title_justify="left")
     for column in ("model", "status", *measures, "train s"):
         grid.add_column(column)
     for model, status in dict.fromkeys((row[0], row[1]) for row in rows):

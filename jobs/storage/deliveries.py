@@ -117,14 +117,16 @@ def new_deliveries(asked: Sequence[Delivery], before: Sequence[Delivery]) -> lis
     """Selects what of an import has not arrived yet (of `asked` path, checksum, table, identity, ds and mode count).
 
     A file that is appended counts once, for its own night or an earlier one. A snapshot or a correction is news as a
-    whole, unless these very files are what arrived last for their tables: an older state may be stated again.
+    whole, unless these very files are what arrived last for their tables, for that night or an earlier one: an older
+    state may be stated again.
     InputError where a file arrived in another way and would count twice.
     """
     there = [d for d in before if not d.withdrawn]
     if asked and asked[0].mode != APPEND:
         tables = {d.table for d in asked}
-        last = [(d.identity, d.mode) for d in there if d.table in tables][-len(asked) :]
-        return [] if sorted(last) == sorted((d.identity, d.mode) for d in asked) else list(asked)
+        last = [d for d in there if d.table in tables][-len(asked) :]
+        again = sorted((d.identity, d.mode) for d in last) == sorted((d.identity, d.mode) for d in asked)
+        return [] if again and all(d.ds <= asked[0].ds for d in last) else list(asked)
     new = []
     for one in asked:
         same = [d for d in there if (d.table, d.checksum) == (one.table, one.checksum)]

@@ -158,7 +158,7 @@ def popular_by_segment(histories: Histories, segment: IntArray, n_segments: int)
     weights = recency(histories, PopularityConfig().half_life_days)
     cells = segment[histories.users] * histories.n_items + histories.items
     counts = np.bincount(cells, weights, minlength=n_segments * histories.n_items).reshape(n_segments, -1)
-    everyone = 1 + counts.sum(axis=0)
+    everyone = 1.0 + counts.sum(axis=0)
     everyone /= max(everyone.sum(), 1.0)
     popular = (counts + PRIOR_EVENTS * everyone) / (counts.sum(axis=1, keepdims=True) + PRIOR_EVENTS)
     return np.asarray(popular, np.float32)

@@ -144,6 +144,28 @@ def test_the_same_in_another_way_must_be_said(files: Path, run: Any, landed: Any
     assert pq.read_table(file.data[0].removeprefix("file://"))["user_id"].to_pylist() == ["1", "1"]
 
 
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [((), "are no time from 1990-01-01 on"), (("--mode", "snapshot"), "a snapshot of items without rows")],
+)
+def test_a_refused_import_withdraws_nothing(
+    run: Any, landed: Any, tmp_path: Path, words: tuple[str, ...], reason: str
+) -> None:
+    """--replace with a file beside the same one whose times are none, and with a snapshot of a header line."""
+    (tmp_path / "items.csv").write_text("item_id,title\n" + ("" if words else "h1,A\n"))
+    command = ("csv", tmp_path, "--domain", "music", "--ds", DAY)
+    assert run(*command)[0] == 0
+    before = landed("music")
+    assert [one.withdrawn for one in before] == [False]
+    if not words:
+        (tmp_path / "interactions.csv").write_text("user_id,item_id,kind,value,ts\nu,h1,play,1,0\n")
+    code, output, error = run(*command, *words, "--replace")
+    assert code == 2
+    assert reason in error
+    assert "withdrawn" not in output
+    assert landed("music") == before
+
+
 def test_the_same_bytes_as_two_tables_are_two_deliveries(run: Any, landed: Any, tmp_path: Path) -> None:
     """Ratings as interactions, and their copy as users: both arrive, and neither advises to delete the other."""
     (tmp_path / "ratings.csv").write_text("user_id,item_id,value\nu,1,4.0\n")

@@ -1,6 +1,7 @@
 """Zero and one of everything: a night with one event, one user or one item trains, judges nobody, and makes lists."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from jobs.cli import main
 from jobs.night import Night
 from jobs.settings import Settings
 from jobs.storage import frames
+from jobs.storage.catalog import Tables
 from jobs.storage.runs import Entry
+from jobs.storage.sql import open_tables
 from schemas.names import MODELS, NEURAL
 from schemas.tables import TABLES
 from schemas.working import SEQUENCES
@@ -57,6 +61,7 @@ def rows(night: Night, task: str, table: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("events", "users", "items"),
     [
+        ([], 2, 3),  # no event yet
         ([(0, 0)], USERS, ITEMS),  # one event
         ([(0, 0)], 1, 1),  # and nothing left to recommend
         ([(0, 0)], 1, 2),
@@ -71,13 +76,35 @@ def test_nobody_can_be_judged(config: Settings, events: list[tuple[int, int]], u
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("events", "users", "items"), [([(0, 0)], USERS, ITEMS), ([(0, 0)], 1, 1), ([(0, item) for item in range(5)], 2, 9)]
+    ("events", "users", "items"),
+    [([], 2, 3), ([(0, 0)], USERS, ITEMS), ([(0, 0)], 1, 1), ([(0, item) for item in range(5)], 2, 9)],
 )
 def test_nobody_can_be_judged_by_networks(
     config: Settings, events: list[tuple[int, int]], users: int, items: int
 ) -> None:
     night = smallest(config, events, users, items, NEURAL, epochs=1)
     check(night, events, users, items)
+
+
+def test_a_catalogue_alone_becomes_a_night(
+    config: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As on the first day of a service, or where the only delivery of events is withdrawn: no job lacks a table."""
+    (tmp_path / "items.csv").write_text("item_id,title\ng1,A\ng2,B\n")
+    night = ["--domain", "movies", "--ds", "2024-05-01"]
+    assert main(["import", "csv", str(tmp_path / "items.csv"), *night]) == 0
+    words, models = [*night, "--run", "first"], ["popularity", "item_knn"]
+    assert main(["pin", *words, "--models", ",".join(models)]) == 0
+    made = ["clean", "vocabulary", "sequences", "item_similarity", "user_similarity", "activity"]
+    assert {main([job, *words]) for job in made} == {0}
+    assert {main(["train", *words, "--model", model]) for model in models} == {0}
+    assert {main([job, *words]) for job in ("evaluate", "gate", "recommend", "continuations", "publish")} == {0}
+    with open_tables(Tables(config)) as db:
+        assert db.execute("SELECT item_id FROM latest.items ORDER BY 1").fetchall() == [("g1",), ("g2",)]
+        assert db.execute("SELECT count(*) FROM latest.recommendations").fetchall() == [(0,)]
+    capsys.readouterr()
+    assert main(["report", "--domain", "movies"]) == 0
+    assert "no held-out users to judge models on" in capsys.readouterr().out
 
 
 def check(night: Night, events: list[tuple[int, int]], users: int, items: int) -> None:

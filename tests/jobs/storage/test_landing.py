@@ -180,6 +180,13 @@ def test_a_snapshot_that_states_an_older_state_again_is_news() -> None:
     assert new_deliveries(again, [one, two]) == again
 
 
+@pytest.mark.parametrize("mode", ["snapshot", "correction"])
+def test_what_arrived_for_a_later_night_is_news_for_an_earlier_one(mode: str) -> None:
+    before, later, earlier = [arrived("a", mode, "2018-09-26", number=1)], "2018-09-27", "2018-09-25"
+    assert new_deliveries([arrived("a", mode, later)], before) == []
+    assert new_deliveries([arrived("a", mode, earlier)], before) == [arrived("a", mode, earlier)]
+
+
 def test_the_same_bytes_in_another_way_are_refused() -> None:
     with pytest.raises(InputError, match=r"a: these bytes arrived before as interactions, .*delivery 1.*--replace"):
         new_deliveries([arrived("a", identity="other mapping")], [arrived("a", number=1)])
