@@ -42,6 +42,7 @@ class Known:
     counts: Counts = field(default_factory=dict)
     bad: list[pa.Table] = field(default_factory=list)
     stamp: str = ""
+    stated: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))  # item_ids of the facts that were read
 
     def write_ids(self, folder: str) -> tuple[str, str]:
         """Files of the ids, and of the links with the item of each: the first where two share one."""
@@ -73,6 +74,7 @@ def learn(pinned: Deliveries, judging: Judging, waits: Waiting) -> Known:
         for table in ("items", "users")
     }
     facts = {table: _together(parts, table) for table, parts in accepted.items()}
+    known.stated = pc.unique(facts["items"]["item_id"])
     ids = pc.unique(
         pa.concat_tables([facts["items"].select(["item_id"]), base["items"].select(["item_id"])])["item_id"]
     )
@@ -191,16 +193,36 @@ def _together(parts: Sequence[pa.Table], table: str) -> pa.Table:
 
 
 def name_unknown(known: Known, attempt: Attempt, pinned: Deliveries) -> None:
-    """Gives items that events name and no catalogue has a place in the catalogue, with their id as title."""
+    """Gives items that events name and no catalogue has a place in the catalogue, with their id as title, and takes
+    those out that no event names any more (the delivery that named them was withdrawn)."""
     amended = attempt.facts.get("amended", {}).get("interactions", {})
     before = {ds: paths for ds, paths in pinned.partitions("interactions").items() if ds < pinned.ds} | amended
     addresses = [path for ds, paths in before.items() if ds < pinned.ds for path in paths]
-    tonight = attempt.list_written()[0].get("interactions", [])
-    events = read(addresses + tonight, TABLES["interactions"].schema, columns=["item_id"])
+    files = attempt.list_written()[0].get("interactions", [])
+    events = read(addresses + files, TABLES["interactions"].schema, columns=["item_id"])
     ids = pc.unique(events["item_id"])
-    new = ids.filter(pc.invert(pc.is_in(ids, value_set=known.items["item_id"].combine_chunks())))
+    stale = _find_unnamed(known, ids, pinned)
+    kept = known.items.filter(pc.invert(pc.is_in(known.items["item_id"], value_set=stale)))
+    new = ids.filter(pc.invert(pc.is_in(ids, value_set=kept["item_id"].combine_chunks())))
     rows = [{"item_id": one, "title": one, "available": True, "tags": [], "links": []} for one in new.to_pylist()]
-    known.items = pa.concat_tables([known.items, pa.Table.from_pylist(rows, schema=known.items.schema)])
+    known.items = pa.concat_tables([kept, pa.Table.from_pylist(rows, schema=known.items.schema)])
+
+
+def _find_unnamed(known: Known, named: pa.Array, pinned: Deliveries) -> pa.Array:
+    """The item_ids that stand in the catalogue only because events named them once: neither events (`named`) nor a
+    delivery of items does now. None where the landed files of such a delivery are gone, as nobody can tell then."""
+    own_title = known.items.filter(pc.equal(known.items["item_id"], known.items["title"]))["item_id"].combine_chunks()
+    for ids in (named, known.stated):
+        own_title = own_title.filter(pc.invert(pc.is_in(own_title, value_set=ids)))
+    for one in pinned.earlier("items"):
+        if not len(own_title):
+            break
+        if not one.data:
+            return own_title.slice(0, 0)
+        if one.ds <= pinned.ds:
+            ids = rows(one, "items")["item_id"].combine_chunks()
+            own_title = own_title.filter(pc.invert(pc.is_in(own_title, value_set=ids)))
+    return own_title
 
 
 def publish(known: Known, attempt: Attempt, domain: str, ds: str) -> None:

@@ -195,6 +195,23 @@ def test_what_becomes_of_events_whose_item_no_catalogue_has(
     assert titles.get("9") == ("9" if setting == "accept" else None)
 
 
+def test_an_accepted_unknown_item_goes_with_the_last_delivery_that_names_it(start: Callable[..., Ledger]) -> None:
+    """Of two that name item 9 the first is withdrawn, then the other; an item whose title is its id stays."""
+    ledger = start(unknown_items="accept")
+    ledger.deliver(ONE, "items", [{"item_id": "8", "title": "8"}])
+    wrong = ledger.deliver(ONE, "interactions", [event("a", "7"), event("a", "9")])
+    ledger.run(ONE)
+    other = ledger.deliver(TWO, "interactions", [event("b", "9")])
+    ledger.run(TWO)
+    items = {}
+    for ds, number in ((TWO, wrong), (THREE, other), (FOUR, None)):
+        if number:
+            ledger.withdraw(number)
+        ledger.run(ds)
+        items[ds] = sorted(row["item_id"] for row in ledger.rows("items", ds=ds))
+    assert items == {TWO: ["1", "2", "8", "9"], THREE: ["1", "2", "8"], FOUR: ["1", "2", "8"]}
+
+
 def test_tags_of_an_item_that_comes_later(start: Callable[..., Ledger]) -> None:
     ledger = start()
     ledger.deliver(ONE, "annotations", [{"item_id": "9", "tags": ["x"]}])

@@ -34,6 +34,11 @@ def test_one_user_with_most_events_in_many_files_and_ranges(tmp_path: Path, monk
     assert follow(tmp_path, SEED + 5, users=3, heavy=60)
 
 
+@pytest.mark.parametrize("number", range(3))
+def test_accepted_unknown_items_stand_while_events_name_them(tmp_path: Path, number: int) -> None:
+    assert follow(tmp_path, SEED + 6 + number, users=1, steps=16, unknown="3456")
+
+
 if __name__ == "__main__":
     schedules, users, seed = map(int, sys.argv[1:])
     total = 0

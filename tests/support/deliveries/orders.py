@@ -55,6 +55,10 @@ class Model:
                 result[key] = row
         return result
 
+    def named_items(self, ds: str) -> set[str]:
+        """The items of what stands in nights up to one."""
+        return {key[1] for key, (night, _, _) in self.stands().items() if night <= ds}
+
     def fold(self, key: Key) -> tuple[str, float, int] | None:
         """What stands of one key."""
         standing = [one for one in self.sent if one.night is not None and not one.withdrawn]
@@ -90,12 +94,15 @@ class Model:
         return (row["user_id"], row["item_id"], row["kind"], row["ts"])
 
 
-def events(choose: random.Random, users: int, heavy: int = 0) -> list[Row]:
-    """Rows of a delivery: up to three a user, of few keys, so that they meet; `heavy` more of the first user."""
+def events(choose: random.Random, users: int, heavy: int = 0, items: str = "12") -> list[Row]:
+    """Rows of a delivery: up to three a user, of few keys, so that they meet; `heavy` more of the first user.
+
+    items: ids of one letter.
+    """
     rows = [
         {
             "user_id": f"u{user}",
-            "item_id": choose.choice("12"),
+            "item_id": choose.choice(items),
             "kind": "play",
             "value": float(choose.randint(1, 3)),
             "ts": datetime(2000, 1, choose.randint(1, 4), tzinfo=UTC),
