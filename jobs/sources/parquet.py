@@ -1,7 +1,7 @@
 """Parquet files of any schema with columns of numbers, text, times, days, truth values and lists of these."""
 
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -104,5 +104,7 @@ def _format_cells(column: pa.Array) -> pa.Array:
         joined = pc.binary_join(list_array(column, pc.fill_null(column.flatten(), "null")), ", ")
         return pc.binary_join_element_wise("[", joined, "]", "")
     if pa.types.is_timestamp(column.type):
-        column = column.cast(pa.timestamp("us", column.type.tz), safe=False)
+        target = pa.timestamp("us", column.type.tz)
+        with suppress(pa.ArrowInvalid):  # where a time is beyond microseconds, which would wrap, all stay as they are
+            column = pc.cast(column, options=pc.CastOptions(target, allow_time_truncate=True))
     return as_text(column)[0]

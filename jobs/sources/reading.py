@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.errors import InputError
-from jobs.sources.cells import dates, nulls, scalars
+from jobs.sources.cells import dates, nulls, scalars, times
 from jobs.sources.cells.fields import LEFT_OUT, Field
 from jobs.sources.cells.scalars import Mask, Parser, either
 from jobs.sources.findings import Findings
@@ -167,8 +167,8 @@ def _note(
     advise: Callable[[str], str] = lambda cell: "",
 ) -> None:
     place = int(np.flatnonzero(mask)[0])
-    value = shown[place].as_py()
-    text = records.raw[place].as_py() if value is None else value if isinstance(value, str) else str(value)
+    text = times.show(shown[place])
+    text = records.raw[place].as_py() if text is None else text
     findings.add(what, int(mask.sum()), records.line[place].as_py(), text, advise(text or ""))
 
 

@@ -18,6 +18,7 @@ from jobs.sources.cells.dates import DAY_SECONDS
 from jobs.sources.cells.scalars import Bits, Parsed, bits, missing, number, some, text, without
 
 FIRST, LAST = -62_135_596_800, 253_402_300_799  # the years 1 to 9999 in epoch seconds
+UNITS = {"days": 1, "s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # in a second (days: counted as seconds first)
 TIME = pa.timestamp("us", tz="UTC")
 END = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp())
 SAMPLE = 100_000  # cells by which a file's format is found
@@ -209,11 +210,34 @@ def _contradiction(
 def _of_the_type(cells: pa.Array, wanted: pa.DataType) -> Parsed:
     """Times and days that the file has as such; without a zone they are UTC."""
     zone = getattr(cells.type, "tz", None)
-    times = cells.cast(pa.timestamp("us", zone), safe=False)
+    counts, unit = _counts(cells)
+    numbers = pc.fill_null(counts, 0).to_numpy() * (DAY_SECONDS if unit == "days" else 1)
+    second = UNITS[unit]
+    outside = ~((numbers >= FIRST * second) & (numbers < (LAST + 1) * second))
+    # before another unit, in which they would wrap to other times
+    times = without(cells, outside).cast(pa.timestamp("us", zone), safe=False)
     times = times.cast(TIME) if zone else times.cast(pa.timestamp("us")).cast(pa.int64()).cast(TIME)
-    micros = times.cast(pa.int64()).to_numpy(zero_copy_only=False)
-    outside = bits(times.is_valid()) & ~((micros >= FIRST * 1e6) & (micros < (LAST + 1) * 1e6))
-    return without(times, outside).cast(wanted, safe=False), some(outside)
+    return times.cast(wanted, safe=False), some(outside)
+
+
+def _counts(cells: pa.Array) -> tuple[pa.Array, str]:
+    """Times and days as whole numbers since 1970, and their unit."""
+    if pa.types.is_date32(cells.type):
+        return cells.cast(pa.int32()).cast(pa.int64()), "days"
+    return cells.cast(pa.int64()), "ms" if pa.types.is_date64(cells.type) else cells.type.unit
+
+
+def show(cell: pa.Scalar) -> str | None:
+    """A value as text for messages; a time that Python's years 1 to 9999 do not hold as the number that it is."""
+    try:
+        value = cell.as_py()
+    except (OverflowError, ValueError):
+        kind = cell.type
+        if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+            return str(cell)
+        count, unit = _counts(pa.array([cell], kind))
+        return f"{count[0]} {unit} since 1970"
+    return None if value is None else str(value)
 
 
 def _format_seconds(seconds: float) -> str:

@@ -5,9 +5,14 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from pyarrow import parquet as pq
 
 from jobs.errors import InputError
 from jobs.sources.cells.times import TimeReader
+from jobs.sources.columns import readings
+from jobs.sources.findings import Findings
+from jobs.sources.folder import open_folder
+from jobs.sources.options import Options
 
 FIRST_DAY = date(1990, 1, 1)
 NOON = datetime(2024, 4, 30, 12, 30, tzinfo=UTC)
@@ -158,3 +163,37 @@ def test_days_of_release(cell: str, expected: date) -> None:
     assert values.to_pylist() == [expected, expected, None]
     assert bad is not None
     assert bad.tolist() == [False, False, True]
+
+
+BEYOND = (  # the years 1 to 9999, which are all that Python has
+    (pa.date32(), 2**31 - 1, "2147483647 days since 1970"),
+    (pa.timestamp("ms"), 1714500000123456, "1714500000123456 ms since 1970"),
+    (pa.timestamp("ms"), 18446744073709552, "18446744073709552 ms since 1970"),  # is in 1970 modulo 2**64 microseconds
+    (pa.timestamp("us"), 2**63 - 1, "9223372036854775807 us since 1970"),
+    (pa.timestamp("us", "UTC"), -(2**63), "-9223372036854775808 us since 1970"),
+)
+
+
+@pytest.mark.parametrize(("kind", "number", "example"), BEYOND)
+def test_times_beyond_the_years_of_python_are_counted_and_shown_as_numbers(
+    folder: Any, kind: pa.DataType, number: int, example: str
+) -> None:
+    times = pa.array([19000 if kind == pa.date32() else 1714500000000, number])
+    if "us" in str(kind):
+        times = pa.array([1714500000000000, number])
+    times = times.cast(pa.int32() if kind == pa.date32() else pa.int64()).cast(kind)
+    place = folder({})
+    pq.write_table(pa.table({"item_id": ["a", "b"], "title": ["A", "B"], "released": times}), place / "items.parquet")
+    pq.write_table(
+        pa.table({"user_id": ["u", "v"], "item_id": ["a", "b"], "kind": ["play"] * 2, "ts": times}),
+        place / "interactions.parquet",
+    )
+    with open_folder(place) as source:
+        events, items = readings(source, Options("parquet"))
+        for reading, name, unparsable in ((items, "released", []), (events, "ts", ["ts"])):
+            findings = Findings()
+            rows = [row for block, _ in reading.rows(source, findings) for row in block.to_pylist()]
+            assert [row[name] is None for row in rows] == [False, True]
+            assert [row["unparsable"] for row in rows] == [[], unparsable]
+            (finding,) = findings
+            assert f"1, first in line 2: {example!r}" in finding
