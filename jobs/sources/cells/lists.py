@@ -71,20 +71,28 @@ def _parse_printed(cell: str, otherwise: list[str | None]) -> list[str | None]:
 
 
 def _element(value: object) -> str | None:
-    if value is None or isinstance(value, dict | list | tuple | set):
+    if not isinstance(value, str | int | float):  # also `...`, bytes and complex numbers
         return None
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    try:
+        text = value if isinstance(value, str) else json.dumps(value)
+    except ValueError:  # a number with more digits than Python writes
+        return None
     return None if SURROGATE.search(text) else text
 
 
 def _python_list(cell: str) -> object:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SyntaxWarning)  # of escapes that Python does not know
-        value = ast.literal_eval(APART.sub(", ", cell))
+        try:
+            value = ast.literal_eval(APART.sub(", ", cell))
+        except TypeError:  # a set of lists or of sets, which Python cannot make
+            return [None]
     return sorted(value, key=str) if isinstance(value, set) else value
 
 
 def _postgres_array(cell: str) -> list[str | None]:
+    if cell.startswith("{{"):
+        return [None]  # its elements are arrays
     if cell[0] != "{" or "{" in cell[1:]:
         raise ValueError("no array of one dimension")
     rows = list(csv.reader([cell[1:-1]], escapechar="\\", doublequote=False, strict=True))

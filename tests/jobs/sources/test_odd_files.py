@@ -418,6 +418,12 @@ def test_list_separators(take: Any) -> None:
         (r'["\ud800", "x"]', ["x"]),  # half a character
         (r"['C:\d']", [r"C:\d"]),  # no escape of Python's
         ("[" * 5000 + "]" * 5000, []),
+        ("{{1,2},{3,4}}", []),  # a set of sets, an array of two dimensions
+        ("{{a,b},{c,d}}", []),
+        ("{{}}", []),
+        ("{['a'],['b']}", []),
+        ("[..., 'x', 1j, b'y', True, 2.5]", ["x", "true", "2.5"]),
+        (f"[0x{'f' * 4000}, 'x']", ["x"]),  # more digits than Python writes
     ],
 )
 def test_lists_as_programs_print_them(take: Any, cell: str, genres: list[str]) -> None:
