@@ -58,7 +58,10 @@ def is_country(code: str) -> bool:
 
 def is_day(text: str) -> bool:
     """A day, YYYY-MM-DD."""
-    return date.fromisoformat(text).isoformat() == text
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True)

@@ -266,7 +266,7 @@ def test_numbers_of_hundreds_of_digits_are_out_of_range(written: Writer, setting
 @pytest.mark.parametrize("day", ["20200101", "2020-W01-1", "2020-1-1", "", "today", "2020-02-30"])
 def test_the_first_day_is_a_day(day: str) -> None:
     assert override(MOVIES, {"first_day": "2020-01-01"}, "movies").first_day == "2020-01-01"
-    with pytest.raises(InputError, match=r"^movies\.first_day must be a day, YYYY-MM-DD"):
+    with pytest.raises(InputError, match=rf"^movies\.first_day must be a day, YYYY-MM-DD, got '{day}'$"):
         override(MOVIES, {"first_day": day}, "movies")
 
 
