@@ -109,12 +109,20 @@ def _utf_8(stream: Stream, encoding: str) -> Iterator[bytes]:
             seen += text.count("\n")
             yield text.encode("utf-8", "surrogatepass")
         chunk = stream.read()
+    if decoder is not None:  # bytes that wait for the rest of their character
+        yield _decode_chunk(decoder, b"", stream.where, encoding, seen).encode("utf-8", "surrogatepass")
 
 
 def _decode_chunk(decoder: codecs.IncrementalDecoder, chunk: bytes, where: str, encoding: str, seen: int) -> str:
+    """The chunk's text; an empty chunk is the end of the file."""
     try:
-        text = decoder.decode(chunk)
+        text = decoder.decode(chunk, final=not chunk)
     except UnicodeDecodeError as error:
+        if not chunk:
+            raise InputError(
+                f"{where}, line {seen + 1}: ends within a character of {encoding}; fetch the file again, or name "
+                "another --encoding"
+            ) from error
         line = seen + 1 + error.object[: error.start].decode(encoding, "replace").count("\n")
         byte = f"{error.object[error.start]:#04x}"
         raise InputError(f"{where}, line {line}: the byte {byte} is not {encoding}; name another --encoding") from error

@@ -51,6 +51,14 @@ def test_latin_1_reads_every_byte_but_zero() -> None:
         read(b"a\nb\0", "latin-1")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32", "shift_jis", "gb18030", "utf-8"])
+def test_a_file_that_ends_within_a_character_is_refused(encoding: str) -> None:
+    whole = "a\n好ア".encode("shift_jis" if encoding == "shift_jis" else encoding)
+    assert read(whole, encoding) == [(1, "a"), (2, "好ア")]
+    with pytest.raises(InputError, match=r"a\.csv, line 2: (ends within a character of|byte 4 of the line is 0xe3)"):
+        read(whole[:-1], encoding)
+
+
 class Endless(io.RawIOBase):
     """A line without end; counts what was read of it."""
 
