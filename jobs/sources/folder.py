@@ -7,6 +7,7 @@ import os
 import struct
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -75,6 +76,7 @@ class Folder:
         """`chosen` are files that the user named; these alone are read, wherever a link leads."""
         self.path = path
         self.root = path.resolve()
+        _check_name(self.root)
         self.chosen = chosen
         there = sorted(path.iterdir()) if path.is_dir() and not chosen else []
         self.names = chosen or tuple(p.name for p in there if not p.is_dir() and not is_left_by_a_system(p.name))
@@ -84,7 +86,7 @@ class Folder:
     @property
     def listing(self) -> str:
         """The names of its first files, for messages."""
-        return ", ".join(self.names[:12]) + (", …" if len(self.names) > 12 else "") or "no files"
+        return ", ".join(map(in_one_line, self.names[:12])) + (", …" if len(self.names) > 12 else "") or "no files"
 
     def where(self, name: str) -> str:
         """The file as messages name it."""
@@ -113,7 +115,8 @@ class Folder:
         return self._inside(name).open("rb")
 
     def _inside(self, name: str) -> Path:
-        target = (self.root / name).resolve()
+        _check_name(self.path / name)
+        target = Path(os.path.realpath(self.root / name))  # resolve() fails for a link to itself
         if name not in self.chosen and not target.is_relative_to(self.root):
             raise InputError(
                 f"{self.where(name)}: leads outside of the imported folder (to {target}); put the file itself there"
@@ -137,8 +140,18 @@ class ZipFolder(Folder):
         parts = [PurePosixPath(info.filename.replace("\\", "/")).parts for info in members]  # old Windows writes \\
         common = all(len(p) > 1 and p[0] == parts[0][0] for p in parts)
         self.members = {"/".join(p[common:]): info for p, info in zip(parts, members, strict=True)}
+        if len(self.members) < len(members):
+            self._refuse_twins(path, ["/".join(p[common:]) for p in parts])
         super().__init__(path, chosen=tuple(sorted(self.members)))
         self.skipped = tuple(sorted(info.filename for info in every if is_left_by_a_system(info.filename)))
+
+    @staticmethod
+    def _refuse_twins(path: Path, names: list[str]) -> None:
+        twin, count = Counter(names).most_common(1)[0]
+        raise InputError(
+            f"{path}/{twin}: the archive has {count} members of this name; unpack it, give each file a "
+            "name of its own, and import the folder"
+        )
 
     @staticmethod
     def _check(path: Path, info: zipfile.ZipInfo) -> None:
@@ -181,6 +194,12 @@ class ZipFolder(Folder):
             return self.archive.open(self.members[name])
         except DAMAGE as error:
             raise _describe_damage(self.where(name), error) from error
+
+
+def _check_name(path: Path) -> None:
+    r"""InputError for a name that is not UTF-8, as Linux allows: no table can say so where its rows are from."""
+    if (name := os.fsencode(path).decode(errors="backslashreplace")) != str(path):
+        raise InputError(f"{in_one_line(name)}: the name is not UTF-8; rename the file or the folder")
 
 
 def _check_readable(path: Path) -> None:

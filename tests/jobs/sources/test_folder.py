@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import os
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -51,11 +52,15 @@ def test_a_link_may_not_leave_the_folder(folder: Any, tmp_path: Path) -> None:
     (place / "out.csv").symlink_to(tmp_path / "secret")
     (place / "in.csv").symlink_to("a.csv")
     (place / "lost.csv").symlink_to("nowhere")
+    (place / "loop.csv").symlink_to("loop.csv")
     assert content(place, "in.csv") == b"one\n"
     with pytest.raises(InputError, match=r"out\.csv: leads outside of the imported folder"):
         content(place, "out.csv")
-    with pytest.raises(InputError, match=r"lost\.csv: there is no such file"):
-        content(place, "lost.csv")
+    for name in ("lost.csv", "loop.csv"):
+        with pytest.raises(InputError, match=f"{name}: there is no such file"):
+            content(place, name)
+        with pytest.raises(InputError, match=f"{name}: there is no such file"):
+            content(place / name, name)
     assert content(place / "out.csv", "out.csv") == b"s"  # the user named it
 
 
@@ -64,6 +69,32 @@ def test_an_archive_may_not_leave_its_folder(tmp_path: Path) -> None:
         archive = zipped(tmp_path / "f.zip", {member: b"one\n"})
         with pytest.raises(InputError, match="leads outside of its folder"), open_folder(archive):
             pass
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("names", [("a.csv", "a.csv"), ("d/a.csv", "d\\a.csv"), ("b.csv", "./d/a.csv", "d//a.csv")])
+def test_an_archive_with_two_members_of_one_name_is_refused(tmp_path: Path, names: tuple[str, ...]) -> None:
+    with zipfile.ZipFile(tmp_path / "f.zip", "w") as archive:
+        for name in names:
+            archive.writestr(name, "one\n")
+    with pytest.raises(InputError, match=r"f\.zip/.*a\.csv: the archive has 2 members of this name; unpack it"):
+        open_folder(tmp_path / "f.zip").__enter__()
+
+
+def test_a_name_that_is_not_utf_8_is_refused_where_it_is_read(folder: Any) -> None:
+    place = folder({"a.csv": "one\n"})
+    odd = os.fsdecode(b"caf\xe9")
+    (place / odd).mkdir()
+    (place / odd / "a.csv").write_text("one\n")
+    (place / f"{odd}.csv").write_text("one\n")
+    assert content(place, "a.csv") == b"one\n"  # beside it
+    (place / "link").symlink_to(odd)
+    refusal = re.escape(r"/caf\xe9") + r"(/a)?(\.csv)?: the name is not UTF-8; rename"
+    for path in (place / odd, place / "link", place / odd / "a.csv", place / f"{odd}.csv"):
+        with pytest.raises(InputError, match=refusal):
+            content(path, path.name if path.suffix else "a.csv")
+    with pytest.raises(InputError, match=refusal):
+        content(place, f"{odd}.csv")
 
 
 def test_what_operating_systems_leave_is_passed_over(folder: Any, tmp_path: Path) -> None:
