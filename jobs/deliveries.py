@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from jobs import settings
 from jobs.errors import DONE
-from jobs.output import say, show_json
+from jobs.output import in_one_line, say, show_json
 from jobs.storage.deliveries import Delivery, deliveries, withdraw
 from jobs.terminal import grid, show
 
@@ -39,7 +39,7 @@ def main(args: argparse.Namespace) -> int:
         return DONE
     new = withdraw(landing, args.domain, args.numbers)
     for one in new:
-        say(f"withdrawn: delivery {one.number}, {one.path} → {one.table}, {one.rows:,} rows, for {one.ds}")
+        say(f"withdrawn: delivery {one.number}, {in_one_line(one.path)} → {one.table}, {one.rows:,} rows, for {one.ds}")
     if new:
         say("the next night, or any night that is run again, takes back what they brought")
     else:
@@ -52,8 +52,9 @@ def show_deliveries(every: list[Delivery], form: str) -> None:
     if form == "json":
         show_json([asdict(one) for one in every])
         return
-    rows = [
-        (one.number, one.ds, one.mode, one.table, f"{one.rows:,}", one.path, "withdrawn" if one.withdrawn else "")
-        for one in every
-    ]
-    show(grid(f"{len(every)} deliveries", SHOWN, rows))
+    show(grid(f"{len(every)} deliveries", SHOWN, [_row(one) for one in every]))
+
+
+def _row(one: Delivery) -> tuple[object, ...]:
+    path = in_one_line(one.path)
+    return one.number, one.ds, one.mode, one.table, f"{one.rows:,}", path, "withdrawn" if one.withdrawn else ""

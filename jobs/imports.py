@@ -25,7 +25,7 @@ from typing import Any
 from jobs import settings
 from jobs.errors import DONE, InputError
 from jobs.night import iso_day, require_begun
-from jobs.output import say
+from jobs.output import in_one_line, say
 from jobs.privacy.keys import chain_for_import, keep_keys
 from jobs.privacy.landing import with_pseudonyms, without_example
 from jobs.privacy.pseudonyms import Chain
@@ -117,7 +117,7 @@ def main(args: argparse.Namespace) -> int:
         except OSError as error:
             raise explain(error, place.landing) from error
         for old in withdrawn:
-            say(f"withdrawn: delivery {old.number}, {old.path} → {old.table}, for {old.ds}")
+            say(f"withdrawn: delivery {old.number}, {in_one_line(old.path)} → {old.table}, for {old.ds}")
         _report(batch, watch, chain, [one for one in plan.deliveries if one not in new])
         print_unread(folder, plan.checksums, args.format)
     if refusal.rows:
@@ -229,11 +229,11 @@ def _check_unchanged(folder: Folder, checksums: Mapping[str, str]) -> None:
 
 def _report(batch: Batch, watch: Watch, chain: Chain, known: Sequence[Delivery]) -> None:
     for file in batch.files:
-        say(f"{file.path:<24} {file.rows:>12,} rows → {file.table} (delivery {file.number})")
+        say(f"{in_one_line(file.path):<24} {file.rows:>12,} rows → {file.table} (delivery {file.number})")
         for finding in watch.findings[file.path]:
             say(f"    {without_example(finding) if chain.keys else finding}")
     for one in known:
-        say(f"{one.path:<24} was imported before")
+        say(f"{in_one_line(one.path):<24} was imported before")
     rate = watch.count / max(watch.seconds, 1e-9)
     say(f"imported {len(batch.files)} files, {watch.count:,} rows, {rate:,.0f} rows/s, to {batch.address}")
 
@@ -244,7 +244,7 @@ def print_unread(folder: Folder, read: Collection[str], form: str) -> None:
     for name in folder.names:
         if name not in read:
             remedy = advice(name).removeprefix(f"{name}: ").rstrip(". ")
-            say(f"{name:<24} not imported: {remedy or f'it is no file of the format {form}{named}'}")
+            say(f"{in_one_line(name):<24} not imported: {remedy or f'it is no file of the format {form}{named}'}")
     for name in folder.skipped:
         reason = "a folder" if name.endswith("/") else "left there by an operating system"
-        say(f"{name:<24} not imported: {reason}")
+        say(f"{in_one_line(name):<24} not imported: {reason}")

@@ -78,6 +78,20 @@ def test_an_import_lands_in_the_landing_format(files: Path, run: Any, landed: An
     assert output.endswith(f"next: encore nightly --domain movies --ds {DAY}\n")
 
 
+def test_names_of_files_are_shown_in_one_line(run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = tmp_path / "mine"
+    place.mkdir()
+    (place / "a\nb.csv").write_text("item_id,title\ni,I\n")
+    (place / "c\nd.txt").write_text("x")
+    request = ("csv", place, "--domain", "movies", "--ds", DAY, "--table", "items")
+    outputs = [run(*request)[1], run(*request, "--replace")[1]]
+    for arguments in (["ls"], ["withdraw", "2"]):
+        assert cli.main(["deliveries", *arguments, "--domain", "movies"]) == 0
+        outputs.append(capsys.readouterr().out)
+    assert all(r"a\nb.csv" in output and "a\nb" not in output for output in outputs)
+    assert all(r"c\nd.txt " in output and "c\nd" not in output for output in outputs[:2])
+
+
 def test_every_file_is_accounted_for_and_what_was_found_is_said(run: Any, tmp_path: Path) -> None:
     place = tmp_path / "mine"
     (place / "posters").mkdir(parents=True)
