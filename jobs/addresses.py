@@ -1,5 +1,6 @@
 """Addresses of folders: what a path or a URI of the environment becomes, and which local ones no warehouse can have."""
 
+import os
 import re
 from pathlib import Path
 from urllib.parse import unquote
@@ -17,7 +18,7 @@ def address(place: str | Path) -> str:
     text = str(place).rstrip("/") or "/"
     if text.startswith("file://"):
         return unquote(text)
-    return text if re.match(r"^[a-z0-9]+://", text) else f"file://{Path(text).resolve()}"
+    return text if re.match(r"^[a-z0-9]+://", text) else f"file://{os.path.realpath(text)}"
 
 
 def require_path(warehouse: str) -> None:

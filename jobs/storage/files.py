@@ -47,9 +47,10 @@ def require_folder(variable: str, address: str) -> None:
         raise InputError(f"{variable}={error}") from error
     path = Path(address.removeprefix("file://"))
     # Path.exists would raise for what this user may not look into
-    there = next(one for one in (path, *path.parents) if os.path.exists(one))  # noqa: PTH110
+    there = next(one for one in (path, *path.parents) if os.path.lexists(one))
     if not there.is_dir():
-        raise InputError(f"{variable}={address}: {there} is a file, it must be a folder; name another one")
+        kind = "a link to itself" if there.is_symlink() else "a file"
+        raise InputError(f"{variable}={address}: {there} is {kind}, it must be a folder; name another one")
 
 
 def read_bytes(address: str) -> bytes | None:

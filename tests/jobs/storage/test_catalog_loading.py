@@ -79,6 +79,7 @@ READING = (STATUS, CHECK, ["tables", "ls"], ["tables", "check"], ["user", "a", "
     [
         ("file.txt", "file.txt is a file, it must be a folder; "),
         ("file.txt/below", "file.txt is a file, it must be a folder; "),
+        ("loop", "loop is a link to itself, it must be a folder; "),
         ("nosuch://x", "nosuch://x: no storage has such addresses; name a path, or an address file://, s3://"),
     ],
 )
@@ -87,6 +88,7 @@ def test_a_warehouse_that_cannot_be_is_wrong_input(
     capsys: Captured,
 ) -> None:  # fmt: skip
     (tmp_path / "file.txt").write_text("text")
+    (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "interactions.csv").write_text("user_id,item_id,kind\na,b,rating\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ENCORE_WAREHOUSE", place)
@@ -99,11 +101,12 @@ def test_a_warehouse_that_cannot_be_is_wrong_input(
 @pytest.mark.parametrize(
     "words", [CHECK, ["deliveries", "ls", "--domain=movies"], IMPORT], ids=lambda w: " ".join(w[:2])
 )
-@pytest.mark.parametrize("place", ["file.txt", "nosuch://x"])
+@pytest.mark.parametrize("place", ["file.txt", "loop", "nosuch://x"])
 def test_a_landing_folder_that_cannot_be_is_wrong_input(
     words: list[str], place: str, config: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     (tmp_path / "file.txt").write_text("text")
+    (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "interactions.csv").write_text("user_id,item_id,kind\na,b,rating\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ENCORE_LANDING", place)
