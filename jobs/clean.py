@@ -13,12 +13,12 @@ from functools import partial
 
 import pyarrow as pa
 
-from jobs.cleaning import accounts, facts, held
+from jobs.cleaning import accounts, facts, held, matching
 from jobs.cleaning.growth import grow
 from jobs.cleaning.judging import BAD
 from jobs.cleaning.pieces import Counts, Given, Judging
 from jobs.cleaning.pinned import Deliveries
-from jobs.cleaning.spec import SPECS, Spec
+from jobs.cleaning.spec import REVIEWS, SPECS, Spec
 from jobs.cleaning.spread import Spread, here, on
 from jobs.errors import InputError
 from jobs.night import Attempt, Night
@@ -39,18 +39,24 @@ def compute(night: Night, attempt: Attempt, args: argparse.Namespace) -> None:
     waits = held.waiting(pinned)
     judging = make_judging(night, attempt)
     known = facts.learn(pinned, judging, waits)
-    items, links = known.write_ids(f"{attempt.address}/.work/known")
+    items, links = facts.write_ids(known.items, f"{attempt.address}/.work/known")
     judging = replace(judging, items=items, links=links)
     spread = choose_spread(night)
     counts: Counts = known.counts
     bad = list(known.bad)
     for spec in SPECS:
-        grown = grow(gather_input(pinned, spec, judging, waits), spread)
+        changed = False
+        if spec is REVIEWS:
+            if night.domain.unknown_items == "accept":
+                facts.name_unknown(known, attempt, pinned)
+            judging, changed = matching.use_newest_catalogue(judging, known.items, pinned)
+        given = gather_input(pinned, spec, judging, waits)
+        grown = grow(given, spread)
+        if changed:
+            matching.rematch(given, grown, spread)
         keep(night, attempt, spec.name, grown.partitions)
         counts |= grown.counts
         bad.append(read(grown.bad, BAD))
-    if night.domain.unknown_items == "accept":
-        facts.name_unknown(known, attempt, pinned)
     facts.publish(known, attempt, night.run.domain, night.ds)
     attempt.kept["replaced"] = pinned.partitions("replaced").get(night.ds, [])
     every = pa.concat_tables([BAD.empty_table(), *bad])

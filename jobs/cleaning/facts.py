@@ -44,14 +44,15 @@ class Known:
     stamp: str = ""
     stated: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))  # item_ids of the facts that were read
 
-    def write_ids(self, folder: str) -> tuple[str, str]:
-        """Files of the ids, and of the links with the item of each: the first where two share one."""
-        links = self.items.select(["links", "item_id"])
-        parents = pc.list_parent_indices(links["links"].combine_chunks())
-        flat = pa.table([pc.list_flatten(links["links"]), links["item_id"].take(parents)], schema=LINKS)
-        first = flat.group_by("item_link").aggregate([("item_id", "min")])
-        named = pa.table([first["item_link"], first["item_id_min"]], schema=LINKS)
-        return write(self.items.select(IDS.names), folder, "items"), write(named, folder, "links")
+
+def write_ids(items: pa.Table, folder: str) -> tuple[str, str]:
+    """Files of the ids of `items`, and of the links with the item of each: the first where two share one."""
+    links = items.select(["links", "item_id"]).combine_chunks()
+    parents = pc.list_parent_indices(links["links"].combine_chunks())
+    flat = pa.table([pc.list_flatten(links["links"]), links["item_id"].take(parents)], schema=LINKS)
+    first = flat.group_by("item_link").aggregate([("item_id", "min")])
+    named = pa.table([first["item_link"], first["item_id_min"]], schema=LINKS)
+    return write(items.select(IDS.names), folder, "items"), write(named, folder, "links")
 
 
 def learn(pinned: Deliveries, judging: Judging, waits: Waiting) -> Known:

@@ -23,7 +23,7 @@ def as_table(rows: pa.Table, piece: Piece) -> pa.Table:
     if spec.name == "reviews":
         columns["fingerprint"] = fingerprint_reviews(rows)
         columns["modelled"] = pa.nulls(count, pa.bool_())
-        columns["item_id"] = _match(rows, piece.judging)
+        columns["item_id"] = match_items(rows, piece.judging)
     elif piece.judging.counted:
         columns["value"] = pc.if_else(rows["value"].is_valid(), 1.0, None)
     names = [name for name in (*spec.schema.names, "line") if name in columns]
@@ -40,7 +40,7 @@ def _texts(rows: pa.Table) -> pa.Table:
     return pa.table(plain, names=rows.column_names)
 
 
-def _match(rows: pa.Table, judging: Judging) -> pa.ChunkedArray:
+def match_items(rows: pa.Table, judging: Judging) -> pa.ChunkedArray:
     """The item that a review is about, by id or by link; null for one that the catalogue lacks."""
     ids = rows["item_id"].cast(pa.string())
     if judging.items is None or judging.links is None:

@@ -105,3 +105,20 @@ def test_reviews_find_their_item_by_id_or_by_link_and_stay_without(tmp_path: Pat
     assert {row["review_id"]: row["item_id"] for row in ledger.rows("reviews")} == {
         "by link": "1", "by id": "2", "unknown link": None, "unknown id": None, "link of two": "2", "neither": None,
     }  # fmt: skip
+
+
+def test_a_review_that_comes_before_its_item_gets_it_with_the_item(tmp_path: Path) -> None:
+    """In its own night's partition, with its sentiment, and not as a correction; the night that runs again keeps it."""
+    ledger = Ledger(tmp_path)
+    ledger.deliver(ONE, "items", [{"item_id": "9", "available": True}])
+    early = {"review_id": "r", "text": "t", "item_id": "1", "sentiment": 0.5}
+    ledger.deliver(ONE, "reviews", [early, {"review_id": "s", "text": "t", "item_link": "imdb:7"}])
+    ledger.run(ONE)
+    assert [row["item_id"] for row in ledger.rows("reviews")] == [None, None]
+    ledger.deliver(TWO, "items", [{"item_id": "1", "links": ["imdb:7"], "available": True}])
+    for ds in (TWO, ONE):
+        ledger.run(ds)
+        assert [(row["ds"], row["item_id"], row["sentiment"]) for row in ledger.rows("reviews")] == [
+            (ONE, "1", 0.5), (ONE, "1", None),
+        ]  # fmt: skip
+        assert ledger.rows("replaced") == []

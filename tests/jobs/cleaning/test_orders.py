@@ -13,7 +13,7 @@ import pytest
 
 from jobs.cleaning import growth, keys
 from jobs.storage import landing
-from tests.support.deliveries.follow import SEED, follow
+from tests.support.deliveries.follow import SEED, follow, follow_reviews
 
 
 @pytest.mark.parametrize("number", range(4))
@@ -37,6 +37,11 @@ def test_one_user_with_most_events_in_many_files_and_ranges(tmp_path: Path, monk
 @pytest.mark.parametrize("number", range(3))
 def test_accepted_unknown_items_stand_while_events_name_them(tmp_path: Path, number: int) -> None:
     assert follow(tmp_path, SEED + 6 + number, users=1, steps=16, unknown="3456")
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_reviews_have_the_items_of_the_newest_catalogue(tmp_path: Path, number: int) -> None:
+    assert follow_reviews(tmp_path, SEED + number)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from schemas.domains import Kind
 from tests.support.deliveries.ledger import Ledger
-from tests.support.deliveries.orders import Key, Model, Sent, events, schedule
+from tests.support.deliveries.orders import DAYS, Key, Model, Sent, events, films, find_item, reviews, schedule
 
 SEED = 20260128
 
@@ -53,3 +53,44 @@ def follow(folder: Path, seed: int, users: int, steps: int = 9, heavy: int = 0, 
             items = {row["item_id"] for row in ledger.rows("items", ds=what)}
             assert items == {"1", "2"} | model.named_items(what), f"seed {seed}, items of night {what}"
     return nights
+
+
+def follow_reviews(folder: Path, seed: int, steps: int = 14) -> int:
+    """Goes through a schedule of items and reviews; returns the number of nights.
+
+    After every night each review has the item that the newest night's catalogue has for it, and in the end the rows are
+    those of a ledger that got the same deliveries before its only night.
+    """
+    choose = random.Random(seed)
+    ledger, at_once = Ledger(folder / "nightly"), Ledger(folder / "once")
+    for one in (ledger, at_once):
+        one.deliver(DAYS[0], "items", [{"item_id": "9", "available": True}])
+    ledger.run(DAYS[0])  # so that no night's catalogue is empty
+    sent: dict[int, dict[str, Mapping[str, str]]] = {}
+    nights = 0
+    for step, what in schedule(choose, steps):
+        if step == "deliver":
+            ds, mode, _ = what
+            rows = choose.choice((films, reviews))(choose)
+            table = "reviews" if "review_id" in rows[0] else "items"
+            (number,) = {one.deliver(ds, table, rows, mode) for one in (ledger, at_once)}
+            sent[number] = {row["review_id"]: row for row in rows if table == "reviews"}
+        elif step == "withdraw" and sent:
+            number = choose.choice(sorted(sent))
+            ledger.withdraw(number)
+            at_once.withdraw(number)
+        elif step == "run":
+            nights += 1
+            ledger.run(what)
+            newest = ledger.rows("items", ds=max(ledger.tables["items"]))
+            for row in ledger.rows("reviews"):
+                expected = find_item(sent[row["delivery"]][row["review_id"]], newest)
+                assert row["item_id"] == expected, f"seed {seed}, {row['review_id']}, after night {what}"
+    at_once.run(DAYS[-1])
+    assert contents(ledger) == contents(at_once), f"seed {seed}"
+    return nights
+
+
+def contents(ledger: Ledger) -> dict[str, tuple[str, str | None, int]]:
+    """What stands in `reviews`, but for the night."""
+    return {row["review_id"]: (row["text"], row["item_id"], row["delivery"]) for row in ledger.rows("reviews")}

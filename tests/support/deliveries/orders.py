@@ -114,6 +114,32 @@ def events(choose: random.Random, users: int, heavy: int = 0, items: str = "12")
     return rows
 
 
+def films(choose: random.Random) -> list[Row]:
+    """A delivery of items, each with one of two links or none."""
+    ids = choose.sample("1234", choose.randint(1, 3))
+    return [{"item_id": item, "links": choose.choice(([], ["imdb:1"], ["imdb:2"])), "available": True} for item in ids]
+
+
+def reviews(choose: random.Random) -> list[Row]:
+    """A delivery of reviews about items by id, by link, both or neither."""
+    return [
+        {
+            "review_id": key,
+            "text": choose.choice(("good", "bad")),
+            "item_id": choose.choice((None, *"1234")),
+            "item_link": choose.choice((None, "imdb:1", "imdb:2")),
+        }
+        for key in choose.choices("rstu", k=choose.randint(1, 4))
+    ]
+
+
+def find_item(review: Row, items: list[Row]) -> str | None:
+    """The item that a landed review is about, by id, else by link the first of those that share it."""
+    if any(row["item_id"] == review["item_id"] for row in items):
+        return str(review["item_id"])
+    return min((row["item_id"] for row in items if review["item_link"] in row["links"]), default=None)
+
+
 def schedule(choose: random.Random, steps: int) -> Iterator[tuple[str, Any]]:
     """("deliver", (night, mode, files)), ("run", night) and ("withdraw", place) in any order, and at last a run."""
     for _ in range(steps):
