@@ -5,10 +5,10 @@ A night's age is counted from the end of its day (UTC) to now. Exit code 1: a ni
 
 import argparse
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
 
 from jobs import settings
 from jobs.errors import DONE, FAULT, InputError
@@ -109,7 +109,7 @@ def days(text: str) -> float:
 
 def _write(file: str, text: str) -> None:
     try:
-        write_bytes(f"file://{Path(file).resolve()}", text.encode())
+        write_bytes(f"file://{os.path.realpath(file)}", text.encode())
     except OSError as error:
         raise InputError(f"--to {file}: cannot be written ({error}); name a file in a folder of your own") from error
 

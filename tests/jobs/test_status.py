@@ -115,6 +115,9 @@ def test_a_limit_that_is_none_is_wrong_usage(shared: Settings, capsys: Captured,
 
 
 def test_metrics_need_a_file_to_go_to(shared: Settings, tmp_path: Path, capsys: Captured) -> None:
-    assert main(["status", "--format=prometheus", f"--to={tmp_path}"]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"error: --to {tmp_path}: cannot be written (")
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for place in (tmp_path, loop / "metrics"):
+        assert main(["status", "--format=prometheus", f"--to={place}"]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"error: --to {place}: cannot be written (")
