@@ -237,10 +237,7 @@ def placeholders(domain: Domain, ds: str) -> dict[str, str]:
 
 
 def settings_behind(domain: Domain, check: str) -> str:
-    """The settings of the domain by which a check judges, with their values, for messages; empty for other checks.
-
-    For example `domains.movies.kinds.rating: low = 0.5, high = 5.0`.
-    """
+    """The settings by which a check judges, as `domains.movies.kinds.rating: low = 0.5, high = 5.0`; "" without any."""
     where = f"domains.{domain.name}"
     ranges = {name: kind for name, kind in domain.kinds.items() if kind.low is not None}
     return {
