@@ -1,8 +1,8 @@
 """Whether what a container runs is well: ends with 0, or with 1 and a line that says what is wrong.
 
 By the command lines of its processes: Airflow's API server and scheduler answer over HTTP, its DAG processor and Celery
-worker through their own commands, Spark's parts and the servers of the image `services` by accepting a connection.
-Anything else is well as long as it runs.
+worker through their own commands, Spark's parts and the servers of the image `services` by accepting a connection. A
+script that has not begun its server yet is not well. Anything else is well as long as it runs.
 """
 
 import re
@@ -13,6 +13,9 @@ import urllib.request
 from pathlib import Path
 
 SECONDS = 25
+STARTING = re.compile(
+    r"^\S*bash \S*images/(?:airflow|database|spark)\.sh\b.*$", re.MULTILINE
+)  # the server takes its place
 CELERY = "airflow.providers.celery.executors.celery_executor.app"
 HTTP = {
     r"airflow api.server": "http://127.0.0.1:8080/api/v2/version",
@@ -49,6 +52,8 @@ def running() -> str:
 
 def check(lines: str) -> None:
     """Raises OSError or SubprocessError where a process of these command lines is not well."""
+    if script := STARTING.search(lines):
+        raise OSError(f"{script[0].strip()}: still starts")
     for part, url in HTTP.items():
         if re.search(part, lines):
             urllib.request.urlopen(url, timeout=SECONDS).close()  # noqa: S310 - the addresses above

@@ -1,8 +1,10 @@
 """Dockerfile and compose.yaml as their linters and schemas want them, and what every container of it keeps to."""
 
+import importlib.util
 import os
 import re
 import subprocess
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,27 @@ def test_prometheus_asks_a_service_of_compose_and_has_the_rules() -> None:
     targets = [one for job in settings["scrape_configs"] for made in job["static_configs"] for one in made["targets"]]
     assert targets == ["metrics:9100"]
     assert "http.server 9100" in (ROOT / services()["metrics"]["command"][0]).read_text()
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("bash docker/images/database.sh ", "database.sh: still starts"),
+        ("/usr/bin/bash docker/images/airflow.sh api-server ", "airflow.sh api-server: still starts"),
+        ("/run/podman-init -- docker/images/database.sh ", None),
+        ("bash docker/images/metrics.sh ", None),
+        ("bash -c encore nightly ", None),
+    ],
+)
+def test_a_script_that_still_starts_its_server_is_not_well(line: str, reason: str | None) -> None:
+    """`initdb` and migrations take a while; an init process has the script's name as long as the container runs."""
+    spec = importlib.util.spec_from_file_location("health", FILE.with_name("health.py"))
+    assert spec
+    assert spec.loader
+    health = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(health)
+    with pytest.raises(OSError, match=reason) if reason else nullcontext():
+        health.check(f"sleep 1 \n{line}\n")
 
 
 @pytest.mark.parametrize("name", sorted(services()))
