@@ -13,6 +13,7 @@ import urllib.request
 from pathlib import Path
 
 SECONDS = 25
+LISTEN = "0A"  # a socket's state in /proc/net/tcp
 STARTING = re.compile(
     r"^\S*bash \S*images/(?:airflow|database|spark)\.sh\b.*$", re.MULTILINE
 )  # the server takes its place
@@ -50,6 +51,18 @@ def running() -> str:
     return "\n".join(lines)
 
 
+def listening(port: int) -> str:
+    """The address that a server listens at. Raises OSError where none does."""
+    for family, table in ((socket.AF_INET, Path("/proc/net/tcp")), (socket.AF_INET6, Path("/proc/net/tcp6"))):
+        for line in table.read_text().splitlines()[1:] if table.exists() else ():
+            words = line.split()
+            address, _, number = words[1].partition(":")
+            if words[3] == LISTEN and int(number, 16) == port:
+                parts = [int(address[at : at + 8], 16) for at in range(0, len(address), 8)]
+                return socket.inet_ntop(family, b"".join(part.to_bytes(4, sys.byteorder) for part in parts))
+    raise OSError(f"nothing listens on port {port}")
+
+
 def check(lines: str) -> None:
     """Raises OSError or SubprocessError where a process of these command lines is not well."""
     if script := STARTING.search(lines):
@@ -62,7 +75,7 @@ def check(lines: str) -> None:
             subprocess.run(words, check=True, timeout=SECONDS, capture_output=True)
     for part, port in PORTS.items():
         if re.search(part, lines):
-            socket.create_connection((socket.gethostname(), port), timeout=SECONDS).close()
+            socket.create_connection((listening(port), port), timeout=SECONDS).close()
 
 
 if __name__ == "__main__":

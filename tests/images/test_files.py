@@ -3,9 +3,11 @@
 import importlib.util
 import os
 import re
+import socket
 import subprocess
 from contextlib import nullcontext
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -82,13 +84,38 @@ def test_prometheus_asks_a_service_of_compose_and_has_the_rules() -> None:
 )
 def test_a_script_that_still_starts_its_server_is_not_well(line: str, reason: str | None) -> None:
     """`initdb` and migrations take a while; an init process has the script's name as long as the container runs."""
+    with pytest.raises(OSError, match=reason) if reason else nullcontext():
+        health().check(f"sleep 1 \n{line}\n")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", "0.0.0.0", "::1", "::ffff:127.0.0.3", "::"])
+def test_a_server_is_found_at_the_address_that_it_has(address: str) -> None:
+    """Spark listens at one of the machine's addresses, which need not be that of its name."""
+    module = health()
+    if ":" in address and not Path("/proc/net/tcp6").exists():
+        pytest.skip("this machine has no IPv6")
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as server:
+        try:
+            server.bind((address, 0))
+        except OSError:
+            pytest.skip(f"this machine has no address {address}")
+        port = server.getsockname()[1]
+        module.PORTS = {"the server": port}
+        with pytest.raises(OSError, match=f"nothing listens on port {port}"):
+            module.check("the server")
+        server.listen()
+        assert module.listening(port) == address
+        module.check("the server")
+
+
+def health() -> ModuleType:
+    """The health check, which no package has."""
     spec = importlib.util.spec_from_file_location("health", FILE.with_name("health.py"))
     assert spec
     assert spec.loader
-    health = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(health)
-    with pytest.raises(OSError, match=reason) if reason else nullcontext():
-        health.check(f"sleep 1 \n{line}\n")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.mark.parametrize("name", sorted(services()))
