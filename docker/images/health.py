@@ -14,9 +14,8 @@ from pathlib import Path
 
 SECONDS = 25
 LISTEN = "0A"  # a socket's state in /proc/net/tcp
-STARTING = re.compile(
-    r"^\S*bash \S*images/(?:airflow|database|spark)\.sh\b.*$", re.MULTILINE
-)  # the server takes its place
+# A script that begins a server, which then takes its place.
+STARTING = re.compile(r"^\S*bash \S*images/(?:airflow|database|spark)\.sh\b.*$", re.MULTILINE)
 CELERY = "airflow.providers.celery.executors.celery_executor.app"
 HTTP = {
     r"airflow api.server": "http://127.0.0.1:8080/api/v2/version",
